@@ -1,0 +1,22 @@
+// The rectifier.
+#include <ATen/ATen.h>
+
+#include <cmath>
+
+#include "activations/activation.h"
+#include "activations/relu.pb.h"
+
+namespace activations {
+
+class Relu : public Activation {
+ public:
+  explicit Relu(const ReluOptions&) {}
+
+  at::Tensor operator()(at::Tensor x) override { return x.relu_(); }
+  // Half the variance is cut off (He et al. 2015).
+  double gain() const override { return std::sqrt(2.0); }
+};
+
+REGISTER_PLUGIN(Activations, Relu);
+
+}  // namespace activations

@@ -1,0 +1,23 @@
+// Softmax over channels as a hidden activation.
+#include <ATen/ATen.h>
+
+#include "activations/activation.h"
+#include "activations/softmax.pb.h"
+
+namespace activations {
+
+class Softmax : public Activation {
+ public:
+  explicit Softmax(const SoftmaxOptions&) {}
+
+  at::Tensor operator()(at::Tensor x) override {
+    return x.softmax(1) * static_cast<double>(x.size(1));
+  }
+  // Outputs of unit mean: the second moment of a unit-variance signal's C softmax is e (the mean of
+  // exp(2x) over the squared mean of exp(x), x normal), so the gain is 1 / sqrt(e).
+  double gain() const override { return 0.6065306597126334; }
+};
+
+REGISTER_PLUGIN(Activations, Softmax);
+
+}  // namespace activations

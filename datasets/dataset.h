@@ -1,0 +1,51 @@
+// What a dataset is: labelled images in three phases.
+#ifndef DATASETS_DATASET_H_
+#define DATASETS_DATASET_H_
+
+#include <cstdint>
+#include <memory>
+#include <opencv2/core/mat.hpp>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "pipeline/registry.h"
+#include "pipeline/stage.h"
+
+namespace datasets {
+
+// Pixels of this value in Sample::mask are ignored.
+constexpr uint8_t kIgnoredMask = 255;
+
+struct Sample {
+  cv::Mat image;      // 8-bit RGB, continuous, as large as was asked for
+  cv::Mat mask;       // 8-bit class of each pixel, for segmentation; else empty
+  int64_t label = 0;  // class of the image; unused for segmentation
+};
+
+// What a dataset is opened for.
+struct DatasetContext {
+  uint64_t seed = 0;               // of splits
+  double validation_fraction = 0;  // of the training images; 0 makes no VAL split
+  int64_t max_pixels = 1 << 26;    // larger images are refused before they are decoded
+};
+
+// Opened once, then read by many threads at a time.
+class Dataset {
+ public:
+  virtual ~Dataset() = default;
+  virtual const pipeline::DataInfo& info() const = 0;
+  // The image at `index` of a phase, resized to size x size. An unreadable file is an error whose
+  // message names it and says why.
+  virtual absl::StatusOr<Sample> Read(pipeline::Phase phase, int64_t index, int size) const = 0;
+  // What Read would say, as far as the file's first and last bytes tell.
+  virtual absl::Status CheckHeader(pipeline::Phase phase, int64_t index) const = 0;
+  // The file's path, or what stands for it.
+  virtual std::string Name(pipeline::Phase phase, int64_t index) const = 0;
+};
+
+using Datasets = pipeline::Registry<Dataset, const DatasetContext&>;
+
+}  // namespace datasets
+
+#endif  // DATASETS_DATASET_H_

@@ -1,0 +1,244 @@
+#include "datasets/drawing.h"
+
+#include <algorithm>
+#include <cmath>
+#include <opencv2/imgproc.hpp>
+#include <vector>
+
+namespace datasets {
+namespace {
+
+// Lengths are fractions of the picture's side until Mask() turns them into pixels, so that a
+// picture looks alike at every size. Intensities are 0 (air) to about 1 until Expose().
+using Plane = cv::Mat_<float>;
+using Outline = std::vector<cv::Point2f>;
+
+constexpr float kTwoPi = 6.2831853f;
+constexpr int kOutlinePoints = 72;
+
+float Uniform(cv::RNG* rng, float low, float high) { return rng->uniform(low, high); }
+
+// SplitMix64's finaliser: cv::RNG's first draws are correlated when its seeds are consecutive.
+uint64_t Mix(uint64_t x) {
+  x += 0x9E3779B97F4A7C15u;
+  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
+  x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
+  return x ^ (x >> 31);
+}
+
+// Smooth zero-mean noise with about `cells` bumps along a side.
+Plane Noise(int cells, int size, cv::RNG* rng) {
+  Plane grid(cells, cells);
+  rng->fill(grid, cv::RNG::NORMAL, 0.0, 1.0);
+  Plane noise;
+  cv::resize(grid, noise, cv::Size(size, size), 0, 0, cv::INTER_CUBIC);
+  return noise;
+}
+
+// Coverage in [0, 1] of the outline's inside; its edge is blurred by `softness`.
+Plane Mask(const Outline& outline, float softness, int size) {
+  constexpr int kShift = 4;  // fillPoly takes fixed-point coordinates with this many fraction bits.
+  std::vector<cv::Point> points;
+  for (const cv::Point2f& p : outline) points.emplace_back(p * (size * (1 << kShift)));
+  cv::Mat_<uchar> filled(size, size, uchar{0});
+  cv::fillPoly(filled, std::vector<std::vector<cv::Point>>{points}, 255, cv::LINE_AA, kShift);
+  Plane mask;
+  filled.convertTo(mask, CV_32F, 1.0 / 255);
+  cv::GaussianBlur(mask, mask, cv::Size(), softness * size);
+  return mask;
+}
+
+// Blends `value` (a number or a plane) over the canvas where the mask covers it.
+template <typename Value>
+void Paint(const Plane& mask, const Value& value, Plane* canvas) {
+  Plane change = value - *canvas;
+  *canvas += mask.mul(change);
+}
+
+cv::Point2f Polar(float radius, float angle) {
+  return {radius * std::cos(angle), radius * std::sin(angle)};
+}
+
+Outline Disc(cv::Point2f centre, float radius) {
+  Outline outline;
+  for (int i = 0; i < kOutlinePoints; ++i) {
+    outline.push_back(centre + Polar(radius, kTwoPi * i / kOutlinePoints));
+  }
+  return outline;
+}
+
+// An irregular closed curve with `lobes` bulges as deep as `depth` times the radius.
+Outline LobedDisc(cv::Point2f centre, float radius, int lobes, float depth, cv::RNG* rng) {
+  const float phase = Uniform(rng, 0, kTwoPi);
+  const float skew = Uniform(rng, 0, kTwoPi);
+  Outline outline;
+  for (int i = 0; i < kOutlinePoints; ++i) {
+    const float angle = kTwoPi * i / kOutlinePoints;
+    const float bulge = std::cos(lobes * angle + phase) + 0.5f * std::cos(2 * angle + skew) +
+                        0.5f * std::cos((lobes - 1) * angle + skew);
+    outline.push_back(centre + Polar(radius * (1 + depth * bulge), angle));
+  }
+  return outline;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Brain MRI.
+
+enum BrainClass { kGlioma, kMeningioma, kNoTumor, kPituitary, kBrainClasses };
+
+constexpr float kBrainEdge = 0.87f;  // The brain's surface, as a fraction of the head's radius.
+
+// Where the head lies: an ellipse whose own axes are x (ear to ear) and y (front to back).
+struct Head {
+  cv::Point2f centre;
+  cv::Point2f radii;
+  float tilt;  // Radians.
+
+  // Maps a point of the unit disc to the picture.
+  cv::Point2f At(cv::Point2f p) const {
+    const float x = p.x * radii.x;
+    const float y = p.y * radii.y;
+    const float c = std::cos(tilt);
+    const float s = std::sin(tilt);
+    return centre + cv::Point2f(c * x - s * y, s * x + c * y);
+  }
+
+  Outline Map(Outline unit) const {
+    for (cv::Point2f& p : unit) p = At(p);
+    return unit;
+  }
+
+  Outline Ring(float radius) const { return Map(Disc({0, 0}, radius)); }
+};
+
+Head RandomHead(cv::RNG* rng) {
+  const float length = Uniform(rng, 0.41f, 0.48f);
+  const float width = length * Uniform(rng, 0.80f, 0.95f);
+  const cv::Point2f centre(Uniform(rng, 0.47f, 0.53f), Uniform(rng, 0.47f, 0.53f));
+  return {centre, {width, length}, Uniform(rng, -0.25f, 0.25f)};
+}
+
+// The place of something that may lie anywhere up to `reach` of the head's radius.
+cv::Point2f RandomPlace(const Head& head, float reach, cv::RNG* rng) {
+  const float radius = reach * std::sqrt(Uniform(rng, 0, 1));
+  return head.At(Polar(radius, Uniform(rng, 0, kTwoPi)));
+}
+
+// White matter inside, a grey cortex outside, and fluid in the furrows between the cortex's folds.
+Plane DrawTissue(const Head& head, float level, float fluid, int size, cv::RNG* rng) {
+  Plane tissue = 0.08f * Noise(5, size, rng) + level;
+  const Plane cortex = 1.0 - Mask(head.Ring(Uniform(rng, 0.62f, 0.72f)), 0.03f, size);
+  tissue += Uniform(rng, -0.12f, 0.08f) * cortex;
+
+  // Furrows follow the zero crossings of noise, which are long thin curves.
+  const Plane bumps = Noise(rng->uniform(13, 18), size, rng);
+  Plane furrows;
+  cv::exp(bumps.mul(bumps) * -12.0, furrows);
+  Paint(0.8 * furrows.mul(cortex), fluid, &tissue);
+  return tissue;
+}
+
+// The two horns of the lateral ventricles, mirrored about the midline, and the midline itself.
+void DrawVentricles(const Head& head, float fluid, int size, Plane* canvas, cv::RNG* rng) {
+  const float width = Uniform(rng, 0.05f, 0.11f);
+  const float length = Uniform(rng, 0.22f, 0.38f);
+  const float spread = Uniform(rng, 0.06f, 0.16f);
+  const float middle = Uniform(rng, -0.12f, 0.12f);
+  for (const float side : {-1.0f, 1.0f}) {
+    Outline horn = Disc({0, 0}, 1);
+    for (cv::Point2f& p : horn) {
+      // Bowed away from the midline towards both ends, as the letter X is.
+      const float x = spread + width * p.x + 0.14f * p.y * p.y;
+      p = {side * x, middle + length * p.y};
+    }
+    Paint(Mask(head.Map(horn), 0.006f, size), fluid, canvas);
+  }
+  const Outline midline = {{-0.01f, -0.85f}, {0.01f, -0.85f}, {0.01f, 0.85f}, {-0.01f, 0.85f}};
+  Paint(0.7 * Mask(head.Map(midline), 0.002f, size), fluid, canvas);
+}
+
+// Small vessels and cysts, in every class alike: a bright or dark spot tells nothing.
+void DrawDistractors(const Head& head, int size, Plane* canvas, cv::RNG* rng) {
+  for (int i = rng->uniform(1, 5); i > 0; --i) {
+    const Outline spot = Disc(RandomPlace(head, 0.8f, rng), Uniform(rng, 0.010f, 0.020f));
+    const bool vessel = Uniform(rng, 0, 1) < 0.6f;
+    Paint(Mask(spot, 0.005f, size), vessel ? Uniform(rng, 0.7f, 0.9f) : 0.12f, canvas);
+  }
+}
+
+void DrawGlioma(const Head& head, float level, int size, Plane* canvas, cv::RNG* rng) {
+  const cv::Point2f place = RandomPlace(head, 0.6f, rng);
+  const float radius = Uniform(rng, 0.12f, 0.17f);
+  const int lobes = rng->uniform(4, 7);
+  const Outline rim = LobedDisc(place, radius, lobes, 0.16f, rng);
+  const float hollow = Uniform(rng, 0.5f, 0.65f);
+  Outline core = rim;
+  for (cv::Point2f& p : core) p = place + (p - place) * hollow;
+  const Plane mottled = 0.06f * Noise(24, size, rng) + level;
+  Paint(Mask(rim, 0.006f, size), mottled, canvas);
+  Paint(Mask(core, 0.008f, size), Uniform(rng, 0.1f, 0.25f), canvas);
+}
+
+void DrawMeningioma(const Head& head, float level, int size, Plane* canvas, cv::RNG* rng) {
+  const float radius = Uniform(rng, 0.13f, 0.17f);
+  const cv::Point2f edge = head.At(Polar(kBrainEdge, Uniform(rng, 0, kTwoPi)));
+  const cv::Point2f inward = (head.centre - edge) / cv::norm(head.centre - edge);
+  const cv::Point2f place = edge + inward * (radius * Uniform(rng, 0.65f, 0.85f));
+  Paint(Mask(Disc(place, radius), 0.006f, size), level, canvas);
+}
+
+void DrawPituitary(const Head& head, float level, int size, Plane* canvas, cv::RNG* rng) {
+  const float large = Uniform(rng, 0.08f, 0.1f);
+  const float small = large * Uniform(rng, 0.65f, 0.8f);
+  const cv::Point2f middle = RandomPlace(head, 0.44f, rng);
+  const cv::Point2f axis = Polar(1, Uniform(rng, 0, kTwoPi));
+  // The discs overlap a little, so that the waist stays joined in a small picture.
+  Plane body = cv::max(Mask(Disc(middle - axis * small, large), 0.006f, size),
+                       Mask(Disc(middle + axis * (large * 0.95f), small), 0.006f, size));
+  Paint(body, level, canvas);
+}
+
+void DrawLesion(int label, const Head& head, float level, int size, Plane* canvas, cv::RNG* rng) {
+  if (label == kGlioma) DrawGlioma(head, level, size, canvas, rng);
+  if (label == kMeningioma) DrawMeningioma(head, level, size, canvas, rng);
+  if (label == kPituitary) DrawPituitary(head, level, size, canvas, rng);
+}
+
+// Applies the scanner: bias field, gamma, gain and noise. The gain brings the mean to a random
+// level whatever was drawn, since a lesion would otherwise raise it.
+cv::Mat Expose(const Plane& scene, int size, cv::RNG* rng) {
+  Plane bias;
+  cv::exp(0.15 * Noise(3, size, rng), bias);
+  Plane picture = cv::max(scene.mul(bias), 0.0);
+  cv::pow(picture, Uniform(rng, 0.85f, 1.2f), picture);
+  picture *= Uniform(rng, 52, 72) / std::max(cv::mean(picture)[0], 1e-6);
+  Plane noise(size, size);
+  rng->fill(noise, cv::RNG::NORMAL, 0.0, Uniform(rng, 1, 5));
+  picture += noise;
+  cv::Mat grey, bgr;
+  picture.convertTo(grey, CV_8U);
+  cv::cvtColor(grey, bgr, cv::COLOR_GRAY2BGR);
+  return bgr;
+}
+
+}  // namespace
+
+cv::Mat DrawBrain(int label, uint64_t seed, int size) {
+  CV_Assert(label >= 0 && label < kBrainClasses && size >= 32);
+  cv::RNG rng(Mix(Mix(seed) + label));
+  const Head head = RandomHead(&rng);
+  const float fluid = Uniform(&rng, 0.08f, 0.25f);  // Dark, as in T1-weighted pictures.
+  const float grey = Uniform(&rng, 0.38f, 0.58f);
+  Plane brain = DrawTissue(head, grey, fluid, size, &rng);
+  DrawVentricles(head, fluid, size, &brain, &rng);
+  DrawDistractors(head, size, &brain, &rng);
+  DrawLesion(label, head, grey + Uniform(&rng, 0.45f, 0.55f), size, &brain, &rng);
+
+  Plane scene(size, size, 0.0f);
+  Paint(Mask(head.Ring(1.0f), 0.004f, size), Uniform(&rng, 0.5f, 1.0f), &scene);  // Scalp.
+  Paint(Mask(head.Ring(0.94f), 0.004f, size), 0.06f, &scene);                      // Bone.
+  Paint(Mask(head.Ring(kBrainEdge), 0.004f, size), brain, &scene);
+  return Expose(scene, size, &rng);
+}
+
+}  // namespace datasets

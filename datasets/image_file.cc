@@ -1,0 +1,180 @@
+// Checks of file headers, and decoding by OpenCV once they passed.
+#include "datasets/image_file.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <opencv2/core/utils/logger.hpp>
+#include <opencv2/imgcodecs.hpp>
+#include <opencv2/imgproc.hpp>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "pipeline/files.h"
+
+namespace datasets {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t kMaxFileBytes = size_t{1} << 30;
+constexpr size_t kHeadBytes = 1 << 18;  // JPEG may carry an ICC profile and a preview first
+constexpr size_t kTailBytes = 1 << 12;
+
+struct Size {
+  int64_t width = 0, height = 0;
+};
+
+uint32_t BigEndian(absl::string_view bytes, size_t at, int count) {
+  uint32_t value = 0;
+  for (int i = 0; i < count; ++i) value = value << 8 | static_cast<uint8_t>(bytes[at + i]);
+  return value;
+}
+
+uint32_t LittleEndian(absl::string_view bytes, size_t at, int count) {
+  uint32_t value = 0;
+  for (int i = count; i-- > 0;) value = value << 8 | static_cast<uint8_t>(bytes[at + i]);
+  return value;
+}
+
+// The frame header of a JPEG; false where none lies in `head`.
+bool JpegSize(absl::string_view head, Size* size) {
+  size_t at = 2;
+  while (at + 9 < head.size()) {
+    if (static_cast<uint8_t>(head[at]) != 0xff) return false;
+    const auto marker = static_cast<uint8_t>(head[at + 1]);
+    if (marker == 0xff) {  // padding
+      ++at;
+      continue;
+    }
+    const bool frame = marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 &&
+                       marker != 0xcc;
+    if (frame) {
+      *size = {BigEndian(head, at + 7, 2), BigEndian(head, at + 5, 2)};
+      return true;
+    }
+    at += 2 + BigEndian(head, at + 2, 2);
+  }
+  return false;
+}
+
+bool Begins(absl::string_view bytes, absl::string_view magic) {
+  return absl::StartsWith(bytes, magic);
+}
+
+// What the first bytes say of a file that is not an image.
+std::string Guess(absl::string_view head) {
+  if (head.empty()) return "the file is empty";
+  if (Begins(head, "version https://git-lfs")) return "a Git LFS pointer, not the image itself";
+  const absl::string_view text = absl::StripLeadingAsciiWhitespace(head);
+  if (Begins(text, "<")) return "a web page, not an image";
+  const bool printable = std::all_of(head.begin(), head.begin() + std::min<size_t>(64, head.size()),
+                                     [](char c) { return absl::ascii_isprint(c) || absl::ascii_isspace(c); });
+  return printable ? "text, not an image" : "not an image of a known format";
+}
+
+// What is wrong with a file of `head` and `tail`, or "". Its size, where it can be told, in `*size`.
+std::string Judge(absl::string_view head, absl::string_view tail, Size* size) {
+  using std::literals::operator""s;
+  if (Begins(head, "\xff\xd8\xff")) {
+    if (!JpegSize(head, size)) return "a JPEG without a frame header";
+    if (!absl::StrContains(tail, "\xff\xd9")) return "a JPEG cut short";
+  } else if (Begins(head, "\x89PNG\r\n\x1a\n")) {
+    if (head.size() < 24) return "a PNG cut short";
+    *size = {BigEndian(head, 16, 4), BigEndian(head, 20, 4)};
+    if (!absl::StrContains(tail, "IEND")) return "a PNG cut short";
+  } else if (Begins(head, "BM")) {
+    if (head.size() < 26) return "a BMP cut short";
+    // Negative heights mean rows from top to bottom.
+    *size = {static_cast<int32_t>(LittleEndian(head, 18, 4)),
+             std::abs(int64_t{static_cast<int32_t>(LittleEndian(head, 22, 4))})};
+  } else if (Begins(head, "RIFF") && head.size() >= 30 && head.substr(8, 4) == "WEBP") {
+    if (head.substr(12, 4) == "VP8X") {
+      *size = {LittleEndian(head, 24, 3) + 1, LittleEndian(head, 27, 3) + 1};
+    } else if (head.substr(12, 4) == "VP8L") {
+      const uint32_t bits = LittleEndian(head, 21, 4);
+      *size = {(bits & 0x3fff) + 1, (bits >> 14 & 0x3fff) + 1};
+    } else {
+      *size = {LittleEndian(head, 26, 2) & 0x3fff, LittleEndian(head, 28, 2) & 0x3fff};
+    }
+  } else if (Begins(head, "II*"s + '\0') || Begins(head, "MM"s + '\0' + '*')) {
+    return "";  // TIFF: the size lies anywhere in the file; OpenCV's own limit holds
+  } else {
+    return Guess(head);
+  }
+  return size->width > 0 && size->height > 0 ? "" : "an image without pixels";
+}
+
+std::string JudgeSize(const Size& size, int64_t max_pixels) {
+  if (size.width * size.height <= max_pixels) return "";
+  return absl::StrCat(size.width, "x", size.height, " pixels, more than max_pixels (", max_pixels,
+                      ")");
+}
+
+absl::Status Refuse(const std::string& path, const std::string& why) {
+  return absl::InvalidArgumentError(absl::StrCat(path, ": ", why));
+}
+
+absl::Status Check(const std::string& path, absl::string_view head, absl::string_view tail,
+                   int64_t max_pixels) {
+  Size size;
+  std::string wrong = Judge(head, tail, &size);
+  if (wrong.empty()) wrong = JudgeSize(size, max_pixels);
+  return wrong.empty() ? absl::OkStatus() : Refuse(path, wrong);
+}
+
+absl::string_view Tail(absl::string_view bytes) {
+  return bytes.substr(bytes.size() - std::min(bytes.size(), kTailBytes));
+}
+
+}  // namespace
+
+bool HasImageName(const std::string& path) {
+  const std::string extension = absl::AsciiStrToLower(fs::path(path).extension().string());
+  for (const char* known : {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}) {
+    if (extension == known) return true;
+  }
+  return false;
+}
+
+absl::Status CheckImageHeader(const std::string& path, int64_t max_pixels) {
+  std::error_code error;
+  if (!fs::is_regular_file(path, error)) return Refuse(path, "not a readable file");
+  std::ifstream stream(path, std::ios::binary);
+  if (!stream) return Refuse(path, std::strerror(errno));
+  std::string head(kHeadBytes, '\0');
+  stream.read(head.data(), static_cast<std::streamsize>(head.size()));
+  head.resize(static_cast<size_t>(stream.gcount()));
+  if (stream.eof()) return Check(path, head, Tail(head), max_pixels);
+  std::string tail(kTailBytes, '\0');
+  stream.seekg(-static_cast<std::streamoff>(kTailBytes), std::ios::end);
+  stream.read(tail.data(), static_cast<std::streamsize>(tail.size()));
+  return Check(path, head, tail, max_pixels);
+}
+
+absl::StatusOr<cv::Mat> ReadImage(const std::string& path, int64_t max_pixels, int size) {
+  const absl::StatusOr<std::string> bytes = pipeline::ReadFile(path, kMaxFileBytes);
+  if (!bytes.ok()) return bytes.status();
+  const absl::Status checked = Check(path, *bytes, Tail(*bytes), max_pixels);
+  if (!checked.ok()) return checked;
+  cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
+  try {
+    const cv::Mat encoded(1, static_cast<int>(bytes->size()), CV_8U,
+                          const_cast<char*>(bytes->data()));
+    const cv::Mat decoded = cv::imdecode(encoded, cv::IMREAD_COLOR);
+    if (decoded.empty()) return Refuse(path, "damaged: it cannot be decoded");
+    const bool shrinks = decoded.cols >= size && decoded.rows >= size;
+    cv::Mat resized, rgb;
+    cv::resize(decoded, resized, {size, size}, 0, 0, shrinks ? cv::INTER_AREA : cv::INTER_LINEAR);
+    cv::cvtColor(resized, rgb, cv::COLOR_BGR2RGB);
+    return rgb;
+  } catch (const std::exception& error) {
+    return Refuse(path, absl::StrCat("damaged: ", error.what()));
+  }
+}
+
+}  // namespace datasets

@@ -1,0 +1,28 @@
+// Image files, distrusted until decoded.
+#ifndef DATASETS_IMAGE_FILE_H_
+#define DATASETS_IMAGE_FILE_H_
+
+#include <cstdint>
+#include <opencv2/core/mat.hpp>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace datasets {
+
+// Whether the name ends like an image's: .jpg .jpeg .png .bmp .tif .tiff .webp, in any case.
+bool HasImageName(const std::string& path);
+
+// Whether the file begins like an image of at most `max_pixels` and is not cut short, without
+// decoding it. Errors read "PATH: why".
+absl::Status CheckImageHeader(const std::string& path, int64_t max_pixels);
+
+// 8-bit RGB of size x size: EXIF orientation applied, 16-bit scaled down, gray repeated, alpha
+// dropped. Resized by area average where the image shrinks and bilinearly where it grows. Errors read
+// "PATH: why".
+absl::StatusOr<cv::Mat> ReadImage(const std::string& path, int64_t max_pixels, int size);
+
+}  // namespace datasets
+
+#endif  // DATASETS_IMAGE_FILE_H_

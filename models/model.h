@@ -1,0 +1,38 @@
+// What a model is: images in, logits out.
+#ifndef MODELS_MODEL_H_
+#define MODELS_MODEL_H_
+
+#include <torch/nn/module.h>
+
+#include <functional>
+#include <memory>
+
+#include "activations/activation.h"
+#include "pipeline/registry.h"
+#include "pipeline/stage.h"
+
+namespace models {
+
+// What a model is built for.
+struct ModelContext {
+  int64_t channels = 1;  // of the images
+  int64_t height = 0;
+  int64_t width = 0;
+  int64_t classes = 2;
+  pipeline::Task task = pipeline::Task::kMulticlass;
+  // Makes one more activation of the kind that the config asks for.
+  std::function<std::unique_ptr<activations::Activation>()> activation;
+};
+
+// Parameters and buffers are registered under the names by which torchvision knows them.
+class Model : public torch::nn::Module {
+ public:
+  // images: float [N, C, H, W]. Returns logits [N, classes], or [N, classes, H, W] for segmentation.
+  virtual at::Tensor Forward(at::Tensor images) = 0;
+};
+
+using Models = pipeline::Registry<Model, const ModelContext&>;
+
+}  // namespace models
+
+#endif  // MODELS_MODEL_H_

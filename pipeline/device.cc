@@ -1,0 +1,95 @@
+// Devices, precision, threads and generators of LibTorch.
+#include "pipeline/device.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <ATen/autocast_mode.h>
+#include <torch/cuda.h>
+#include <torch/utils.h>
+#include <torch/version.h>
+
+#include <thread>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+
+namespace pipeline {
+namespace {
+
+void SetAutocast(bool cuda, bool enabled, at::ScalarType type) {
+#if TORCH_VERSION_MAJOR >= 2
+  const at::DeviceType device = cuda ? at::kCUDA : at::kCPU;
+  at::autocast::set_autocast_enabled(device, enabled);
+  at::autocast::set_autocast_dtype(device, type);
+#else
+  if (cuda) {
+    at::autocast::set_enabled(enabled);
+    at::autocast::set_autocast_gpu_dtype(type);
+  } else {
+    at::autocast::set_cpu_enabled(enabled);
+    at::autocast::set_autocast_cpu_dtype(type);
+  }
+#endif
+}
+
+// Whether matrix products in bfloat16 are faster than in float32 here.
+bool HasBfloat16(bool cuda) {
+  if (cuda) return true;
+  return __builtin_cpu_supports("avx512bf16") != 0;
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> ChooseDevice(const std::string& wanted) {
+  const int gpus = torch::cuda::is_available() ? static_cast<int>(torch::cuda::device_count()) : 0;
+  if (wanted == "AUTO") return gpus > 0 ? "cuda:0" : "cpu";
+  if (wanted == "CPU") return "cpu";
+  absl::string_view rest = wanted;
+  int index = 0;
+  if (!absl::ConsumePrefix(&rest, "CUDA") ||
+      (!rest.empty() && (!absl::ConsumePrefix(&rest, ":") || !absl::SimpleAtoi(rest, &index) ||
+                         index < 0))) {
+    return OptionError("device", absl::StrCat("device is \"", wanted,
+                                              "\"; it may be: AUTO, CPU, CUDA, CUDA:n"));
+  }
+  if (index >= gpus) {
+    return OptionError("device", absl::StrCat("device is ", wanted, ", but LibTorch sees ", gpus,
+                                              gpus == 1 ? " GPU" : " GPUs"));
+  }
+  return absl::StrCat("cuda:", index);
+}
+
+absl::StatusOr<Precision> ChoosePrecision(Precision wanted, const std::string& device) {
+  const bool cuda = device != "cpu";
+  if (wanted == Train::FP16 && !cuda) {
+    return OptionError("precision", "precision FP16 needs a GPU; on a CPU it may be: FP32, BF16");
+  }
+  if (wanted != Train::AUTO) return wanted;
+  return HasBfloat16(cuda) ? Train::BF16 : Train::FP32;
+}
+
+PrecisionScope::PrecisionScope(Precision precision, const std::string& device)
+    : active_(precision != Train::FP32), cuda_(device != "cpu") {
+  if (!active_) return;
+  SetAutocast(cuda_, true, precision == Train::FP16 ? at::kHalf : at::kBFloat16);
+  at::autocast::increment_nesting();
+}
+
+PrecisionScope::~PrecisionScope() {
+  if (!active_) return;
+  // The cache holds casts of weights that the optimizer is about to change.
+  if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
+  SetAutocast(cuda_, false, at::kBFloat16);
+}
+
+int SetThreads(int threads) {
+  const int chosen =
+      threads > 0 ? threads : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  at::set_num_threads(chosen);
+  return chosen;
+}
+
+void SeedGenerators(uint64_t seed) { torch::manual_seed(seed); }
+
+}  // namespace pipeline

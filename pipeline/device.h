@@ -1,0 +1,39 @@
+// Choice of device and precision, and what differs between LibTorch versions there.
+#ifndef PIPELINE_DEVICE_H_
+#define PIPELINE_DEVICE_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "pipeline/stage.h"
+
+namespace pipeline {
+
+// "cpu" or "cuda:n" for a train.device of AUTO, CPU, CUDA or CUDA:n. A GPU that is asked for and
+// not there is an error.
+absl::StatusOr<std::string> ChooseDevice(const std::string& wanted);
+
+// The precision for `wanted` on `device`; FP16 on a CPU is an error.
+absl::StatusOr<Precision> ChoosePrecision(Precision wanted, const std::string& device);
+
+// While it lives, convolutions and matrix products compute in `precision` (autocast).
+class PrecisionScope {
+ public:
+  PrecisionScope(Precision precision, const std::string& device);
+  PrecisionScope(const PrecisionScope&) = delete;
+  ~PrecisionScope();
+
+ private:
+  const bool active_;
+  const bool cuda_;
+};
+
+// Sets the threads of LibTorch's and OpenMP's loops; 0 means all cores. Returns how many.
+int SetThreads(int threads);
+
+// Restarts LibTorch's random generators: initial weights and dropout draw from them.
+void SeedGenerators(uint64_t seed);
+
+}  // namespace pipeline
+
+#endif  // PIPELINE_DEVICE_H_

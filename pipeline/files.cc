@@ -1,0 +1,122 @@
+// Bounded reads and atomic writes on POSIX.
+#include "pipeline/files.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <system_error>
+
+#include "absl/strings/str_cat.h"
+
+namespace pipeline {
+namespace {
+
+absl::Status SystemError(const std::string& what, const std::string& path) {
+  return absl::UnknownError(absl::StrCat("cannot ", what, " ", path, ": ", std::strerror(errno)));
+}
+
+// Closes its descriptor.
+class Descriptor {
+ public:
+  explicit Descriptor(int descriptor) : descriptor_(descriptor) {}
+  Descriptor(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (descriptor_ >= 0) close(descriptor_);
+  }
+  int get() const { return descriptor_; }
+
+ private:
+  const int descriptor_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::string> ReadFile(const std::string& path, size_t limit) {
+  // O_NONBLOCK: a named pipe must not hang the open.
+  const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (file.get() < 0) return SystemError("read", path);
+  struct stat info = {};
+  if (fstat(file.get(), &info) != 0) return SystemError("read", path);
+  if (!S_ISREG(info.st_mode)) {
+    return absl::InvalidArgumentError(absl::StrCat("cannot read ", path, ": not a regular file"));
+  }
+  std::string content;
+  size_t size = 0;
+  content.resize(std::min(static_cast<size_t>(info.st_size), limit) + 1);
+  while (true) {
+    const ssize_t got = read(file.get(), &content[size], content.size() - size);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return SystemError("read", path);
+    size += static_cast<size_t>(got);
+    if (size > limit) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("cannot read ", path, ": larger than ", limit, " bytes"));
+    }
+    if (got == 0) break;
+    // The file grows while it is read.
+    if (size == content.size()) content.resize(size + size / 2 + 1);
+  }
+  content.resize(size);
+  return content;
+}
+
+AtomicFile::AtomicFile(const std::string& path)
+    : path_(path),
+      temporary_(absl::StrCat(path, ".tmp", getpid())),
+      descriptor_(open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)) {
+  if (descriptor_ < 0) Fail("write");
+}
+
+AtomicFile::~AtomicFile() {
+  if (descriptor_ < 0) return;
+  close(descriptor_);
+  unlink(temporary_.c_str());
+}
+
+void AtomicFile::Fail(const std::string& what) {
+  if (status_.ok()) status_ = SystemError(what, path_);
+}
+
+void AtomicFile::Append(const void* data, size_t size) {
+  const char* from = static_cast<const char*>(data);
+  while (size > 0 && status_.ok()) {
+    const ssize_t wrote = write(descriptor_, from, size);
+    if (wrote < 0 && errno == EINTR) continue;
+    if (wrote < 0) return Fail("write");
+    from += wrote;
+    size -= static_cast<size_t>(wrote);
+  }
+}
+
+absl::Status AtomicFile::Commit() {
+  if (status_.ok() && fsync(descriptor_) != 0) Fail("sync");
+  if (status_.ok() && std::rename(temporary_.c_str(), path_.c_str()) != 0) Fail("rename to");
+  if (!status_.ok()) return status_;
+  close(descriptor_);
+  descriptor_ = -1;
+  // The rename itself is on disk only once its folder is.
+  const std::string parent = std::filesystem::absolute(path_).parent_path().string();
+  const Descriptor folder(open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (folder.get() >= 0) fsync(folder.get());
+  return absl::OkStatus();
+}
+
+absl::Status WriteFileAtomically(const std::string& path, const std::string& content) {
+  AtomicFile file(path);
+  file.Append(content.data(), content.size());
+  return file.Commit();
+}
+
+absl::Status MakeFolders(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) return absl::UnknownError(absl::StrCat("cannot make ", path, ": ", error.message()));
+  return absl::OkStatus();
+}
+
+}  // namespace pipeline

@@ -1,0 +1,44 @@
+// Reading and writing of whole files: bounded, and atomic.
+#ifndef PIPELINE_FILES_H_
+#define PIPELINE_FILES_H_
+
+#include <cstddef>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace pipeline {
+
+// The whole of a file; more than `limit` bytes are an error.
+absl::StatusOr<std::string> ReadFile(const std::string& path, size_t limit);
+
+// A file that appears under its name only when it is complete: written to a temporary name beside
+// it, synced, then renamed. Without Commit, or after an error, the earlier file stays as it was.
+class AtomicFile {
+ public:
+  explicit AtomicFile(const std::string& path);
+  AtomicFile(const AtomicFile&) = delete;
+  ~AtomicFile();
+
+  // After an error, further calls do nothing and Commit returns it.
+  void Append(const void* data, size_t size);
+  absl::Status Commit();
+
+ private:
+  void Fail(const std::string& what);
+
+  const std::string path_;
+  const std::string temporary_;
+  int descriptor_;
+  absl::Status status_;
+};
+
+absl::Status WriteFileAtomically(const std::string& path, const std::string& content);
+
+// mkdir -p.
+absl::Status MakeFolders(const std::string& path);
+
+}  // namespace pipeline
+
+#endif  // PIPELINE_FILES_H_

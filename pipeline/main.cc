@@ -1,0 +1,220 @@
+// The program: verbs and flags.
+#include <gflags/gflags.h>
+
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/string_view.h"
+#include "pipeline/config.h"
+#include "pipeline/describe.h"
+#include "pipeline/device.h"
+#include "pipeline/graph.h"
+#include "pipeline/run_folder.h"
+#include "pipeline/terminal.h"
+#include "pipeline/text.h"
+#include "pipeline/trainer.h"
+#include "pipeline/workspace.h"
+
+DEFINE_string(config, "", "config");
+DEFINE_string(out, "", "run folder");
+DEFINE_bool(decode, false, "check: decode every image");
+
+namespace pipeline {
+namespace {
+
+constexpr int kMistake = 2;         // the user's: nothing was written
+constexpr int kFailure = 1;         // something broke while running
+constexpr int kInterrupted = 130;   // as shells report Ctrl-C
+
+constexpr char kHelp[] =
+    R"(Trains image classifiers from a config and compares losses and activations.
+
+  pipeline [train] --config=NAME [--set PATH=VALUE]... [--out=DIR]
+  pipeline check --config=NAME [--decode]   tries everything but training; writes nothing
+  pipeline print-config --config=NAME       the config with includes and --set applied
+  pipeline list                             every plugin
+  pipeline describe NAME                    a plugin's options, or those of "train"
+
+  --config=NAME       a path, or a file of the workspace's configs/
+  --set PATH=VALUE    changes one value; may be repeated:
+                        --set train.epochs=5 --set load.dataset.root=/data/brain
+                        --set 'classify.activation=[activations/Relu] {}'
+  --out=DIR           where the run's files go (default: runs/<config>/<time>)
+  --decode            with check: decode every image, list the broken ones
+)";
+
+struct CommandLine {
+  std::string verb = "train";
+  std::vector<std::string> arguments;  // after the verb
+  std::vector<std::string> sets;
+  bool help = false;
+};
+
+const std::vector<std::string>& Verbs() {
+  static const auto* verbs =
+      new std::vector<std::string>{"train", "check", "print-config", "list", "describe"};
+  return *verbs;
+}
+
+int Complain(const absl::Status& status, int code) {
+  std::fprintf(stderr, "%s\n", std::string(status.message()).c_str());
+  return code;
+}
+
+absl::Status UnknownFlag(const std::string& argument) {
+  const std::string name = argument.substr(0, argument.find('='));
+  return absl::InvalidArgumentError(absl::StrCat(
+      "no flag ", name, DidYouMean(name, {"--config", "--set", "--out", "--decode", "--help"}),
+      " (--help shows all)"));
+}
+
+// gflags knows no repeated flags, and answers --help with pages: both are taken out before it.
+absl::StatusOr<CommandLine> ParseCommandLine(int argc, char** argv) {
+  CommandLine line;
+  std::vector<char*> for_gflags = {argv[0]};
+  std::vector<std::string> words;
+  for (int i = 1; i < argc; ++i) {
+    const std::string argument = argv[i];
+    const absl::string_view bare =
+        absl::string_view(argument).substr(absl::StartsWith(argument, "--") ? 2 : 1);
+    if (argument == "--help" || argument == "-h" || argument == "-help") {
+      line.help = true;
+    } else if (!absl::StartsWith(argument, "-")) {
+      words.push_back(argument);
+    } else if (bare == "set") {
+      if (++i == argc) return absl::InvalidArgumentError("--set needs PATH=VALUE");
+      line.sets.emplace_back(argv[i]);
+    } else if (absl::StartsWith(bare, "set=")) {
+      line.sets.emplace_back(bare.substr(4));
+    } else {
+      const std::string name(bare.substr(0, bare.find('=')));
+      if (name != "config" && name != "out" && name != "decode" && name != "nodecode") {
+        return UnknownFlag(argument);
+      }
+      for_gflags.push_back(argv[i]);
+      // gflags also takes the value from the next word.
+      if (bare == "config" || bare == "out") {
+        if (++i == argc) return absl::InvalidArgumentError(absl::StrCat(argument, " needs a value"));
+        for_gflags.push_back(argv[i]);
+      }
+    }
+  }
+  int count = static_cast<int>(for_gflags.size());
+  char** values = for_gflags.data();
+  gflags::ParseCommandLineFlags(&count, &values, /*remove_flags=*/true);
+  if (words.empty()) return line;
+  line.verb = words[0];
+  line.arguments.assign(words.begin() + 1, words.end());
+  for (const std::string& verb : Verbs()) {
+    if (verb != line.verb) continue;
+    if (verb == "describe" || line.arguments.empty()) return line;
+    return absl::InvalidArgumentError(
+        absl::StrCat(verb, " takes no argument \"", line.arguments[0], "\""));
+  }
+  return absl::InvalidArgumentError(absl::StrCat("no verb \"", line.verb, "\"; there are: ",
+                                                 absl::StrJoin(Verbs(), ", "),
+                                                 DidYouMean(line.verb, Verbs())));
+}
+
+int Describe(const std::vector<std::string>& names) {
+  if (names.size() != 1) {
+    return Complain(absl::InvalidArgumentError("describe takes one name (`list` shows all)"),
+                    kMistake);
+  }
+  const absl::StatusOr<std::string> text = DescribePlugin(names[0]);
+  if (!text.ok()) return Complain(text.status(), kMistake);
+  std::fputs(text->c_str(), stdout);
+  return 0;
+}
+
+absl::Status ChooseHardware(const LoadedConfig& loaded, BuildContext* context) {
+  const Train& train = loaded.document.config.train();
+  const auto placed = [&](const absl::Status& status) {
+    Diagnostics errors;
+    errors.Add(loaded.document.where.Of("train." + OptionOf(status)), std::string(status.message()));
+    return errors.ToStatus();
+  };
+  const absl::StatusOr<std::string> device = ChooseDevice(train.device());
+  if (!device.ok()) return placed(device.status());
+  const absl::StatusOr<Precision> precision = ChoosePrecision(train.precision(), *device);
+  if (!precision.ok()) return placed(precision.status());
+  context->device = *device;
+  context->precision = *precision;
+  context->seed = static_cast<uint64_t>(train.seed());
+  context->threads = SetThreads(train.threads());
+  SeedGenerators(context->seed);
+  return absl::OkStatus();
+}
+
+int Check(Trainer* trainer, Graph* graph, Terminal* terminal) {
+  trainer->PrintHeader();
+  const std::vector<std::string> broken = graph->source().BrokenFiles(FLAGS_decode);
+  for (const std::string& line : broken) terminal->Line("broken: " + line);
+  const absl::Status tried = trainer->TryOnce();
+  if (!tried.ok()) return Complain(tried, kFailure);
+  terminal->Line(absl::StrCat(
+      "ok: the graph ran one batch of each phase; ",
+      broken.empty() ? (FLAGS_decode ? "every image decodes" : "every image header is readable")
+                     : absl::StrCat(broken.size(), " files cannot be used")));
+  return broken.empty() ? 0 : kFailure;
+}
+
+int TrainOrCheck(const LoadedConfig& loaded, std::unique_ptr<Graph> graph, bool check) {
+  BuildContext context;
+  if (check) context.max_batch = 2;
+  absl::Status status = ChooseHardware(loaded, &context);
+  if (status.ok()) status = graph->Build(&context);
+  if (!status.ok()) return Complain(status, kMistake);
+  Terminal terminal;
+  Trainer trainer(loaded, context, graph.get(), &terminal);
+  status = trainer.CheckMonitor();
+  if (!status.ok()) return Complain(status, kMistake);
+  if (check) return Check(&trainer, graph.get(), &terminal);
+  absl::StatusOr<RunFolder> folder = RunFolder::Make(FLAGS_out, loaded.name);
+  if (!folder.ok()) return Complain(folder.status(), kMistake);
+  InstallInterruptHandler();
+  trainer.PrintHeader();
+  status = trainer.Run(&*folder);
+  if (status.ok()) return 0;
+  if (absl::IsCancelled(status)) return Complain(status, kInterrupted);
+  Complain(status, kFailure);
+  std::fprintf(stderr, "what was learned before is in %s\n", Shown(folder->path()).c_str());
+  return kFailure;
+}
+
+int Main(int argc, char** argv) {
+  const absl::StatusOr<CommandLine> line = ParseCommandLine(argc, argv);
+  if (!line.ok()) return Complain(line.status(), kMistake);
+  if (line->help) {
+    std::fputs(kHelp, stdout);
+    return 0;
+  }
+  EnterUsersFolder();
+  if (line->verb == "list") {
+    std::fputs(ListPlugins().c_str(), stdout);
+    return 0;
+  }
+  if (line->verb == "describe") return Describe(line->arguments);
+
+  const absl::StatusOr<std::string> path = FindConfig(FLAGS_config);
+  if (!path.ok()) return Complain(path.status(), kMistake);
+  Diagnostics errors;
+  absl::StatusOr<LoadedConfig> loaded = LoadConfig(*path, line->sets, &errors);
+  if (!loaded.ok()) return Complain(loaded.status(), kMistake);
+  std::unique_ptr<Graph> graph = Graph::Create(loaded->document, &errors);
+  if (!errors.empty()) return Complain(errors.ToStatus(), kMistake);
+  if (line->verb == "print-config") {
+    std::fputs(PrintText(loaded->document.config).c_str(), stdout);
+    return 0;
+  }
+  return TrainOrCheck(*loaded, std::move(graph), line->verb == "check");
+}
+
+}  // namespace
+}  // namespace pipeline
+
+int main(int argc, char** argv) { return pipeline::Main(argc, argv); }

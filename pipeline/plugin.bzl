@@ -1,0 +1,117 @@
+"""pb_library: C++ of .proto files by the system's protoc. plugins: a folder of plugins."""
+
+def _protoc_impl(ctx):
+    outs = []
+    imports = depset(ctx.files.imports)
+    for src in ctx.files.srcs:
+        base = src.basename[:-len(".proto")]
+        pair = [ctx.actions.declare_file(base + extension) for extension in [".pb.h", ".pb.cc"]]
+        ctx.actions.run(
+            executable = ctx.file._protoc,
+            arguments = ["-I.", "--cpp_out=" + ctx.bin_dir.path, src.path],
+            inputs = depset([src], transitive = [imports]),
+            outputs = pair,
+            mnemonic = "Protoc",
+            progress_message = "protoc %s" % src.short_path,
+        )
+        outs += pair
+    return [OutputGroupInfo(hdrs = depset(outs[0::2]), srcs = depset(outs[1::2]))]
+
+_ATTRS = {
+    "srcs": attr.label_list(allow_files = [".proto"], mandatory = True),
+    "imports": attr.label_list(allow_files = [".proto"]),
+    "_protoc": attr.label(default = "@system//:bin/protoc", allow_single_file = True),
+}
+
+_protoc = rule(implementation = _protoc_impl, attrs = _ATTRS)
+
+def _embedded_impl(ctx):
+    """A .cc that registers the descriptors of the .proto files with their comments."""
+    descriptors = ctx.actions.declare_file(ctx.label.name + ".pb")
+    ctx.actions.run(
+        executable = ctx.file._protoc,
+        arguments = ["-I.", "--include_source_info", "--descriptor_set_out=" + descriptors.path] +
+                    [src.path for src in ctx.files.srcs],
+        inputs = ctx.files.srcs + ctx.files.imports,
+        outputs = [descriptors],
+        mnemonic = "Protoc",
+        progress_message = "protoc (comments) %s" % ctx.label.package,
+    )
+    source = ctx.actions.declare_file(ctx.label.name + ".cc")
+    names = ",".join(["\"%s\"" % name for name in ctx.attr.names])
+    ctx.actions.run_shell(
+        inputs = [descriptors],
+        outputs = [source],
+        command = """
+{ echo '#include "pipeline/embedded.h"'
+  echo 'namespace { const unsigned char kBytes[] = {'
+  od -An -v -tx1 "$1" | sed 's/ *\\([0-9a-f][0-9a-f]\\)/0x\\1,/g'
+  echo '}; const pipeline::EmbeddedFolder kFolder("%s", {%s}, kBytes, sizeof(kBytes)); }'
+} > "$2" """ % (ctx.label.package, names),
+        arguments = [descriptors.path, source.path],
+        mnemonic = "EmbedDescriptors",
+    )
+    return [DefaultInfo(files = depset([source]))]
+
+_embedded = rule(
+    implementation = _embedded_impl,
+    attrs = dict(_ATTRS, names = attr.string_list()),
+)
+
+def pb_library(name, srcs, imports = [], deps = [], **kwargs):
+    """A cc_library of the C++ that protoc makes of `srcs`; `imports` are the .proto files they name."""
+    _protoc(name = name + "_gen", srcs = srcs, imports = imports)
+    native.filegroup(name = name + "_hdrs", srcs = [name + "_gen"], output_group = "hdrs")
+    native.filegroup(name = name + "_srcs", srcs = [name + "_gen"], output_group = "srcs")
+    native.cc_library(
+        name = name,
+        srcs = [name + "_srcs"],
+        hdrs = [name + "_hdrs"],
+        copts = ["-w"],
+        deps = deps + ["@system//:protobuf"],
+        **kwargs
+    )
+
+def embedded_comments(name, srcs, names = [], imports = []):
+    """Links the comments of `srcs` into the binary, for `describe`; `names` are the plugins in them."""
+    _embedded(name = name + "_source", srcs = srcs, names = names, imports = imports)
+    native.cc_library(
+        name = name,
+        srcs = [name + "_source"],
+        deps = ["//pipeline:embedded"],
+        alwayslink = 1,
+    )
+
+def plugins(names, deps):
+    """The plugins of a folder: for each name, <name>.proto and <name>.cc beside this BUILD file.
+
+    Args:
+      names: the plugins; each becomes a target of its name, and all together //<folder>.
+      deps: what their sources use; one list for all of them.
+    """
+    imports = ["//pipeline:protos"]
+    for name in names:
+        pb_library(
+            name = name + "_proto",
+            srcs = [name + ".proto"],
+            imports = imports,
+            deps = ["//pipeline:options_proto"],
+        )
+        native.cc_library(
+            name = name,
+            srcs = [name + ".cc"],
+            deps = deps + [":" + name + "_proto", "//pipeline:registry"],
+            alwayslink = 1,
+            visibility = ["//visibility:public"],
+        )
+    embedded_comments(
+        name = "comments",
+        srcs = [name + ".proto" for name in names],
+        names = names,
+        imports = imports,
+    )
+    native.cc_library(
+        name = native.package_name(),
+        deps = [":comments"] + [":" + name for name in names],
+        visibility = ["//visibility:public"],
+    )

@@ -1,0 +1,97 @@
+// The index of plugins, and options in and out of google.protobuf.Any.
+#include "pipeline/registry.h"
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/cord.h"
+#include "absl/strings/match.h"
+
+namespace pipeline {
+namespace {
+
+constexpr char kOptionPayload[] = "pipeline/option";
+constexpr char kSuffix[] = "Options";
+
+PluginName NameOfOptions(const google::protobuf::Descriptor& options) {
+  std::string name = options.name();
+  if (absl::EndsWith(name, kSuffix)) name.resize(name.size() - (sizeof(kSuffix) - 1));
+  return {options.file()->package(), name, FileNameOf(name)};
+}
+
+}  // namespace
+
+std::string FileNameOf(const std::string& class_name) {
+  std::string file;
+  for (size_t i = 0; i < class_name.size(); ++i) {
+    if (i > 0 && absl::ascii_isupper(class_name[i])) file += '_';
+    file += absl::ascii_tolower(class_name[i]);
+  }
+  return file;
+}
+
+PluginIndex& PluginIndex::Get() {
+  static auto* index = new PluginIndex();
+  return *index;
+}
+
+const std::map<std::string, std::pair<PluginName, const google::protobuf::Descriptor*>>&
+PluginIndex::ByUrl() const {
+  for (; indexed_ < added_.size(); ++indexed_) {
+    const google::protobuf::Descriptor* options = added_[indexed_]();
+    const PluginName name = NameOfOptions(*options);
+    by_url_[name.Url()] = {name, options};
+  }
+  return by_url_;
+}
+
+std::vector<PluginName> PluginIndex::All() const {
+  std::vector<PluginName> names;
+  for (const auto& [url, entry] : ByUrl()) names.push_back(entry.first);
+  return names;
+}
+
+std::vector<PluginName> PluginIndex::In(const std::string& folder) const {
+  std::vector<PluginName> names;
+  for (const auto& [url, entry] : ByUrl()) {
+    if (entry.first.folder == folder) names.push_back(entry.first);
+  }
+  return names;
+}
+
+const google::protobuf::Descriptor* PluginIndex::Find(const std::string& url) const {
+  const auto found = ByUrl().find(url);
+  return found == ByUrl().end() ? nullptr : found->second.second;
+}
+
+PluginName NameOf(const google::protobuf::Any& plugin) {
+  const google::protobuf::Descriptor* options = PluginIndex::Get().Find(plugin.type_url());
+  return options == nullptr ? PluginName() : NameOfOptions(*options);
+}
+
+std::unique_ptr<google::protobuf::Message> UnpackOptions(const google::protobuf::Any& plugin) {
+  const google::protobuf::Descriptor* type = PluginIndex::Get().Find(plugin.type_url());
+  if (type == nullptr) return nullptr;
+  std::unique_ptr<google::protobuf::Message> options(
+      google::protobuf::MessageFactory::generated_factory()->GetPrototype(type)->New());
+  if (!options->ParsePartialFromString(plugin.value())) return nullptr;
+  return options;
+}
+
+google::protobuf::Any PackOptions(const google::protobuf::Message& options) {
+  google::protobuf::Any plugin;
+  plugin.set_type_url(NameOfOptions(*options.GetDescriptor()).Url());
+  options.SerializePartialToString(plugin.mutable_value());
+  return plugin;
+}
+
+absl::Status OptionError(const std::string& option, const std::string& message) {
+  absl::Status status = absl::InvalidArgumentError(message);
+  status.SetPayload(kOptionPayload, absl::Cord(option));
+  return status;
+}
+
+std::string OptionOf(const absl::Status& status) {
+  const auto payload = status.GetPayload(kOptionPayload);
+  return payload.has_value() ? std::string(*payload) : "";
+}
+
+}  // namespace pipeline

@@ -1,0 +1,412 @@
+// The loop over epochs, phases and steps.
+#include "pipeline/trainer.h"
+
+#include <ATen/ATen.h>
+#include <c10/util/Exception.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <csignal>
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "pipeline/device.h"
+#include "pipeline/files.h"
+#include "pipeline/registry.h"
+#include "pipeline/safetensors.h"
+#include "pipeline/text.h"
+#include "pipeline/workspace.h"
+
+namespace pipeline {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr char kWeights[] = "weights.safetensors";
+constexpr size_t kNamedSamples = 4;
+
+std::atomic<bool> interrupted{false};
+
+void OnInterrupt(int signal) {
+  interrupted = true;
+  std::signal(signal, SIG_DFL);
+}
+
+// File names of the config's plugins of one folder.
+std::vector<std::string> PluginsOf(const Document& document, const std::string& folder) {
+  std::vector<std::string> names;
+  VisitPlugins(document, [&](const google::protobuf::Any& plugin, const google::protobuf::Message&,
+                             const std::string&) {
+    const PluginName name = NameOf(plugin);
+    if (name.folder == folder) names.push_back(name.file);
+  });
+  return names;
+}
+
+std::string FirstOr(const std::vector<std::string>& names, const std::string& otherwise) {
+  return names.empty() ? otherwise : names[0];
+}
+
+Json Number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+
+std::string Percent(double value) {
+  return std::isnan(value) ? "-" : absl::StrFormat("%.1f %%", 100 * value);
+}
+
+}  // namespace
+
+void InstallInterruptHandler() {
+  std::signal(SIGINT, OnInterrupt);
+  std::signal(SIGTERM, OnInterrupt);
+}
+
+Trainer::Trainer(const LoadedConfig& loaded, const BuildContext& context, Graph* graph,
+                 Terminal* terminal)
+    : loaded_(loaded),
+      options_(loaded.document.config.train()),
+      context_(context),
+      graph_(*graph),
+      terminal_(*terminal),
+      optimizer_(options_, graph->Parameters()) {}
+
+absl::Status Trainer::CheckMonitor() const {
+  if (!HasValidation()) return absl::OkStatus();
+  Report empty;
+  graph_.EndPhase(Step{VAL}, &empty);
+  std::vector<std::string> columns;
+  for (const auto& [column, value] : empty.values()) columns.push_back(column);
+  if (std::find(columns.begin(), columns.end(), options_.monitor()) != columns.end()) {
+    return absl::OkStatus();
+  }
+  Diagnostics errors;
+  errors.Add(loaded_.document.where.Of("train.monitor"),
+             absl::StrCat("train.monitor: nobody reports \"", options_.monitor(),
+                          "\"; there are: ", absl::StrJoin(columns, ", "),
+                          DidYouMean(options_.monitor(), columns)));
+  return errors.ToStatus();
+}
+
+void Trainer::PrintHeader() const {
+  const DataInfo& data = graph_.source().data();
+  const auto images = [&](Phase phase) {
+    return absl::StrCat(Thousands(data.images[PhaseIndex(phase)]));
+  };
+  if (data.embedded_sample) {
+    terminal_.Line("EMBEDDED SAMPLE: the data of " + data.dataset +
+                   " are not here, so drawn images stand in for them.");
+    terminal_.Line("What follows shows that the program learns; it says nothing about real images.");
+    terminal_.Line("");
+  }
+  int64_t parameters = 0;
+  for (const at::Tensor& parameter : graph_.Parameters()) parameters += parameter.numel();
+  std::vector<std::pair<std::string, std::string>> rows = {
+      {"config", Shown(loaded_.path)},
+      {"data", absl::StrCat(data.dataset, " (", TaskName(data.task), ") from ", data.origin)},
+      {"images", absl::StrCat(images(TRAIN), " train, ", images(VAL), " val, ", images(TEST),
+                              " test")},
+  };
+  for (size_t i = 0; i < data.classes.size() && !data.class_counts[0].empty(); ++i) {
+    std::vector<int64_t> counts;
+    for (const auto& phase : data.class_counts) counts.push_back(phase[i]);
+    rows.emplace_back(i == 0 ? "classes" : "",
+                      absl::StrCat(data.classes[i], " ", absl::StrJoin(counts, " / ")));
+  }
+  for (const std::string& note : data.notes) rows.emplace_back("note", note);
+  const Document& document = loaded_.document;
+  rows.insert(
+      rows.end(),
+      {{"model", absl::StrCat(FirstOr(PluginsOf(document, "models"), "none"), ", activation ",
+                              FirstOr(PluginsOf(document, "activations"), "none"), ", ",
+                              Thousands(parameters), " parameters")},
+       {"loss", absl::StrJoin(PluginsOf(document, "losses"), " + ")},
+       {"device", absl::StrCat(context_.device, ", ", context_.threads, " threads, ",
+                               Train::Precision_Name(context_.precision), ", seed ",
+                               options_.seed())}});
+  terminal_.Table(rows);
+}
+
+absl::Status Trainer::Learn(const Step& step) {
+  const at::Tensor loss = graph_.Output(options_.minimize());
+  const double value = loss.item<double>();
+  if (!std::isfinite(value)) {
+    std::vector<std::string> names;
+    for (size_t i = 0; i < std::min(step.samples.size(), kNamedSamples); ++i) {
+      names.push_back(Shown(graph_.source().SampleName(step.phase, step.samples[i])));
+    }
+    if (step.samples.size() > kNamedSamples) names.push_back("...");
+    return absl::InternalError(absl::StrCat(
+        "step ", step.index + 1, " of epoch ", step.epoch + 1, " (", Phase_Name(step.phase), "), ",
+        graph_.Describe(options_.minimize()), ": ", options_.minimize(), " is ",
+        std::isnan(value) ? "NaN" : "infinite",
+        "; a lower learning_rate or train.clip_norm may help; images of this batch: ",
+        absl::StrJoin(names, ", ")));
+  }
+  if (step.phase != TRAIN) return absl::OkStatus();
+  try {
+    optimizer_.ZeroGradients();
+    loss.backward();
+    learning_rate_ = Rate(step);
+    optimizer_.Step(learning_rate_);
+  } catch (const c10::Error& error) {
+    return absl::InternalError(absl::StrCat("step ", step.index + 1, " of epoch ", step.epoch + 1,
+                                            ", backward: ", error.what_without_backtrace()));
+  }
+  return absl::OkStatus();
+}
+
+double Trainer::Rate(const Step& step) const {
+  const double factor = options_.schedule() == Train::PLATEAU ? PlateauFactor(monitors_) : 1;
+  return LearningRate(options_, step.epoch, step.index, step.steps) * factor;
+}
+
+void Trainer::ShowProgress(const Step& step, double started, int64_t images) {
+  if (!terminal_.Due()) return;
+  const double seconds = Now() - started;
+  const int64_t done = step.index + 1;
+  const double per_step = seconds / static_cast<double>(done);
+  double left = per_step * static_cast<double>(step.steps - done);
+  if (step.phase == TRAIN) {
+    left += per_step * static_cast<double>(step.steps * (step.epochs - step.epoch - 1));
+  }
+  std::string terms;
+  for (const auto& [name, value] : graph_.Live()) {
+    absl::StrAppendFormat(&terms, "  %s %.4f", name, value);
+  }
+  terminal_.Live(absl::StrFormat("epoch %d/%d %-5s %s %d/%d  %.1f images/s  eta %s%s",
+                                 step.epoch + 1, step.epochs, Phase_Name(step.phase),
+                                 Bar(done, step.steps), done, step.steps,
+                                 static_cast<double>(images) / seconds, Duration(left), terms));
+}
+
+absl::Status Trainer::Pass(Phase phase, int64_t epoch, int64_t max_steps, Report* report) {
+  Step step{phase, epoch, options_.epochs(), 0, graph_.source().StepsIn(phase),
+            static_cast<uint64_t>(options_.seed())};
+  const at::AutoGradMode gradients(phase == TRAIN);
+  const double started = Now();
+  int64_t images = 0;
+  graph_.SetTraining(phase == TRAIN);
+  absl::Status status = graph_.source().Begin(step);
+  for (; status.ok() && step.index < std::min(step.steps, max_steps); ++step.index) {
+    if (interrupted) {
+      status = absl::CancelledError("interrupted");
+      break;
+    }
+    step.samples = graph_.source().Samples(step.index);
+    SeedGenerators(Hash({step.seed, static_cast<uint64_t>(step.epoch),
+                         static_cast<uint64_t>(phase), static_cast<uint64_t>(step.index)}));
+    status = graph_.Run(step);
+    if (status.ok()) status = Learn(step);
+    if (!status.ok()) break;
+    images += static_cast<int64_t>(step.samples.size());
+    if (phase == TRAIN) ++steps_;
+    ShowProgress(step, started, images);
+  }
+  graph_.EndPhase(step, report);
+  const double seconds = Now() - started;
+  if (phase == TRAIN) {
+    train_images_ += images;
+    train_seconds_ += seconds;
+  }
+  phase_images_per_second_ = static_cast<double>(images) / std::max(seconds, 1e-9);
+  if (!status.ok() || folder_ == nullptr) return status;
+  return AddRow(step, *report, seconds);
+}
+
+absl::Status Trainer::AddRow(const Step& step, const Report& report, double seconds) {
+  std::vector<std::pair<std::string, double>> values = report.values();
+  values.emplace_back("learning_rate", step.phase == TRAIN ? learning_rate_ : NAN);
+  values.emplace_back("images_per_second", phase_images_per_second_);
+  values.emplace_back("seconds", seconds);
+  return folder_->AddRow({{"epoch", absl::StrCat(step.epoch + 1)},
+                          {"phase", Phase_Name(step.phase)},
+                          {"step", absl::StrCat(steps_)}},
+                         values);
+}
+
+absl::Status Trainer::KeepWeights() {
+  return WriteSafetensors(folder_->File(kWeights), graph_.State(), {{"format", "pt"}});
+}
+
+absl::Status Trainer::RestoreBest() {
+  absl::StatusOr<NamedTensors> saved = ReadSafetensors(folder_->File(kWeights));
+  if (!saved.ok()) return saved.status();
+  const at::NoGradGuard no_gradients;
+  const NamedTensors state = graph_.State();
+  for (size_t i = 0; i < state.size(); ++i) {
+    at::Tensor target = state[i].second;
+    target.copy_((*saved)[i].second);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Trainer::EndEpoch(int64_t epoch, const Report& train, const Report& validation) {
+  epochs_done_ = epoch + 1;
+  std::string line =
+      absl::StrFormat("epoch %*d/%d  train loss %.4f", static_cast<int>(absl::StrCat(options_.epochs()).size()),
+                      epoch + 1, options_.epochs(), train.Find(options_.minimize()));
+  bool better = !HasValidation();
+  if (HasValidation()) {
+    const double monitor = validation.Find(options_.monitor());
+    better = best_epoch_ < 0 || monitor > monitors_[best_epoch_];
+    monitors_.push_back(monitor);
+    absl::StrAppendFormat(&line, "  val loss %.4f  val %s %.4f%s",
+                          validation.Find(options_.minimize()), options_.monitor(), monitor,
+                          better ? " (best)" : "");
+  }
+  absl::StrAppendFormat(&line, "  %.1f images/s  %s",
+                        static_cast<double>(train_images_) / train_seconds_,
+                        Duration(Now() - started_));
+  terminal_.Line(line);
+  if (!better) return absl::OkStatus();
+  best_epoch_ = epoch;
+  // Without validation every epoch would be "best": the last one is kept, at the end.
+  return HasValidation() ? KeepWeights() : absl::OkStatus();
+}
+
+absl::Status Trainer::Run(RunFolder* folder) {
+  folder_ = folder;
+  started_ = Now();
+  absl::Status status = WriteFileAtomically(
+      folder->File("config.pbtxt"),
+      absl::StrCat("# Resolved from ", Shown(loaded_.path), ": no include, the data pinned.\n",
+                   PrintText(loaded_.document.config)));
+  if (!status.ok()) return status;
+  terminal_.Line("");
+  std::string stopped;
+  for (int64_t epoch = 0; epoch < options_.epochs() && status.ok(); ++epoch) {
+    Report train, validation;
+    status = Pass(TRAIN, epoch, INT64_MAX, &train);
+    if (status.ok() && HasValidation()) status = Pass(VAL, epoch, INT64_MAX, &validation);
+    if (status.ok()) status = EndEpoch(epoch, train, validation);
+    if (status.ok() && options_.patience() > 0 && HasValidation() &&
+        epoch - best_epoch_ >= options_.patience()) {
+      stopped = absl::StrCat("no better ", options_.monitor(), " for ", options_.patience(),
+                             " epochs");
+      terminal_.Line("stopped early: " + stopped);
+      break;
+    }
+  }
+  if (absl::IsCancelled(status)) return Finish("interrupted");
+  if (!status.ok()) return status;
+  return Finish(stopped);
+}
+
+absl::Status Trainer::Finish(const std::string& stopped) {
+  const bool cancelled = stopped == "interrupted";
+  const bool keep_last = !HasValidation() || best_epoch_ < 0;
+  absl::Status status = keep_last ? KeepWeights() : absl::OkStatus();
+  Report test;
+  bool tested = false;
+  if (status.ok() && !cancelled && graph_.source().StepsIn(TEST) > 0) {
+    if (!keep_last && best_epoch_ + 1 < epochs_done_) status = RestoreBest();
+    if (status.ok()) status = Pass(TEST, epochs_done_ - 1, INT64_MAX, &test);
+    tested = status.ok();
+  }
+  if (absl::IsCancelled(status)) status = absl::OkStatus();
+  if (!status.ok()) return status;
+  const std::string reason = interrupted ? "interrupted" : stopped;
+  status = WriteSummary(tested ? &test : nullptr, reason);
+  if (!status.ok()) return status;
+  PrintResult(tested ? &test : nullptr);
+  if (!interrupted) return absl::OkStatus();
+  return absl::CancelledError(absl::StrCat(
+      "interrupted after ", steps_, " steps (", epochs_done_, " whole epochs); ",
+      keep_last ? "the latest weights are" : absl::StrCat("the weights of epoch ", best_epoch_ + 1, " are"),
+      " in ", Shown(folder_->File(kWeights))));
+}
+
+absl::Status Trainer::WriteSummary(const Report* test, const std::string& stopped) {
+  const DataInfo& data = graph_.source().data();
+  const Document& document = loaded_.document;
+  const auto images = [&](Phase phase) { return data.images[PhaseIndex(phase)]; };
+  Json summary = {
+      {"config", loaded_.name},
+      {"dataset", data.dataset},
+      {"data", data.origin},
+      {"embedded_sample", data.embedded_sample},
+      {"task", TaskName(data.task)},
+      {"model", FirstOr(PluginsOf(document, "models"), "")},
+      {"activation", FirstOr(PluginsOf(document, "activations"), "")},
+      {"losses", PluginsOf(document, "losses")},
+      {"classes", data.classes},
+      {"train_images", images(TRAIN)},
+      {"val_images", images(VAL)},
+      {"test_images", images(TEST)},
+      {"epochs", epochs_done_},
+      {"steps", steps_},
+      {"best_epoch", best_epoch_ + 1},
+      {"weights_of", HasValidation() ? "best epoch by " + options_.monitor() : "last epoch"},
+      {"stopped", stopped.empty() ? Json(nullptr) : Json(stopped)},
+      {"seed", options_.seed()},
+      {"device", context_.device},
+      {"precision", Train::Precision_Name(context_.precision)},
+      {"threads", context_.threads},
+      {"seconds", Now() - started_},
+      {"images_per_second", static_cast<double>(train_images_) / std::max(train_seconds_, 1e-9)},
+  };
+  summary["test"] = nullptr;
+  if (test != nullptr) {
+    Json values = Json::object();
+    for (const auto& [column, value] : test->values()) {
+      const size_t dot = column.find('.');
+      const std::string name = column.substr(0, dot) == "metrics" ? column.substr(dot + 1) : column;
+      if (name == "collapsed") {
+        values[name] = value != 0;
+      } else if (name == "classes_predicted") {
+        values[name] = static_cast<int64_t>(value);
+      } else {
+        values[name] = Number(value);
+      }
+    }
+    for (const auto& [name, rows] : test->matrices()) values[name] = rows;
+    summary["test"] = values;
+  }
+  return folder_->WriteSummary(summary);
+}
+
+void Trainer::PrintResult(const Report* test) const {
+  terminal_.Line("");
+  if (test == nullptr) {
+    terminal_.Line("no test result");
+  } else {
+    const DataInfo& data = graph_.source().data();
+    const auto value = [&](const char* name) {
+      return Percent(test->Find(absl::StrCat("metrics.", name)));
+    };
+    terminal_.Line(absl::StrCat("test result on ", data.images[PhaseIndex(TEST)], " images",
+                                data.embedded_sample ? " of the EMBEDDED SAMPLE" : "", ", weights of ",
+                                HasValidation() ? absl::StrCat("epoch ", best_epoch_ + 1)
+                                                : "the last epoch"));
+    terminal_.Table({{"accuracy", absl::StrCat(value("accuracy"), "  (majority baseline ",
+                                               value("majority_baseline"), ")")},
+                     {"balanced accuracy", value("balanced_accuracy")},
+                     {"macro F1", value("macro_f1")},
+                     {"weighted precision", value("weighted_precision")},
+                     {"weighted recall", value("weighted_recall")},
+                     {"weighted F1", value("weighted_f1")},
+                     {"mean IoU", value("mean_iou")}});
+    const double predicted = test->Find("metrics.classes_predicted");
+    if (test->Find("metrics.collapsed") != 0) {
+      terminal_.Line("  COLLAPSED: the model predicts one class for every image");
+    } else if (predicted < static_cast<double>(data.classes.size())) {
+      terminal_.Line(absl::StrFormat("  only %.0f of %d classes are ever predicted", predicted,
+                                     data.classes.size()));
+    }
+  }
+  terminal_.Line(absl::StrCat("run folder: ", Shown(folder_->path())));
+}
+
+absl::Status Trainer::TryOnce() {
+  for (const Phase phase : {TRAIN, VAL, TEST}) {
+    if (graph_.source().StepsIn(phase) == 0) continue;
+    Report report;
+    const absl::Status status = Pass(phase, 0, 1, &report);
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace pipeline

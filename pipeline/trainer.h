@@ -1,0 +1,77 @@
+// Runs epochs: TRAIN then VAL, the best weights by the monitor, and TEST once at the end.
+#ifndef PIPELINE_TRAINER_H_
+#define PIPELINE_TRAINER_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "pipeline/config.h"
+#include "pipeline/graph.h"
+#include "pipeline/optimizer.h"
+#include "pipeline/run_folder.h"
+#include "pipeline/stage.h"
+#include "pipeline/terminal.h"
+
+namespace pipeline {
+
+class Trainer {
+ public:
+  // All must outlive the trainer; the graph is built with `context`.
+  Trainer(const LoadedConfig& loaded, const BuildContext& context, Graph* graph,
+          Terminal* terminal);
+
+  // Whether a stage reports the value that train.monitor names; only needed where there is a
+  // validation split.
+  absl::Status CheckMonitor() const;
+
+  // Prints the header: data, model, loss, device.
+  void PrintHeader() const;
+
+  // Trains and tests; writes into `folder`. After Ctrl-C: ends the step, keeps what was learned, and
+  // returns CANCELLED. A failure keeps what was already written.
+  absl::Status Run(RunFolder* folder);
+
+  // One batch of each phase, nothing written: what `check` does.
+  absl::Status TryOnce();
+
+ private:
+  absl::Status Pass(Phase phase, int64_t epoch, int64_t max_steps, Report* report);
+  absl::Status Learn(const Step& step);
+  absl::Status AddRow(const Step& step, const Report& report, double seconds);
+  absl::Status KeepWeights();
+  absl::Status RestoreBest();
+  absl::Status EndEpoch(int64_t epoch, const Report& train, const Report& validation);
+  absl::Status Finish(const std::string& why);
+  absl::Status WriteSummary(const Report* test, const std::string& stopped);
+  void ShowProgress(const Step& step, double started, int64_t images);
+  void PrintResult(const Report* test) const;
+  bool HasValidation() const { return graph_.source().StepsIn(VAL) > 0; }
+  double Rate(const Step& step) const;
+
+  const LoadedConfig& loaded_;
+  const Train& options_;
+  const BuildContext& context_;
+  Graph& graph_;
+  Terminal& terminal_;
+  RunFolder* folder_ = nullptr;
+  Optimizer optimizer_;
+
+  double started_ = 0;
+  int64_t steps_ = 0;          // TRAIN steps so far
+  int64_t train_images_ = 0;   // seen in TRAIN
+  double train_seconds_ = 0;
+  double learning_rate_ = 0;
+  double phase_images_per_second_ = 0;
+  int64_t epochs_done_ = 0;
+  int64_t best_epoch_ = -1;
+  std::vector<double> monitors_;  // of VAL, by epoch
+};
+
+// Ctrl-C asks a run to stop after the step; a second one ends the process.
+void InstallInterruptHandler();
+
+}  // namespace pipeline
+
+#endif  // PIPELINE_TRAINER_H_

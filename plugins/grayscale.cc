@@ -1,0 +1,46 @@
+// RGB to gray.
+#include <ATen/ATen.h>
+
+#include "absl/strings/str_cat.h"
+#include "pipeline/stage.h"
+#include "plugins/grayscale.pb.h"
+
+namespace plugins {
+
+class Grayscale : public pipeline::Stage {
+ public:
+  explicit Grayscale(const GrayscaleOptions& options) : channels_(options.channels()) {}
+
+  pipeline::Ports ports() const override { return {{"images"}, {"images"}}; }
+
+  absl::StatusOr<pipeline::Specs> Build(const pipeline::Specs& in,
+                                        pipeline::BuildContext*) override {
+    pipeline::TensorSpec images = in.at("images");
+    if (images.shape.size() != 4 || images.shape[1] != 3 || images.dtype != at::kByte) {
+      return absl::InvalidArgumentError("images must be uint8 with 3 channels");
+    }
+    images.shape[1] = channels_;
+    return pipeline::Specs{{"images", images}};
+  }
+
+  absl::Status Run(const pipeline::Step&, const pipeline::Tensors& in,
+                   pipeline::Tensors* out) override {
+    const at::Tensor& images = in.at("images");
+    const at::Tensor weights =
+        at::tensor({0.299F, 0.587F, 0.114F}, images.options().dtype(at::kFloat));
+    // Pixels lie channels last, so this is one pass of three multiply-adds.
+    const at::Tensor gray = at::matmul(images.permute({0, 2, 3, 1}).to(at::kFloat), weights)
+                                .round_()
+                                .to(at::kByte)
+                                .unsqueeze(1);
+    (*out)["images"] = channels_ == 1 ? gray : gray.expand({-1, channels_, -1, -1});
+    return absl::OkStatus();
+  }
+
+ private:
+  const int channels_;
+};
+
+REGISTER_PLUGIN(pipeline::Stages, Grayscale);
+
+}  // namespace plugins

@@ -1,0 +1,239 @@
+// The source of the graph: batches of a dataset, decoded ahead.
+#include "plugins/loader.pb.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstdio>
+#include <map>
+#include <mutex>
+#include <memory>
+#include <numeric>
+#include <opencv2/core.hpp>
+#include <set>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "datasets/dataset.h"
+#include "pipeline/stage.h"
+#include "plugins/prefetcher.h"
+
+namespace plugins {
+namespace {
+
+using pipeline::Phase;
+using pipeline::PhaseIndex;
+using pipeline::Step;
+
+constexpr int64_t kDepth = 2;  // batches ready before the step that takes them
+constexpr int64_t kChannels = 3;
+
+struct Batch {
+  at::Tensor images, labels;
+};
+
+}  // namespace
+
+class Loader : public pipeline::Source {
+ public:
+  explicit Loader(const LoaderOptions& options) : options_(options) {}
+
+  pipeline::Ports ports() const override { return {{}, {"images", "labels"}}; }
+
+  absl::StatusOr<pipeline::Specs> Build(const pipeline::Specs&,
+                                        pipeline::BuildContext* context) override {
+    const datasets::DatasetContext wanted = {context->seed, options_.validation_fraction(),
+                                             options_.max_pixels()};
+    auto dataset = datasets::Datasets::Get().Create(options_.dataset(), wanted);
+    if (!dataset.ok()) return dataset.status();
+    dataset_ = *std::move(dataset);
+    if (StepsIn(pipeline::TRAIN) == 0) {
+      return absl::InvalidArgumentError("no training images in " + data().origin);
+    }
+    device_ = context->device;
+    seed_ = context->seed;
+    batch_size_ = std::min<int64_t>(options_.batch_size(), context->max_batch);
+    for (int phase = 0; phase < pipeline::kPhases; ++phase) {
+      cache_[phase].resize(data().images[phase]);
+    }
+    // Each worker decodes one image; OpenCV's own threads would only get in their way.
+    cv::setNumThreads(1);
+    const int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+    prefetcher_ = std::make_unique<Prefetcher>(
+        options_.workers() > 0 ? options_.workers() : cores,
+        [this](int64_t batch, int64_t item) { Fill(batch, item); });
+    const int geometry = context->NewGeometry();
+    const int64_t size = options_.image_size();
+    pipeline::Specs out;
+    out["images"] = {at::kByte, {-1, kChannels, size, size}, geometry};
+    out["labels"] = {at::kLong, masks() ? std::vector<int64_t>{-1, size, size}
+                                        : std::vector<int64_t>{-1}, geometry};
+    return out;
+  }
+
+  const pipeline::DataInfo& data() const override { return dataset_->info(); }
+
+  int64_t StepsIn(Phase phase) const override {
+    const int64_t size = std::max<int64_t>(1, batch_size_);
+    return (data().images[PhaseIndex(phase)] + size - 1) / size;
+  }
+
+  absl::Status Begin(const Step& step) override {
+    prefetcher_->Stop();
+    phase_ = step.phase;
+    order_.resize(data().images[PhaseIndex(phase_)]);
+    std::iota(order_.begin(), order_.end(), int64_t{0});
+    if (phase_ == pipeline::TRAIN) Shuffle(static_cast<uint64_t>(step.epoch));
+    std::vector<int64_t> sizes;
+    for (int64_t i = 0; i < StepsIn(phase_); ++i) {
+      sizes.push_back(static_cast<int64_t>(Samples(i).size()));
+    }
+    batches_.assign(sizes.size(), {});
+    prefetcher_->Start(std::move(sizes));
+    allocated_ = 0;
+    AllocateUpTo(kDepth);
+    return absl::OkStatus();
+  }
+
+  std::vector<int64_t> Samples(int64_t index) const override {
+    const auto first = order_.begin() + index * batch_size_;
+    const auto rest = static_cast<int64_t>(order_.end() - first);
+    return {first, first + std::min<int64_t>(batch_size_, rest)};
+  }
+
+  absl::Status Run(const Step& step, const pipeline::Tensors&, pipeline::Tensors* out) override {
+    AllocateUpTo(step.index + 1 + kDepth);
+    prefetcher_->Wait(step.index);
+    Batch batch = std::move(batches_[step.index]);
+    const absl::Status broken = CheckBroken();
+    if (!broken.ok()) return broken;
+    const bool pinned = device_ != "cpu";
+    (*out)["images"] = batch.images.to(at::Device(device_), /*non_blocking=*/pinned);
+    (*out)["labels"] = batch.labels.to(at::Device(device_), /*non_blocking=*/pinned);
+    return absl::OkStatus();
+  }
+
+  std::string SampleName(Phase phase, int64_t sample) const override {
+    return dataset_->Name(phase, sample);
+  }
+
+  std::vector<std::string> BrokenFiles(bool decode) override {
+    std::vector<std::string> broken;
+    for (const Phase phase : {pipeline::TRAIN, pipeline::VAL, pipeline::TEST}) {
+      for (int64_t i = 0; i < data().images[PhaseIndex(phase)]; ++i) {
+        const absl::Status status = decode
+                                        ? dataset_->Read(phase, i, options_.image_size()).status()
+                                        : dataset_->CheckHeader(phase, i);
+        if (!status.ok()) broken.emplace_back(status.message());
+      }
+    }
+    return broken;
+  }
+
+ private:
+  bool masks() const { return data().task == pipeline::Task::kSegmentation; }
+
+  // Fisher-Yates with draws that depend on seed and epoch alone.
+  void Shuffle(uint64_t epoch) {
+    for (size_t i = order_.size(); i > 1; --i) {
+      std::swap(order_[i - 1], order_[pipeline::Hash({seed_, epoch, i}) % i]);
+    }
+  }
+
+  void AllocateUpTo(int64_t batches) {
+    const int64_t size = options_.image_size();
+    batches = std::min<int64_t>(batches, static_cast<int64_t>(batches_.size()));
+    const bool pinned = device_ != "cpu";
+    for (; allocated_ < batches; ++allocated_) {
+      const auto count = static_cast<int64_t>(Samples(allocated_).size());
+      const auto bytes = at::TensorOptions(at::kByte).pinned_memory(pinned);
+      // Rows of pixels as OpenCV has them; [N, 3, S, S] to everyone else.
+      at::Tensor images = at::empty({count, size, size, kChannels}, bytes).permute({0, 3, 1, 2});
+      const std::vector<int64_t> shape =
+          masks() ? std::vector<int64_t>{count, size, size} : std::vector<int64_t>{count};
+      batches_[allocated_] = {images,
+                              at::empty(shape, at::TensorOptions(at::kLong).pinned_memory(pinned))};
+    }
+    prefetcher_->Allow(batches);
+  }
+
+  // On a worker. A file that cannot be read leaves a black image with ignored labels.
+  void Fill(int64_t batch, int64_t item) {
+    const int64_t sample = order_[batch * batch_size_ + item];
+    const int64_t pixels = static_cast<int64_t>(options_.image_size()) * options_.image_size();
+    const int64_t labels = masks() ? pixels : 1;
+    uint8_t* image = batches_[batch].images.data_ptr<uint8_t>() + item * pixels * kChannels;
+    int64_t* label = batches_[batch].labels.data_ptr<int64_t>() + item * labels;
+    std::shared_ptr<const datasets::Sample>& cached = cache_[PhaseIndex(phase_)][sample];
+    std::shared_ptr<const datasets::Sample> read = cached;
+    if (read == nullptr) {
+      absl::StatusOr<datasets::Sample> fresh = dataset_->Read(phase_, sample, options_.image_size());
+      if (!fresh.ok()) {
+        std::fill_n(image, pixels * kChannels, uint8_t{0});
+        std::fill_n(label, labels, pipeline::kIgnoredLabel);
+        const std::lock_guard<std::mutex> lock(broken_mutex_);
+        broken_.emplace(dataset_->Name(phase_, sample), std::string(fresh.status().message()));
+        return;
+      }
+      read = std::make_shared<const datasets::Sample>(*std::move(fresh));
+      const int64_t bytes = pixels * (kChannels + (masks() ? 1 : 0));
+      if (cached_bytes_.fetch_add(bytes) + bytes <= int64_t{options_.cache_mb()} << 20) {
+        cached = read;
+      } else {
+        cached_bytes_ -= bytes;
+      }
+    }
+    std::copy_n(read->image.data, pixels * kChannels, image);
+    if (masks()) {
+      std::transform(read->mask.data, read->mask.data + pixels, label, [](uint8_t value) {
+        return value == datasets::kIgnoredMask ? pipeline::kIgnoredLabel : int64_t{value};
+      });
+    } else {
+      *label = read->label;
+    }
+  }
+
+  // Names files that turned out broken since the last call; an error once there are too many.
+  absl::Status CheckBroken() {
+    const std::lock_guard<std::mutex> lock(broken_mutex_);
+    if (static_cast<int>(broken_.size()) > options_.max_broken()) {
+      std::string message = absl::StrCat(broken_.size(), " files cannot be read, more than max_broken (",
+                                         options_.max_broken(), "):");
+      for (const auto& [name, why] : broken_) absl::StrAppend(&message, "\n  ", why);
+      return absl::InvalidArgumentError(message);
+    }
+    for (const auto& [name, why] : broken_) {
+      if (!named_.insert(name).second) continue;
+      std::fprintf(stderr, "skipped: %s\n", why.c_str());
+    }
+    return absl::OkStatus();
+  }
+
+  const LoaderOptions options_;
+  std::unique_ptr<datasets::Dataset> dataset_;
+  std::string device_;
+  uint64_t seed_ = 0;
+  int64_t batch_size_ = 0;
+
+  // The pass under way.
+  Phase phase_ = pipeline::TRAIN;
+  std::vector<int64_t> order_;
+  std::vector<Batch> batches_;
+  int64_t allocated_ = 0;
+
+  // By phase and sample. A worker alone touches the entry of the sample it fills.
+  std::array<std::vector<std::shared_ptr<const datasets::Sample>>, pipeline::kPhases> cache_;
+  std::atomic<int64_t> cached_bytes_{0};
+
+  std::mutex broken_mutex_;
+  std::map<std::string, std::string> broken_;  // name -> why
+  std::set<std::string> named_;
+
+  std::unique_ptr<Prefetcher> prefetcher_;  // last: its threads use all of the above
+};
+
+REGISTER_PLUGIN(pipeline::Stages, Loader);
+
+}  // namespace plugins

@@ -1,0 +1,84 @@
+// A model as a stage: channels-last, in the run's precision.
+#include "models/model.h"
+
+#include <ATen/ATen.h>
+
+#include "activations/activation.h"
+#include "pipeline/device.h"
+#include "pipeline/stage.h"
+#include "plugins/model.pb.h"
+
+namespace plugins {
+
+class Model : public pipeline::Stage {
+ public:
+  static absl::StatusOr<std::unique_ptr<Model>> Create(const ModelOptions& options) {
+    if (!options.has_model()) {
+      return absl::InvalidArgumentError("[plugins/Model] needs a model, such as [models/Vgg16] {}");
+    }
+    return std::make_unique<Model>(options);
+  }
+
+  explicit Model(const ModelOptions& options) : options_(options) {
+    if (!options.has_activation()) {
+      options_.mutable_activation()->set_type_url("activations/Relu");
+    }
+  }
+
+  pipeline::Ports ports() const override { return {{"images"}, {"logits"}}; }
+
+  absl::StatusOr<pipeline::Specs> Build(const pipeline::Specs& in,
+                                        pipeline::BuildContext* context) override {
+    const pipeline::TensorSpec& images = in.at("images");
+    if (images.dtype != at::kFloat || images.shape.size() != 4) {
+      return absl::InvalidArgumentError(
+          "images must be float32 [N, C, H, W]; put [plugins/Normalize] before the model");
+    }
+    const auto classes = static_cast<int64_t>(context->data->classes.size());
+    // An activation's own mistakes are found here, so that the factory below cannot fail.
+    auto trial = activations::Activations::Get().Create(options_.activation());
+    if (!trial.ok()) return trial.status();
+    const models::ModelContext wanted = {
+        images.shape[1],    images.shape[2],
+        images.shape[3],    classes,
+        context->data->task, [this] {
+          return *activations::Activations::Get().Create(options_.activation());
+        }};
+    auto model = models::Models::Get().Create(options_.model(), wanted);
+    if (!model.ok()) return model.status();
+    model_ = *std::move(model);
+    for (at::Tensor& parameter : model_->parameters()) {
+      if (parameter.dim() == 4) {
+        parameter.set_data(parameter.contiguous(at::MemoryFormat::ChannelsLast));
+      }
+    }
+    precision_ = context->precision;
+    device_ = context->device;
+    std::vector<int64_t> shape = {-1, classes};
+    if (context->data->task == pipeline::Task::kSegmentation) {
+      shape.insert(shape.end(), {images.shape[2], images.shape[3]});
+    }
+    return pipeline::Specs{{"logits", {at::kFloat, shape, images.geometry}}};
+  }
+
+  absl::Status Run(const pipeline::Step&, const pipeline::Tensors& in,
+                   pipeline::Tensors* out) override {
+    const pipeline::PrecisionScope scope(precision_, device_);
+    const at::Tensor images = in.at("images").contiguous(at::MemoryFormat::ChannelsLast);
+    (*out)["logits"] = model_->Forward(images).to(at::kFloat);
+    return absl::OkStatus();
+  }
+
+  torch::nn::Module* module() override { return model_.get(); }
+
+ private:
+  ModelOptions options_;
+  // Shared, as LibTorch's modules must be to have children.
+  std::shared_ptr<models::Model> model_;
+  pipeline::Precision precision_ = pipeline::Train::FP32;
+  std::string device_;
+};
+
+REGISTER_PLUGIN(pipeline::Stages, Model);
+
+}  // namespace plugins

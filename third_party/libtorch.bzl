@@ -1,0 +1,99 @@
+"""@libtorch//:libtorch as it is found on this machine; nothing is downloaded.
+
+Looked for in this order:
+  1. LIBTORCH_HOME=/dir       a folder with include/ and lib/ (an unpacked LibTorch, a wheel's torch/)
+  2. LIBTORCH_PYTHON=python   the wheel which that interpreter imports, with LIBTORCH_FLAVOR=pip
+                              (what --config=cuda sets)
+  3. otherwise                the distribution's libtorch-dev
+"""
+
+_BUILD = """package(default_visibility = ["//visibility:public"])
+
+cc_library(
+    name = "libtorch",
+    hdrs = {hdrs},
+    includes = {includes},
+    defines = {defines},
+    linkopts = {linkopts},
+)
+"""
+
+# A wheel also carries headers of protobuf, fmt and others; only these may be seen by our code.
+_HEADER_FOLDERS = ["ATen", "c10", "caffe2", "torch"]
+
+def _linkopts(libraries, folders):
+    # Without --no-as-needed the linker drops libraries that only register themselves (CUDA);
+    # push-state keeps the setting from leaking into the libraries that follow.
+    opts = []
+    for folder in folders:
+        opts += ["-L" + folder, "-Wl,-rpath," + folder]
+    return opts + ["-Wl,--push-state,--no-as-needed"] + ["-l" + l for l in libraries] + ["-Wl,--pop-state"]
+
+def _from_folder(ctx, home):
+    if not ctx.path(home + "/include").exists or not ctx.path(home + "/lib").exists:
+        fail("LibTorch: %s has no include/ and lib/" % home)
+    hdrs = []
+    for folder in _HEADER_FOLDERS:
+        if ctx.path(home + "/include/" + folder).exists:
+            ctx.symlink(home + "/include/" + folder, "include/" + folder)
+            hdrs.append("include/" + folder)
+    libraries = ["torch", "torch_cpu", "c10"]
+    cuda = ctx.path(home + "/lib/libtorch_cuda.so").exists
+    if cuda:
+        libraries += ["torch_cuda", "c10_cuda"]
+    return struct(
+        hdrs = hdrs,
+        includes = ["include", "include/torch/csrc/api/include"],
+        defines = [],
+        linkopts = _linkopts(libraries, [home + "/lib"]),
+    )
+
+def _from_wheel(ctx):
+    python = ctx.os.environ.get("LIBTORCH_PYTHON", "")
+    if not python:
+        fail("LibTorch: --config=cuda needs LIBTORCH_PYTHON, an interpreter that imports the torch wheel")
+    probe = "import torch, os; print(os.path.dirname(torch.__file__))"
+    result = ctx.execute([python, "-I", "-c", probe])
+    home = result.stdout.strip()
+    if result.return_code != 0 or not home:
+        fail("LibTorch: %s cannot import torch: %s" % (python, result.stderr))
+
+    # Debian's python3-torch has no libraries of its own beside it, so it is no wheel.
+    if not ctx.path(home + "/lib").exists or home.startswith("/usr/lib/python3/dist-packages"):
+        fail("LibTorch: %s imports torch from %s, which is not a PyPI wheel" % (python, home))
+    return _from_folder(ctx, home)
+
+def _from_distribution(ctx):
+    api = "/usr/include/torch/csrc/api/include/torch"
+    if not ctx.path(api + "/torch.h").exists:
+        fail("LibTorch: not found; ./bazelw installs libtorch-dev, or set LIBTORCH_HOME")
+
+    # /usr/include is searched anyhow; only <torch/...> of the C++ API lies deeper.
+    ctx.symlink(api, "include/torch")
+    return struct(
+        hdrs = ["include/torch"],
+        includes = ["include"],
+        defines = [],
+        linkopts = _linkopts(["torch", "torch_cpu", "c10"], []),
+    )
+
+def _libtorch_impl(ctx):
+    environ = ctx.os.environ
+    if environ.get("LIBTORCH_HOME", ""):
+        found = _from_folder(ctx, environ["LIBTORCH_HOME"])
+    elif environ.get("LIBTORCH_FLAVOR", "") == "pip":
+        found = _from_wheel(ctx)
+    else:
+        found = _from_distribution(ctx)
+    ctx.file("BUILD", _BUILD.format(
+        hdrs = repr(found.hdrs),
+        includes = repr(found.includes),
+        defines = repr(found.defines),
+        linkopts = repr(found.linkopts),
+    ))
+
+libtorch_repository = repository_rule(
+    implementation = _libtorch_impl,
+    environ = ["LIBTORCH_FLAVOR", "LIBTORCH_HOME", "LIBTORCH_PYTHON", "PATH"],
+    local = True,
+)

@@ -1,0 +1,46 @@
+"""@system: the distribution's C++ libraries and protoc. /usr/include needs no declaration."""
+
+_LINKOPTS = {
+    "gflags": ["-lgflags"],
+    "protobuf": ["-lprotobuf", "-pthread"],
+    "gtest": ["-lgtest", "-lgmock", "-pthread"],
+    "gtest_main": ["-lgmock_main", "-lgmock", "-lgtest", "-pthread"],
+    "dl": ["-ldl"],
+    "json": [],  # nlohmann-json is headers only
+    "xxhash": ["-lxxhash"],
+}
+
+_ABSEIL = ["absl_status", "absl_statusor", "absl_strings", "absl_str_format", "absl_flat_hash_map"]
+
+_OPENCV = """
+cc_library(
+    name = "opencv",
+    hdrs = ["include/opencv2"],
+    includes = ["include"],
+    linkopts = ["-lopencv_imgcodecs", "-lopencv_imgproc", "-lopencv_core"],
+)
+
+exports_files(["bin/protoc"])
+"""
+
+def _system_impl(ctx):
+    linkopts = dict(_LINKOPTS)
+    abseil = ctx.execute(["pkg-config", "--libs"] + _ABSEIL)
+    if abseil.return_code != 0:
+        fail("Abseil: not found; ./bazelw installs libabsl-dev: " + abseil.stderr)
+    linkopts["absl"] = abseil.stdout.strip().split(" ")
+    protoc = ctx.which("protoc")
+    if not protoc:
+        fail("protoc: not found; ./bazelw installs protobuf-compiler")
+    ctx.symlink(protoc, "bin/protoc")
+    ctx.symlink("/usr/include/opencv4/opencv2", "include/opencv2")
+    ctx.file("BUILD", "package(default_visibility = [\"//visibility:public\"])\n" + "".join([
+        "cc_library(name = %r, linkopts = %r)\n" % (name, opts)
+        for name, opts in linkopts.items()
+    ]) + _OPENCV)
+
+system_libraries = repository_rule(
+    implementation = _system_impl,
+    environ = ["PATH"],
+    local = True,
+)
