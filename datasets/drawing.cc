@@ -16,6 +16,8 @@ using Outline = std::vector<cv::Point2f>;
 constexpr float kTwoPi = 6.2831853f;
 constexpr int kOutlinePoints = 72;
 
+// Draw at most once per argument list: C++ leaves the order of arguments to the compiler, and the
+// picture must not depend on it (a braced list is in order).
 float Uniform(cv::RNG* rng, float low, float high) { return rng->uniform(low, high); }
 
 // SplitMix64's finaliser: cv::RNG's first draws are correlated when its seeds are consecutive.
@@ -114,7 +116,7 @@ struct Head {
 Head RandomHead(cv::RNG* rng) {
   const float length = Uniform(rng, 0.41f, 0.48f);
   const float width = length * Uniform(rng, 0.80f, 0.95f);
-  const cv::Point2f centre(Uniform(rng, 0.47f, 0.53f), Uniform(rng, 0.47f, 0.53f));
+  const cv::Point2f centre{Uniform(rng, 0.47f, 0.53f), Uniform(rng, 0.47f, 0.53f)};
   return {centre, {width, length}, Uniform(rng, -0.25f, 0.25f)};
 }
 
@@ -160,7 +162,8 @@ void DrawVentricles(const Head& head, float fluid, int size, Plane* canvas, cv::
 // Small vessels and cysts, in every class alike: a bright or dark spot tells nothing.
 void DrawDistractors(const Head& head, int size, Plane* canvas, cv::RNG* rng) {
   for (int i = rng->uniform(1, 5); i > 0; --i) {
-    const Outline spot = Disc(RandomPlace(head, 0.8f, rng), Uniform(rng, 0.010f, 0.020f));
+    const cv::Point2f place = RandomPlace(head, 0.8f, rng);
+    const Outline spot = Disc(place, Uniform(rng, 0.010f, 0.020f));
     const bool vessel = Uniform(rng, 0, 1) < 0.6f;
     Paint(Mask(spot, 0.005f, size), vessel ? Uniform(rng, 0.7f, 0.9f) : 0.12f, canvas);
   }
@@ -180,7 +183,7 @@ void DrawGlioma(const Head& head, float level, int size, Plane* canvas, cv::RNG*
 }
 
 void DrawMeningioma(const Head& head, float level, int size, Plane* canvas, cv::RNG* rng) {
-  const float radius = Uniform(rng, 0.13f, 0.17f);
+  const float radius = Uniform(rng, 0.14f, 0.18f);
   const cv::Point2f edge = head.At(Polar(kBrainEdge, Uniform(rng, 0, kTwoPi)));
   const cv::Point2f inward = (head.centre - edge) / cv::norm(head.centre - edge);
   const cv::Point2f place = edge + inward * (radius * Uniform(rng, 0.65f, 0.85f));
@@ -188,13 +191,13 @@ void DrawMeningioma(const Head& head, float level, int size, Plane* canvas, cv::
 }
 
 void DrawPituitary(const Head& head, float level, int size, Plane* canvas, cv::RNG* rng) {
-  const float large = Uniform(rng, 0.08f, 0.1f);
+  const float large = Uniform(rng, 0.085f, 0.1f);
   const float small = large * Uniform(rng, 0.65f, 0.8f);
-  const cv::Point2f middle = RandomPlace(head, 0.44f, rng);
+  const cv::Point2f middle = RandomPlace(head, 0.5f, rng);
   const cv::Point2f axis = Polar(1, Uniform(rng, 0, kTwoPi));
-  // The discs overlap a little, so that the waist stays joined in a small picture.
+  // The discs only touch: a narrow waist tells them from one round lesion in a small picture.
   Plane body = cv::max(Mask(Disc(middle - axis * small, large), 0.006f, size),
-                       Mask(Disc(middle + axis * (large * 0.95f), small), 0.006f, size));
+                       Mask(Disc(middle + axis * large, small), 0.006f, size));
   Paint(body, level, canvas);
 }
 
@@ -228,15 +231,15 @@ cv::Mat DrawBrain(int label, uint64_t seed, int size) {
   cv::RNG rng(Mix(Mix(seed) + label));
   const Head head = RandomHead(&rng);
   const float fluid = Uniform(&rng, 0.08f, 0.25f);  // Dark, as in T1-weighted pictures.
-  const float grey = Uniform(&rng, 0.38f, 0.58f);
+  const float grey = Uniform(&rng, 0.42f, 0.54f);
   Plane brain = DrawTissue(head, grey, fluid, size, &rng);
   DrawVentricles(head, fluid, size, &brain, &rng);
   DrawDistractors(head, size, &brain, &rng);
   DrawLesion(label, head, grey + Uniform(&rng, 0.45f, 0.55f), size, &brain, &rng);
 
   Plane scene(size, size, 0.0f);
-  Paint(Mask(head.Ring(1.0f), 0.004f, size), Uniform(&rng, 0.5f, 1.0f), &scene);  // Scalp.
-  Paint(Mask(head.Ring(0.94f), 0.004f, size), 0.06f, &scene);                      // Bone.
+  Paint(Mask(head.Ring(1.0f), 0.004f, size), Uniform(&rng, 0.6f, 1.0f), &scene);  // Scalp.
+  Paint(Mask(head.Ring(0.94f), 0.004f, size), 0.06f, &scene);                     // Bone.
   Paint(Mask(head.Ring(kBrainEdge), 0.004f, size), brain, &scene);
   return Expose(scene, size, &rng);
 }

@@ -11,8 +11,8 @@ namespace datasets {
 //
 // `label` is in [0, 4): glioma (lobed, bright rim around a dark core), meningioma (even, round, on
 // the skull's edge), no_tumor, pituitary (snowman of two touching discs). The class lies in the
-// lesion's shape and texture only: brightness, contrast, position and small distractors are drawn
-// alike for every class, so that a linear model on pixels stays weak.
+// lesion's shape and texture: brightness, contrast and small distractors are drawn alike for every
+// class and the lesions' places overlap, so that a linear model on pixels stays weak.
 //
 // Returns a `size` x `size` CV_8UC3 matrix with equal B, G and R in [0, 255]; `size` is in pixels,
 // at least 32. The same arguments give the same picture; other seeds or labels give unrelated ones.

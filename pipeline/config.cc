@@ -41,7 +41,9 @@ class Includer {
     absl::StatusOr<std::string> text = ReadFile(path, kMaxConfigBytes);
     if (!text.ok()) return text.status();
     Document document;
-    ParseConfigText(*text, Shown(path), &document.config, &document.where, errors_);
+    if (!ParseConfigText(*text, Shown(path), &document.config, &document.where, errors_)) {
+      stopped_ = true;
+    }
     open_.push_back(Canonical(path));
     for (int i = 0; i < document.config.include_size(); ++i) {
       Include(path, document.config.include(i),
@@ -51,6 +53,9 @@ class Includer {
     MergeDocument(document, into);
     return absl::OkStatus();
   }
+
+  // Whether a syntax error hides the rest of a file, so that nothing else can be judged.
+  bool stopped() const { return stopped_; }
 
  private:
   static std::string Canonical(const std::string& path) {
@@ -83,6 +88,7 @@ class Includer {
   }
 
   Diagnostics* errors_;
+  bool stopped_ = false;
   std::vector<std::string> open_;
 };
 
@@ -323,8 +329,10 @@ void Validate(const Document& document, Diagnostics* errors) {
 absl::StatusOr<LoadedConfig> LoadConfig(const std::string& path,
                                         const std::vector<std::string>& sets, Diagnostics* errors) {
   Document merged;
-  const absl::Status status = Includer(errors).Load(path, &merged);
+  Includer includer(errors);
+  const absl::Status status = includer.Load(path, &merged);
   if (!status.ok()) return status;
+  if (includer.stopped()) return errors->ToStatus();
 
   // Whether the sample is needed depends on --set, and --set wins over sample_overrides.
   Document trial = merged;

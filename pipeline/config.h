@@ -22,7 +22,8 @@ struct LoadedConfig {
 
 // Loads `path` and applies `sets` in order. Where a dataset has no root and its folder in the
 // workspace's data/ is missing, sample_overrides are merged (before `sets`). Names, types and ranges
-// are checked; their mistakes go to `errors`. What cannot be read at all is the returned status.
+// are checked; their mistakes go to `errors`. A file that cannot be read or parsed to its end is the
+// returned status.
 absl::StatusOr<LoadedConfig> LoadConfig(const std::string& path,
                                         const std::vector<std::string>& sets, Diagnostics* errors);
 

@@ -38,6 +38,7 @@ const std::pair<std::string, std::string> SplitEdge(const std::string& edge) {
 std::unique_ptr<Graph> Graph::Create(const Document& document, Diagnostics* errors) {
   auto graph = std::make_unique<Graph>();
   graph->nodes_ = WireNodes(document, errors);
+  graph->where_ = document.where;
   for (NodeEntry& node : graph->nodes_) {
     if (auto* source = dynamic_cast<Source*>(node.stage.get())) graph->source_ = source;
   }
@@ -65,6 +66,12 @@ absl::Status Graph::Build(BuildContext* context) {
       if (specs.ok()) node.specs = *std::move(specs);
       return specs.status();
     });
+    const std::string option = OptionOf(built);
+    if (!option.empty()) {
+      Diagnostics errors;
+      errors.Add(where_.Of(absl::StrCat(node.name, ".", option)), std::string(built.message()));
+      return errors.ToStatus();
+    }
     if (!built.ok()) {
       return absl::Status(built.code(), absl::StrCat(Describe(node), ": ", built.message()));
     }

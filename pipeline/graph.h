@@ -71,6 +71,7 @@ class Graph {
   std::string Describe(const NodeEntry& node) const;
 
   std::vector<NodeEntry> nodes_;
+  Locations where_;
   Source* source_ = nullptr;
 };
 

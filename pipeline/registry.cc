@@ -89,6 +89,13 @@ absl::Status OptionError(const std::string& option, const std::string& message) 
   return status;
 }
 
+absl::Status Within(const std::string& outer, const absl::Status& status) {
+  if (!absl::IsInvalidArgument(status)) return status;
+  const std::string option = OptionOf(status);
+  return OptionError(option.empty() ? outer : absl::StrCat(outer, ".", option),
+                     std::string(status.message()));
+}
+
 std::string OptionOf(const absl::Status& status) {
   const auto payload = status.GetPayload(kOptionPayload);
   return payload.has_value() ? std::string(*payload) : "";

@@ -80,6 +80,9 @@ google::protobuf::Any PackOptions(const google::protobuf::Message& options);
 
 // A user's mistake in one option; the location of that option is put before the message.
 absl::Status OptionError(const std::string& option, const std::string& message);
+// The same mistake seen from the plugin that holds the plugin which made it, in its option `outer`.
+// Other statuses pass unchanged.
+absl::Status Within(const std::string& outer, const absl::Status& status);
 // The option that such a status speaks of; empty for other statuses.
 std::string OptionOf(const absl::Status& status);
 

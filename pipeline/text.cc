@@ -92,11 +92,13 @@ std::string Reworded(const std::string& message) {
 // Turns what the parser says into errors with a place.
 class Collector : public google::protobuf::io::ErrorCollector {
  public:
-  Collector(const std::string& file, Diagnostics* errors) : file_(file), errors_(errors) {}
+  Collector(const std::string& text, const std::string& file, Diagnostics* errors)
+      : lines_(absl::StrSplit(text, '\n')), file_(file), errors_(errors) {}
 
   void AddError(int line, int column, const std::string& message) override {
     const std::string text = Reworded(message);
     if (text.empty()) return;
+    if (text != message) column = Back(line, column, message);
     errors_->Add(Location{file_, line + 1, column + 1}, text);
     seen_ = true;
   }
@@ -107,6 +109,17 @@ class Collector : public google::protobuf::io::ErrorCollector {
   bool seen() const { return seen_; }
 
  private:
+  // The parser complains of a name when it stands behind it: the column of the name itself.
+  int Back(int line, int column, const std::string& message) const {
+    if (line < 0 || line >= static_cast<int>(lines_.size()) || column <= 0) return column;
+    const std::vector<std::string> quoted = Quoted(message);
+    const std::string& name =
+        absl::StartsWith(message, "Unknown enumeration") ? quoted.front() : quoted.back();
+    const size_t found = lines_[line].rfind(name, column - 1);
+    return found == std::string::npos ? column : static_cast<int>(found);
+  }
+
+  const std::vector<std::string> lines_;
   const std::string& file_;
   Diagnostics* errors_;
   bool seen_ = false;
@@ -207,7 +220,7 @@ class Recorder {
 bool ParseConfigText(const std::string& text, const std::string& file, Config* message,
                      Locations* where, Diagnostics* errors) {
   TextFormat::ParseInfoTree tree;
-  Collector collector(file, errors);
+  Collector collector(text, file, errors);
   TextFormat::Parser parser;
   parser.SetFinder(&Finder());
   parser.AllowUnknownField(true);
@@ -216,12 +229,13 @@ bool ParseConfigText(const std::string& text, const std::string& file, Config* m
   parser.WriteLocationsTo(&tree);
   const bool parsed = parser.ParseFromString(text, message);
   Recorder(text, file, where).Top(*message, tree, "");
-  return parsed && !collector.seen();
+  return parsed;
 }
 
 bool ParseFields(const std::string& text, Message* message, std::string* error) {
   Diagnostics errors;
-  Collector collector("", &errors);
+  const std::string file;
+  Collector collector(text, file, &errors);
   TextFormat::Parser parser;
   parser.SetFinder(&Finder());
   parser.AllowUnknownField(true);

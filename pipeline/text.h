@@ -14,8 +14,8 @@ namespace pipeline {
 
 // Parses `text` into `message` and notes in `where` the place of every field, also of those inside
 // plugins. Unknown fields and plugins do not stop the parser: the fields are added to `errors`, the
-// plugins are left in their Any for Validate() to name. A syntax error stops it, after those.
-// False where anything was wrong; `message` holds what was read.
+// plugins are left in their Any for Validate() to name. False where a syntax error stopped the parser,
+// after those; `message` then holds what was read before.
 bool ParseConfigText(const std::string& text, const std::string& file, Config* message,
                      Locations* where, Diagnostics* errors);
 

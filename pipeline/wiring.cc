@@ -29,8 +29,12 @@ class Wirer {
     const bool all_made = std::all_of(nodes_.begin(), nodes_.end(),
                                       [](const NodeEntry& node) { return node.stage != nullptr; });
     for (int i = 0; i < config_.node_size(); ++i) WireInputs(config_.node(i), &nodes_[i]);
-    // One missing stage makes every edge around it doubtful.
-    if (all_made) CheckOutputs();
+    // One missing stage, edge or name makes every edge around it doubtful.
+    const std::set<std::string> names = [this] {
+      const std::vector<std::string> list = NodeNames();
+      return std::set<std::string>(list.begin(), list.end());
+    }();
+    if (all_made && !edge_failed_ && names.size() == nodes_.size()) CheckOutputs();
     return Ordered();
   }
 
@@ -77,16 +81,20 @@ class Wirer {
   }
 
   void WireInputs(const Node& node, NodeEntry* entry) {
+    bool failed = false;
     for (int i = 0; i < node.input_size(); ++i) {
       const std::string error = WireInput(node.input(i), entry);
       if (error.empty()) continue;
+      failed = edge_failed_ = true;
       errors_->Add(where_.Of(absl::StrCat(node.name(), ":input[", i, "]")),
                    absl::StrCat("node \"", node.name(), "\", input \"", node.input(i), "\": ",
                                 error));
     }
-    if (entry->stage == nullptr) return;
+    // A wrong edge may be the one that is missing.
+    if (entry->stage == nullptr || failed) return;
     for (const std::string& port : entry->ports.inputs) {
-      if (entry->inputs.count(port) > 0 || failed_.count({entry->name, port}) > 0) continue;
+      if (entry->inputs.count(port) > 0 || unjudged_.count({entry->name, port}) > 0) continue;
+      edge_failed_ = true;
       errors_->Add(where_.Of(node.name()),
                    absl::StrCat("node \"", node.name(), "\" has nothing on its input \"", port,
                                 "\"; write  input: \"", port, ": node.port\""));
@@ -103,19 +111,17 @@ class Wirer {
     const std::vector<std::string> parts = absl::StrSplit(source, absl::MaxSplits('.', 1));
     const int from = IndexOf(parts[0]);
     if (from < 0) {
-      failed_.insert({entry->name, port});
       return absl::StrCat("no node \"", parts[0], "\"", DidYouMean(parts[0], NodeNames()));
     }
     edges_.emplace_back(from, static_cast<int>(entry - nodes_.data()));
     if (nodes_[from].stage == nullptr || entry->stage == nullptr) {
-      failed_.insert({entry->name, port});
+      unjudged_.insert({entry->name, port});
       return "";
     }
     const std::vector<std::string>& outputs = nodes_[from].ports.outputs;
     std::string output = parts.size() == 2 ? parts[1] : "";
     if (output.empty() && outputs.size() == 1) output = outputs[0];
     if (!Holds(outputs, output)) {
-      failed_.insert({entry->name, port});
       const std::string has =
           outputs.empty() ? "none" : absl::StrJoin(outputs, ", ");
       if (output.empty()) {
@@ -249,7 +255,9 @@ class Wirer {
   Diagnostics* errors_;
   std::vector<NodeEntry> nodes_;
   std::vector<std::pair<int, int>> edges_;                     // from, to
-  std::set<std::pair<std::string, std::string>> failed_;       // node, port: already reported
+  // Node and port of edges that a missing stage keeps from being judged.
+  std::set<std::pair<std::string, std::string>> unjudged_;
+  bool edge_failed_ = false;
 };
 
 }  // namespace

@@ -24,12 +24,7 @@ class FusedLoss : public pipeline::Stage {
     std::map<std::string, int> seen;
     for (int i = 0; i < options.term_size(); ++i) {
       auto loss = losses::Losses::Get().Create(options.term(i));
-      if (!loss.ok()) {
-        const std::string option = pipeline::OptionOf(loss.status());
-        return pipeline::OptionError(
-            absl::StrCat("term[", i, "]", option.empty() ? "" : ".", option),
-            std::string(loss.status().message()));
-      }
+      if (!loss.ok()) return pipeline::Within(absl::StrCat("term[", i, "]"), loss.status());
       std::string name = pipeline::NameOf(options.term(i)).file;
       const int count = ++seen[name];
       if (count > 1) absl::StrAppend(&name, "_", count);

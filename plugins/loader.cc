@@ -47,7 +47,7 @@ class Loader : public pipeline::Source {
     const datasets::DatasetContext wanted = {context->seed, options_.validation_fraction(),
                                              options_.max_pixels()};
     auto dataset = datasets::Datasets::Get().Create(options_.dataset(), wanted);
-    if (!dataset.ok()) return dataset.status();
+    if (!dataset.ok()) return pipeline::Within("dataset", dataset.status());
     dataset_ = *std::move(dataset);
     if (StepsIn(pipeline::TRAIN) == 0) {
       return absl::InvalidArgumentError("no training images in " + data().origin);

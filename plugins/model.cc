@@ -37,7 +37,7 @@ class Model : public pipeline::Stage {
     const auto classes = static_cast<int64_t>(context->data->classes.size());
     // An activation's own mistakes are found here, so that the factory below cannot fail.
     auto trial = activations::Activations::Get().Create(options_.activation());
-    if (!trial.ok()) return trial.status();
+    if (!trial.ok()) return pipeline::Within("activation", trial.status());
     const models::ModelContext wanted = {
         images.shape[1],    images.shape[2],
         images.shape[3],    classes,
@@ -45,7 +45,7 @@ class Model : public pipeline::Stage {
           return *activations::Activations::Get().Create(options_.activation());
         }};
     auto model = models::Models::Get().Create(options_.model(), wanted);
-    if (!model.ok()) return model.status();
+    if (!model.ok()) return pipeline::Within("model", model.status());
     model_ = *std::move(model);
     for (at::Tensor& parameter : model_->parameters()) {
       if (parameter.dim() == 4) {

@@ -1,0 +1,152 @@
+// Support for tests.
+#include "tests/testing.h"
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+
+namespace testing_support {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Where Bazel started the test: its data lie below.
+const std::string& RunfilesFolder() {
+  static const auto* folder = new std::string(fs::current_path().string());
+  return *folder;
+}
+const std::string& kAtStart = RunfilesFolder();
+
+std::string ReadAll(const std::string& path) {
+  std::ifstream stream(path, std::ios::binary);
+  std::stringstream text;
+  text << stream.rdbuf();
+  return text.str();
+}
+
+// For sh: 'it'\''s'.
+std::string Quoted(const std::string& text) {
+  return "'" + absl::StrJoin(absl::StrSplit(text, '\''), "'\\''") + "'";
+}
+
+}  // namespace
+
+Workspace::Workspace() : before_(kAtStart) {
+  const char* base = std::getenv("TEST_TMPDIR");
+  std::string pattern = absl::StrCat(base == nullptr ? "/tmp" : base, "/workspace-XXXXXX");
+  path_ = fs::canonical(mkdtemp(pattern.data())).string();
+  fs::create_directories(path_ + "/configs");
+  fs::current_path(path_);
+  setenv("BUILD_WORKSPACE_DIRECTORY", path_.c_str(), 1);
+}
+
+Workspace::~Workspace() {
+  fs::current_path(before_);
+  std::error_code ignored;
+  fs::remove_all(path_, ignored);
+}
+
+void Workspace::Write(const std::string& name, const std::string& content) const {
+  fs::create_directories(fs::path(path_ + "/" + name).parent_path());
+  std::ofstream(path_ + "/" + name, std::ios::binary) << content;
+}
+
+std::string Workspace::Read(const std::string& name) const { return ReadAll(path_ + "/" + name); }
+
+Loaded Load(const std::string& path, const std::vector<std::string>& sets) {
+  Loaded result;
+  pipeline::Diagnostics errors;
+  auto loaded = pipeline::LoadConfig(path, sets, &errors);
+  if (!loaded.ok()) {
+    result.errors = std::string(loaded.status().message());
+    return result;
+  }
+  result.config = *std::move(loaded);
+  result.graph = pipeline::Graph::Create(result.config.document, &errors);
+  result.errors = std::string(errors.ToStatus().message());
+  return result;
+}
+
+std::string SmallConfig() {
+  return R"(node {
+  name: "load"
+  plugin { [plugins/Loader] {
+    batch_size: 8
+    image_size: 32
+    dataset { [datasets/Synthetic] { images_per_class: 6 test_images_per_class: 3 } }
+  } }
+}
+node { name: "gray" input: "load.images" plugin { [plugins/Grayscale] {} } }
+node {
+  name: "augment"
+  input: "images: gray"
+  input: "labels: load.labels"
+  phase: TRAIN
+  plugin { [plugins/Augment] {} }
+}
+node { name: "normalize" input: "augment.images" plugin { [plugins/Normalize] {} } }
+node {
+  name: "classify"
+  input: "normalize"
+  plugin { [plugins/Model] { model { [models/Vgg16] { head: GAP width: 0.07 } } } }
+}
+node {
+  name: "loss"
+  input: "logits: classify"
+  input: "labels: augment.labels"
+  plugin { [plugins/FusedLoss] {
+    term { [losses/SmoothL1] {} }
+    term { [losses/CategoricalCrossEntropy] {} }
+  } }
+}
+node {
+  name: "metrics"
+  input: "logits: classify"
+  input: "labels: augment.labels"
+  plugin { [plugins/Metrics] {} }
+}
+train { epochs: 2 learning_rate: 1e-3 threads: 1 precision: FP32 device: "CPU" }
+)";
+}
+
+Ran RunPipeline(const std::vector<std::string>& arguments) {
+  const std::string out = absl::StrCat(fs::temp_directory_path().string(), "/out", getpid());
+  const std::string err = absl::StrCat(fs::temp_directory_path().string(), "/err", getpid());
+  std::string command = RunfilesFolder() + "/pipeline/pipeline";
+  for (const std::string& argument : arguments) absl::StrAppend(&command, " ", Quoted(argument));
+  const int status = std::system(absl::StrCat(command, " >", out, " 2>", err).c_str());
+  const Ran ran = {WIFEXITED(status) ? WEXITSTATUS(status) : -1, ReadAll(out), ReadAll(err)};
+  fs::remove(out);
+  fs::remove(err);
+  return ran;
+}
+
+std::vector<std::map<std::string, std::string>> ParseCsv(const std::string& text) {
+  std::vector<std::string> lines = absl::StrSplit(text, '\n', absl::SkipEmpty());
+  std::vector<std::map<std::string, std::string>> rows;
+  if (lines.empty()) return rows;
+  const std::vector<std::string> columns = absl::StrSplit(lines[0], ',');
+  for (size_t i = 1; i < lines.size(); ++i) {
+    const std::vector<std::string> cells = absl::StrSplit(lines[i], ',');
+    EXPECT_EQ(cells.size(), columns.size()) << lines[i];
+    std::map<std::string, std::string> row;
+    for (size_t j = 0; j < cells.size() && j < columns.size(); ++j) row[columns[j]] = cells[j];
+    rows.push_back(row);
+  }
+  return rows;
+}
+
+std::string SharedData() {
+  const char* folder = std::getenv("SHARED_DATA");
+  return folder == nullptr ? "" : folder;
+}
+
+}  // namespace testing_support
