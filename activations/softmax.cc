@@ -11,7 +11,8 @@ class Softmax : public Activation {
   explicit Softmax(const SoftmaxOptions&) {}
 
   at::Tensor operator()(at::Tensor x) override {
-    return x.softmax(1) * static_cast<double>(x.size(1));
+    // LibTorch's softmax forgets the memory format.
+    return (x.softmax(1) * static_cast<double>(x.size(1))).contiguous(x.suggest_memory_format());
   }
   // Outputs of unit mean: the second moment of a unit-variance signal's C softmax is e (the mean of
   // exp(2x) over the squared mean of exp(x), x normal), so the gain is 1 / sqrt(e).

@@ -1,6 +1,4 @@
 // The Kaggle brain-tumor folders.
-#include "datasets/brain_tumor.pb.h"
-
 #include <algorithm>
 #include <filesystem>
 
@@ -9,6 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
+#include "datasets/brain_tumor.pb.h"
 #include "datasets/drawing.h"
 #include "datasets/drawn_dataset.h"
 #include "datasets/files_dataset.h"
@@ -117,11 +116,13 @@ class BrainTumor : public Dataset {
     }
     info.origin = root;
     const auto training = Subfolder(root, "training");
-    if (!training.ok()) return pipeline::OptionError("root", std::string(training.status().message()));
+    if (!training.ok())
+      return pipeline::OptionError("root", std::string(training.status().message()));
     const auto testing = Subfolder(root, "testing");
     if (training->empty()) {
       return pipeline::OptionError(
-          "root", absl::StrCat("root: ", root, " has no folder Training; it needs Training/<class> and "
+          "root", absl::StrCat("root: ", root,
+                               " has no folder Training; it needs Training/<class> and "
                                "Testing/<class>, the classes being ",
                                absl::StrJoin(TumorClasses(), ", ")));
     }

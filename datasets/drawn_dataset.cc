@@ -26,9 +26,9 @@ DrawnDataset::DrawnDataset(pipeline::DataInfo info, Draw draw, const std::vector
     const std::vector<int64_t> order = ShuffledIndices(counts.training, own);
     for (int64_t i = 0; i < counts.training + counts.test; ++i) {
       const bool testing = i >= counts.training;
-      const int phase = testing                ? PhaseIndex(pipeline::TEST)
+      const int phase = testing               ? PhaseIndex(pipeline::TEST)
                         : order[i] < held_out ? PhaseIndex(pipeline::VAL)
-                                               : PhaseIndex(pipeline::TRAIN);
+                                              : PhaseIndex(pipeline::TRAIN);
       images_[phase].push_back(
           {drawing, labels[drawing],
            pipeline::Hash({static_cast<uint64_t>(drawing), static_cast<uint64_t>(i)})});

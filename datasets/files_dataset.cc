@@ -29,8 +29,7 @@ absl::StatusOr<std::vector<std::string>> List(const std::string& folder, bool fo
     const std::string name = at->path().filename().string();
     if (absl::StartsWith(name, ".")) continue;
     std::error_code ignored;
-    if (folders ? at->is_directory(ignored)
-                : HasImageName(name) && !at->is_directory(ignored)) {
+    if (folders ? at->is_directory(ignored) : HasImageName(name) && !at->is_directory(ignored)) {
       paths.push_back(at->path().string());
     }
   }

@@ -51,8 +51,8 @@ bool JpegSize(absl::string_view head, Size* size) {
       ++at;
       continue;
     }
-    const bool frame = marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 &&
-                       marker != 0xcc;
+    const bool frame =
+        marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc;
     if (frame) {
       *size = {BigEndian(head, at + 7, 2), BigEndian(head, at + 5, 2)};
       return true;
@@ -72,12 +72,14 @@ std::string Guess(absl::string_view head) {
   if (Begins(head, "version https://git-lfs")) return "a Git LFS pointer, not the image itself";
   const absl::string_view text = absl::StripLeadingAsciiWhitespace(head);
   if (Begins(text, "<")) return "a web page, not an image";
-  const bool printable = std::all_of(head.begin(), head.begin() + std::min<size_t>(64, head.size()),
-                                     [](char c) { return absl::ascii_isprint(c) || absl::ascii_isspace(c); });
+  const bool printable =
+      std::all_of(head.begin(), head.begin() + std::min<size_t>(64, head.size()),
+                  [](char c) { return absl::ascii_isprint(c) || absl::ascii_isspace(c); });
   return printable ? "text, not an image" : "not an image of a known format";
 }
 
-// What is wrong with a file of `head` and `tail`, or "". Its size, where it can be told, in `*size`.
+// What is wrong with a file of `head` and `tail`, or "". Its size, where it can be told, in
+// `*size`.
 std::string Judge(absl::string_view head, absl::string_view tail, Size* size) {
   using std::literals::operator""s;
   if (Begins(head, "\xff\xd8\xff")) {

@@ -1,8 +1,7 @@
 // Drawn images as a dataset of its own.
-#include "datasets/synthetic.pb.h"
-
 #include "datasets/drawing.h"
 #include "datasets/drawn_dataset.h"
+#include "datasets/synthetic.pb.h"
 
 namespace datasets {
 
@@ -15,8 +14,9 @@ class Synthetic : public Dataset {
     info.dataset = "synthetic";
     info.origin = "drawn images (brain)";
     info.task = binary ? pipeline::Task::kBinary : pipeline::Task::kMulticlass;
-    info.classes = binary ? std::vector<std::string>{"no_tumor", "tumor"}
-                          : std::vector<std::string>{"glioma", "meningioma", "no_tumor", "pituitary"};
+    info.classes = binary
+                       ? std::vector<std::string>{"no_tumor", "tumor"}
+                       : std::vector<std::string>{"glioma", "meningioma", "no_tumor", "pituitary"};
     const std::vector<int64_t> labels =
         binary ? std::vector<int64_t>{1, 1, 0, 1} : std::vector<int64_t>{0, 1, 2, 3};
     return std::make_unique<DrawnDataset>(

@@ -48,8 +48,8 @@ class LossInput {
   mutable at::Tensor log_probabilities_, probabilities_, one_hot_;
 };
 
-// The weighted sum of a loss and the sum of the weights: both [N], or [1] for a ratio over the whole
-// batch. The loss's value is total sum / total weight, and 0 where nothing has weight.
+// The weighted sum of a loss and the sum of the weights: both [N], or [1] for a ratio over the
+// whole batch. The loss's value is total sum / total weight, and 0 where nothing has weight.
 struct LossValue {
   at::Tensor sum;
   at::Tensor weight;

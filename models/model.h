@@ -27,7 +27,8 @@ struct ModelContext {
 // Parameters and buffers are registered under the names by which torchvision knows them.
 class Model : public torch::nn::Module {
  public:
-  // images: float [N, C, H, W]. Returns logits [N, classes], or [N, classes, H, W] for segmentation.
+  // images: float [N, C, H, W]. Returns logits [N, classes], or [N, classes, H, W] for
+  // segmentation.
   virtual at::Tensor Forward(at::Tensor images) = 0;
 };
 

@@ -17,7 +17,8 @@ namespace {
 using activations::Activation;
 namespace nn = torch::nn;
 
-constexpr int kBlocks[5][2] = {{2, 64}, {2, 128}, {3, 256}, {3, 512}, {3, 512}};  // layers, channels
+constexpr int kBlocks[5][2] = {
+    {2, 64}, {2, 128}, {3, 256}, {3, 512}, {3, 512}};  // layers, channels
 constexpr int64_t kPooledSize = 7;
 constexpr double kHidden = 4096;
 
@@ -36,13 +37,14 @@ class Vgg16 : public Model {
   static absl::StatusOr<std::unique_ptr<Vgg16>> Create(const Vgg16Options& options,
                                                        const ModelContext& context) {
     if (context.task == pipeline::Task::kSegmentation) {
-      return absl::InvalidArgumentError("[models/Vgg16] classifies images; it has no head for masks");
+      return absl::InvalidArgumentError(
+          "[models/Vgg16] classifies images; it has no head for masks");
     }
     constexpr int64_t kShrink = 32;
     if (std::min(context.height, context.width) < kShrink) {
       return absl::InvalidArgumentError(
-          absl::StrCat("[models/Vgg16] halves images five times, so they must be at least ", kShrink,
-                       " pixels wide and high; got ", context.height, "x", context.width));
+          absl::StrCat("[models/Vgg16] halves images five times, so they must be at least ",
+                       kShrink, " pixels wide and high; got ", context.height, "x", context.width));
     }
     return std::make_unique<Vgg16>(options, context);
   }

@@ -46,8 +46,8 @@ class Includer {
     }
     open_.push_back(Canonical(path));
     for (int i = 0; i < document.config.include_size(); ++i) {
-      Include(path, document.config.include(i),
-              document.where.Of(absl::StrCat("include[", i, "]")), into);
+      Include(path, document.config.include(i), document.where.Of(absl::StrCat("include[", i, "]")),
+              into);
     }
     open_.pop_back();
     MergeDocument(document, into);
@@ -70,8 +70,8 @@ class Includer {
     std::error_code error;
     const std::string path = fs::is_regular_file(beside, error) ? beside : shared;
     if (!fs::is_regular_file(path, error)) {
-      return errors_->Add(place, absl::StrCat("no file \"", name,
-                                              "\", neither beside this one nor in configs/"));
+      return errors_->Add(
+          place, absl::StrCat("no file \"", name, "\", neither beside this one nor in configs/"));
     }
     const auto loop = std::find(open_.begin(), open_.end(), Canonical(path));
     if (loop != open_.end()) {
@@ -216,26 +216,25 @@ class Validator {
     for (const PluginName& name : PluginIndex::Get().In(folder)) known.push_back(name.Url());
     const bool right_folder = absl::StartsWith(plugin.type_url(), folder + "/");
     if (options == nullptr || !right_folder) {
-      errors_->Add(where_.Of(path),
-                   plugin.type_url().empty()
-                       ? absl::StrCat("empty; it takes a plugin of ", folder, "/: ",
-                                      absl::StrJoin(known, ", "))
-                       : absl::StrCat(options == nullptr ? "no plugin \"" : "not a plugin for here: \"",
-                                      plugin.type_url(), "\"; there are: ",
-                                      absl::StrJoin(known, ", "),
-                                      DidYouMean(plugin.type_url(), known)));
+      errors_->Add(
+          where_.Of(path),
+          plugin.type_url().empty()
+              ? absl::StrCat("empty; it takes a plugin of ", folder,
+                             "/: ", absl::StrJoin(known, ", "))
+              : absl::StrCat(options == nullptr ? "no plugin \"" : "not a plugin for here: \"",
+                             plugin.type_url(), "\"; there are: ", absl::StrJoin(known, ", "),
+                             DidYouMean(plugin.type_url(), known)));
       return;
     }
     Fields(*options, inner_prefix);
   }
 
  private:
-  void Field(const Message& message, const FieldDescriptor* field, int i,
-             const std::string& path) {
+  void Field(const Message& message, const FieldDescriptor* field, int i, const std::string& path) {
     if (field->message_type() != nullptr) {
-      const Message& inner =
-          field->is_repeated() ? message.GetReflection()->GetRepeatedMessage(message, field, i)
-                               : message.GetReflection()->GetMessage(message, field);
+      const Message& inner = field->is_repeated()
+                                 ? message.GetReflection()->GetRepeatedMessage(message, field, i)
+                                 : message.GetReflection()->GetMessage(message, field);
       if (inner.GetDescriptor() == Any::descriptor()) {
         return Plugin(static_cast<const Any&>(inner), field->options().GetExtension(folder), path,
                       path + ".");
@@ -299,8 +298,9 @@ std::string RangeText(const google::protobuf::FieldDescriptor& field) {
   return absl::StrJoin(bounds, " and ");
 }
 
-void VisitPlugins(const Document& document,
-                  const std::function<void(const Any&, const Message&, const std::string&)>& visit) {
+void VisitPlugins(
+    const Document& document,
+    const std::function<void(const Any&, const Message&, const std::string&)>& visit) {
   for (const Node& node : document.config.node()) Visit(node.plugin(), node.name(), visit);
 }
 
@@ -312,8 +312,8 @@ void Validate(const Document& document, Diagnostics* errors) {
     const Location place = document.where.Of(node.name());
     const std::string& name = node.name();
     if (!IsIdentifier(name)) {
-      errors->Add(place, absl::StrCat("a node needs a name of letters, digits and _; got \"", name,
-                                      "\""));
+      errors->Add(place,
+                  absl::StrCat("a node needs a name of letters, digits and _; got \"", name, "\""));
     } else if (std::find(names.begin(), names.end(), name) != names.end()) {
       errors->Add(place, absl::StrCat("two nodes are called \"", name, "\""));
     } else if (std::find(reserved.begin(), reserved.end(), name) != reserved.end()) {

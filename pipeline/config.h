@@ -14,16 +14,16 @@ namespace pipeline {
 
 // A config that is ready to be built.
 struct LoadedConfig {
-  Document document;      // resolved: no include, no sample_overrides, datasets pinned
-  std::string name;       // the file's name without folder and extension
-  std::string path;       // as it was found
+  Document document;             // resolved: no include, no sample_overrides, datasets pinned
+  std::string name;              // the file's name without folder and extension
+  std::string path;              // as it was found
   bool embedded_sample = false;  // a dataset's data are missing; the embedded sample stands in
 };
 
 // Loads `path` and applies `sets` in order. Where a dataset has no root and its folder in the
-// workspace's data/ is missing, sample_overrides are merged (before `sets`). Names, types and ranges
-// are checked; their mistakes go to `errors`. A file that cannot be read or parsed to its end is the
-// returned status.
+// workspace's data/ is missing, sample_overrides are merged (before `sets`). Names, types and
+// ranges are checked; their mistakes go to `errors`. A file that cannot be read or parsed to its
+// end is the returned status.
 absl::StatusOr<LoadedConfig> LoadConfig(const std::string& path,
                                         const std::vector<std::string>& sets, Diagnostics* errors);
 

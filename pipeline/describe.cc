@@ -136,8 +136,7 @@ std::string ListPlugins() {
       absl::StrAppend(&text, folder.empty() ? "" : "\n", name.folder, "/\n");
       folder = name.folder;
     }
-    const std::string comment =
-        CommentOf(PluginIndex::Get().Find(name.Url())->full_name());
+    const std::string comment = CommentOf(PluginIndex::Get().Find(name.Url())->full_name());
     absl::StrAppend(&text, absl::StrFormat("  %-26s %s\n", name.name, FirstSentence(comment)));
   }
   return text;
@@ -157,8 +156,8 @@ absl::StatusOr<std::string> DescribePlugin(const std::string& name) {
     }
   }
   if (matches.empty()) {
-    return absl::NotFoundError(absl::StrCat("no plugin \"", name, "\"", DidYouMean(name, known),
-                                            " (`list` shows all)"));
+    return absl::NotFoundError(
+        absl::StrCat("no plugin \"", name, "\"", DidYouMean(name, known), " (`list` shows all)"));
   }
   if (matches.size() > 1) {
     std::vector<std::string> urls;

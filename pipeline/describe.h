@@ -11,9 +11,9 @@ namespace pipeline {
 // Every plugin by folder, with the first sentence of its comment.
 std::string ListPlugins();
 
-// One plugin: its comment, its options (type, default, range, help) and the configs of the workspace
-// that use it. Case, underscores and a unique name's folder may be left out; "train" is the core's
-// own message. NOT_FOUND names near ones.
+// One plugin: its comment, its options (type, default, range, help) and the configs of the
+// workspace that use it. Case, underscores and a unique name's folder may be left out; "train" is
+// the core's own message. NOT_FOUND names near ones.
 absl::StatusOr<std::string> DescribePlugin(const std::string& name);
 
 }  // namespace pipeline

@@ -48,10 +48,10 @@ absl::StatusOr<std::string> ChooseDevice(const std::string& wanted) {
   absl::string_view rest = wanted;
   int index = 0;
   if (!absl::ConsumePrefix(&rest, "CUDA") ||
-      (!rest.empty() && (!absl::ConsumePrefix(&rest, ":") || !absl::SimpleAtoi(rest, &index) ||
-                         index < 0))) {
-    return OptionError("device", absl::StrCat("device is \"", wanted,
-                                              "\"; it may be: AUTO, CPU, CUDA, CUDA:n"));
+      (!rest.empty() &&
+       (!absl::ConsumePrefix(&rest, ":") || !absl::SimpleAtoi(rest, &index) || index < 0))) {
+    return OptionError(
+        "device", absl::StrCat("device is \"", wanted, "\"; it may be: AUTO, CPU, CUDA, CUDA:n"));
   }
   if (index >= gpus) {
     return OptionError("device", absl::StrCat("device is ", wanted, ", but LibTorch sees ", gpus,

@@ -10,7 +10,8 @@
 
 namespace pipeline {
 
-// A place in a config file, or a --set on the command line (line 0). Lines and columns count from 1.
+// A place in a config file, or a --set on the command line (line 0). Lines and columns count
+// from 1.
 struct Location {
   std::string file;
   int line = 0;

@@ -145,8 +145,9 @@ class Setter {
       const std::unique_ptr<Message> options = UnpackOptions(*plugin);
       if (options == nullptr) {
         return plugin->type_url().empty()
-                   ? absl::StrCat("\"", Until(depth), "\" holds no plugin yet; set it whole: ",
-                                  Until(depth), "=[folder/Name] { ... }")
+                   ? absl::StrCat("\"", Until(depth),
+                                  "\" holds no plugin yet; set it whole: ", Until(depth),
+                                  "=[folder/Name] { ... }")
                    : absl::StrCat("no plugin \"", plugin->type_url(), "\"");
       }
       const std::string error = At(depth, options.get());
@@ -191,9 +192,10 @@ class Setter {
       return absl::StrCat("\"", field->name(), "\" is a list; pick an element: ", field->name(),
                           "[0]");
     }
-    return At(depth + 1, field->is_repeated()
-                             ? message->GetReflection()->MutableRepeatedMessage(message, field, index)
-                             : message->GetReflection()->MutableMessage(message, field));
+    return At(depth + 1,
+              field->is_repeated()
+                  ? message->GetReflection()->MutableRepeatedMessage(message, field, index)
+                  : message->GetReflection()->MutableMessage(message, field));
   }
 
   std::string Assign(Message* message, const FieldDescriptor* field, int index) {
@@ -292,8 +294,9 @@ void ApplySet(const std::string& assignment, Document* document, Diagnostics* er
     error = Setter(segments, value).At(0, &document->config);
   } else {
     const std::vector<std::string> names = FirstSegments(document->config);
-    error = absl::StrCat("no node or field \"", segments[0].name, "\"; there are: ",
-                         absl::StrJoin(names, ", "), DidYouMean(segments[0].name, names));
+    error = absl::StrCat("no node or field \"", segments[0].name,
+                         "\"; there are: ", absl::StrJoin(names, ", "),
+                         DidYouMean(segments[0].name, names));
   }
   if (!error.empty()) return errors->Add(place, error);
   document->where.EraseBelow(path);

@@ -25,8 +25,8 @@ void MergeSampleOverrides(Document* document);
 
 // Applies one --set: "PATH=VALUE". The first segment of PATH is a node, else a field of Config; in
 // a node the rest addresses the plugin's options. An Any is entered without naming its type,
-// [i] picks an element. VALUE is text format; a string may go unquoted; a message or Any is replaced
-// whole, a repeated field by [...]. Mistakes go to `errors`.
+// [i] picks an element. VALUE is text format; a string may go unquoted; a message or Any is
+// replaced whole, a repeated field by [...]. Mistakes go to `errors`.
 void ApplySet(const std::string& assignment, Document* document, Diagnostics* errors);
 
 }  // namespace pipeline

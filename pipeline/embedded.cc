@@ -61,7 +61,8 @@ class FileComments {
            Below(path, DescriptorProto::kFieldFieldNumber, i));
     }
     for (int i = 0; i < message.nested_type_size(); ++i) {
-      Message(message.nested_type(i), name, Below(path, DescriptorProto::kNestedTypeFieldNumber, i));
+      Message(message.nested_type(i), name,
+              Below(path, DescriptorProto::kNestedTypeFieldNumber, i));
     }
     for (int i = 0; i < message.enum_type_size(); ++i) {
       const EnumDescriptorProto& type = message.enum_type(i);

@@ -92,13 +92,12 @@ absl::Status Graph::Run(const Step& step) {
       for (const std::string& port : node.ports.outputs) node.outputs[port] = in.at(port);
       continue;
     }
-    const absl::Status status =
-        Caught([&] { return node.stage->Run(step, in, &node.outputs); });
+    const absl::Status status = Caught([&] { return node.stage->Run(step, in, &node.outputs); });
     if (!status.ok()) {
-      return absl::Status(status.code(),
-                          absl::StrCat("step ", step.index + 1, " of epoch ", step.epoch + 1, " (",
-                                       Phase_Name(step.phase), "), ", Describe(node), ": ",
-                                       status.message()));
+      return absl::Status(
+          status.code(),
+          absl::StrCat("step ", step.index + 1, " of epoch ", step.epoch + 1, " (",
+                       Phase_Name(step.phase), "), ", Describe(node), ": ", status.message()));
     }
   }
   return absl::OkStatus();

@@ -16,16 +16,16 @@ namespace pipeline {
 
 class Graph {
  public:
-  // Makes the stages and wires them; reads no data. Every mistake goes to `errors`; the graph can be
-  // used only if there was none.
+  // Makes the stages and wires them; reads no data. Every mistake goes to `errors`; the graph can
+  // be used only if there was none.
   static std::unique_ptr<Graph> Create(const Document& document, Diagnostics* errors);
 
   // Builds the stages in order: reads the data's listing, computes shapes, makes parameters and
   // moves them to context->device.
   absl::Status Build(BuildContext* context);
 
-  // Runs every stage once. Tensors of the step stay until the next one. A failure names step, epoch,
-  // node and config line.
+  // Runs every stage once. Tensors of the step stay until the next one. A failure names step,
+  // epoch, node and config line.
   absl::Status Run(const Step& step);
 
   // Ends the phase on every stage, in order.

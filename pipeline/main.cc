@@ -26,9 +26,9 @@ DEFINE_bool(decode, false, "check: decode every image");
 namespace pipeline {
 namespace {
 
-constexpr int kMistake = 2;         // the user's: nothing was written
-constexpr int kFailure = 1;         // something broke while running
-constexpr int kInterrupted = 130;   // as shells report Ctrl-C
+constexpr int kMistake = 2;        // the user's: nothing was written
+constexpr int kFailure = 1;        // something broke while running
+constexpr int kInterrupted = 130;  // as shells report Ctrl-C
 
 constexpr char kHelp[] =
     R"(Trains image classifiers from a config and compares losses and activations.
@@ -98,7 +98,8 @@ absl::StatusOr<CommandLine> ParseCommandLine(int argc, char** argv) {
       for_gflags.push_back(argv[i]);
       // gflags also takes the value from the next word.
       if (bare == "config" || bare == "out") {
-        if (++i == argc) return absl::InvalidArgumentError(absl::StrCat(argument, " needs a value"));
+        if (++i == argc)
+          return absl::InvalidArgumentError(absl::StrCat(argument, " needs a value"));
         for_gflags.push_back(argv[i]);
       }
     }
@@ -115,8 +116,8 @@ absl::StatusOr<CommandLine> ParseCommandLine(int argc, char** argv) {
     return absl::InvalidArgumentError(
         absl::StrCat(verb, " takes no argument \"", line.arguments[0], "\""));
   }
-  return absl::InvalidArgumentError(absl::StrCat("no verb \"", line.verb, "\"; there are: ",
-                                                 absl::StrJoin(Verbs(), ", "),
+  return absl::InvalidArgumentError(absl::StrCat("no verb \"", line.verb,
+                                                 "\"; there are: ", absl::StrJoin(Verbs(), ", "),
                                                  DidYouMean(line.verb, Verbs())));
 }
 
@@ -135,7 +136,8 @@ absl::Status ChooseHardware(const LoadedConfig& loaded, BuildContext* context) {
   const Train& train = loaded.document.config.train();
   const auto placed = [&](const absl::Status& status) {
     Diagnostics errors;
-    errors.Add(loaded.document.where.Of("train." + OptionOf(status)), std::string(status.message()));
+    errors.Add(loaded.document.where.Of("train." + OptionOf(status)),
+               std::string(status.message()));
     return errors.ToStatus();
   };
   const absl::StatusOr<std::string> device = ChooseDevice(train.device());

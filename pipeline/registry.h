@@ -1,6 +1,7 @@
 // Registries of plugins. The path of a source file is the plugin's name everywhere: class
-// losses::SmoothL1 in losses/smooth_l1.cc, message losses.SmoothL1Options in losses/smooth_l1.proto,
-// [losses/SmoothL1] { ... } in a config. The options' message type is the only key.
+// losses::SmoothL1 in losses/smooth_l1.cc, message losses.SmoothL1Options in
+// losses/smooth_l1.proto, [losses/SmoothL1] { ... } in a config. The options' message type is the
+// only key.
 //
 // A folder's interface header declares its registry once:
 //   using Losses = pipeline::Registry<Loss>;
@@ -91,10 +92,10 @@ namespace internal {
 template <class Plugin, class Options, class Enabled, class... Args>
 struct HasCreate : std::false_type {};
 template <class Plugin, class Options, class... Args>
-struct HasCreate<Plugin, Options,
-                 std::void_t<decltype(Plugin::Create(std::declval<const Options&>(),
-                                                     std::declval<Args>()...))>,
-                 Args...> : std::true_type {};
+struct HasCreate<
+    Plugin, Options,
+    std::void_t<decltype(Plugin::Create(std::declval<const Options&>(), std::declval<Args>()...))>,
+    Args...> : std::true_type {};
 
 }  // namespace internal
 
@@ -112,11 +113,10 @@ class Registry {
   template <class Plugin, class Options>
   bool Add() {
     PluginIndex::Get().Add(&Options::descriptor);
-    factories_.emplace_back(&Options::descriptor,
-                            [](const google::protobuf::Message& options, Args... args) -> Made {
-                              return Make<Plugin>(static_cast<const Options&>(options),
-                                                  std::forward<Args>(args)...);
-                            });
+    factories_.emplace_back(
+        &Options::descriptor, [](const google::protobuf::Message& options, Args... args) -> Made {
+          return Make<Plugin>(static_cast<const Options&>(options), std::forward<Args>(args)...);
+        });
     return true;
   }
 
@@ -154,10 +154,10 @@ class Registry {
       factories_;
 };
 
-#define REGISTER_PLUGIN(Kind, Class)                                                \
-  namespace {                                                                       \
+#define REGISTER_PLUGIN(Kind, Class)                                                           \
+  namespace {                                                                                  \
   [[maybe_unused]] const bool k##Class##Registered = Kind::Get().Add<Class, Class##Options>(); \
-  }                                                                                 \
+  }                                                                                            \
   static_assert(true, "")
 
 }  // namespace pipeline

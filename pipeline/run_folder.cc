@@ -61,11 +61,12 @@ absl::Status RunFolder::AddRow(const std::vector<std::pair<std::string, std::str
   rows_.push_back(std::move(row));
   std::string text = absl::StrJoin(columns_, ",") + "\n";
   for (const auto& known : rows_) {
-    absl::StrAppend(&text, absl::StrJoin(columns_, ",",
-                                         [&](std::string* line, const std::string& column) {
-                                           const auto cell = known.find(column);
-                                           if (cell != known.end()) line->append(cell->second);
-                                         }),
+    absl::StrAppend(&text,
+                    absl::StrJoin(columns_, ",",
+                                  [&](std::string* line, const std::string& column) {
+                                    const auto cell = known.find(column);
+                                    if (cell != known.end()) line->append(cell->second);
+                                  }),
                     "\n");
   }
   return WriteFileAtomically(File("metrics.csv"), text);

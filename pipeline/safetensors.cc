@@ -22,7 +22,7 @@ constexpr uint64_t kMaxHeader = 100'000'000;
 constexpr int kMaxDimensions = 16;
 
 const std::pair<const char*, at::ScalarType> kTypes[] = {
-    {"F64", at::kDouble}, {"F32", at::kFloat}, {"F16", at::kHalf}, {"BF16", at::kBFloat16},
+    {"F64", at::kDouble}, {"F32", at::kFloat}, {"F16", at::kHalf},  {"BF16", at::kBFloat16},
     {"I64", at::kLong},   {"I32", at::kInt},   {"I16", at::kShort}, {"I8", at::kChar},
     {"U8", at::kByte},    {"BOOL", at::kBool},
 };
@@ -90,9 +90,9 @@ absl::Status WriteSafetensors(const std::string& path, const NamedTensors& tenso
   header["__metadata__"] = metadata;
   uint64_t offset = 0;
   for (const auto& [name, tensor] : tensors) {
-    const auto* type =
-        std::find_if(std::begin(kTypes), std::end(kTypes),
-                     [&](const auto& known) { return known.second == tensor.scalar_type(); });
+    const auto* type = std::find_if(std::begin(kTypes), std::end(kTypes), [&](const auto& known) {
+      return known.second == tensor.scalar_type();
+    });
     if (type == std::end(kTypes)) {
       return absl::InvalidArgumentError(absl::StrCat("cannot save ", name, ": unsupported type"));
     }

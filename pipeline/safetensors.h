@@ -22,8 +22,8 @@ using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
 absl::Status WriteSafetensors(const std::string& path, const NamedTensors& tensors,
                               const std::map<std::string, std::string>& metadata);
 
-// Reads every tensor to the CPU. Refuses, naming file and reason: headers over 100 MB or that are no
-// JSON object of tensors, unknown types, sizes that overflow or disagree with their offsets, and
+// Reads every tensor to the CPU. Refuses, naming file and reason: headers over 100 MB or that are
+// no JSON object of tensors, unknown types, sizes that overflow or disagree with their offsets, and
 // offsets that overlap, leave gaps or leave the file.
 absl::StatusOr<NamedTensors> ReadSafetensors(const std::string& path);
 

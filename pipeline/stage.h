@@ -33,9 +33,9 @@ struct Step {
   Phase phase = TRAIN;
   int64_t epoch = 0;
   int64_t epochs = 1;
-  int64_t index = 0;  // step within the epoch's phase
-  int64_t steps = 0;  // how many there are
-  uint64_t seed = 0;  // of the run
+  int64_t index = 0;             // step within the epoch's phase
+  int64_t steps = 0;             // how many there are
+  uint64_t seed = 0;             // of the run
   std::vector<int64_t> samples;  // the batch, as indices into the dataset's phase
 };
 
@@ -72,8 +72,8 @@ struct TensorSpec {
 // Whether labels (or masks) fit the logits of a model: type, rank, extents, and for masks geometry.
 absl::Status CheckLabels(const TensorSpec& logits, const TensorSpec& labels);
 
-using Tensors = std::map<std::string, at::Tensor>;   // by port
-using Specs = std::map<std::string, TensorSpec>;     // by port
+using Tensors = std::map<std::string, at::Tensor>;  // by port
+using Specs = std::map<std::string, TensorSpec>;    // by port
 
 struct Ports {
   std::vector<std::string> inputs;
@@ -89,7 +89,7 @@ struct BuildContext {
   Precision precision = Train::FP32;
   uint64_t seed = 0;
   int threads = 1;
-  int64_t max_batch = INT64_MAX;  // `check` wants a tiny one
+  int64_t max_batch = INT64_MAX;   // `check` wants a tiny one
   const DataInfo* data = nullptr;  // set once the source is built
 
   int NewGeometry() { return ++geometries_; }
@@ -132,7 +132,8 @@ class Stage {
   virtual void EndPhase(const Step& step, const std::string& node, Report* report) {}
   // The scalar values of the step that just ran, for the progress line: name and value.
   virtual std::vector<std::pair<std::string, double>> Live() const { return {}; }
-  // Parameters and buffers to train, to move to the device and to save; nullptr where there are none.
+  // Parameters and buffers to train, to move to the device and to save; nullptr where there are
+  // none.
   virtual torch::nn::Module* module() { return nullptr; }
 };
 

@@ -70,8 +70,7 @@ std::string Reworded(const std::string& message) {
   const std::vector<std::string> quoted = Quoted(message);
   if (absl::StrContains(message, "has no field named") && quoted.size() == 2) {
     if (quoted[0] == StandIn()) return "";
-    const Descriptor* type =
-        DescriptorPool::generated_pool()->FindMessageTypeByName(quoted[0]);
+    const Descriptor* type = DescriptorPool::generated_pool()->FindMessageTypeByName(quoted[0]);
     if (type == nullptr) return message;
     return absl::StrCat(TypeName(*type), " has no field \"", quoted[1], "\"; ", FieldList(*type),
                         DidYouMean(quoted[1], FieldNames(*type)));
@@ -83,8 +82,9 @@ std::string Reworded(const std::string& message) {
     for (int i = 0; i < enums[0]->value_count(); ++i) {
       values.push_back(enums[0]->value(i)->name());
     }
-    return absl::StrCat(quoted[1], " cannot be \"", quoted[0], "\"; it may be: ",
-                        absl::StrJoin(values, ", "), DidYouMean(quoted[0], values));
+    return absl::StrCat(quoted[1], " cannot be \"", quoted[0],
+                        "\"; it may be: ", absl::StrJoin(values, ", "),
+                        DidYouMean(quoted[0], values));
   }
   return message;
 }
@@ -141,8 +141,8 @@ class Recorder {
       if (below != nullptr) NodeFields(config.node(i), *below, path);
     }
     if (config.has_sample_overrides()) {
-      const auto* below = tree.GetTreeForNested(
-          Config::descriptor()->FindFieldByName("sample_overrides"), -1);
+      const auto* below =
+          tree.GetTreeForNested(Config::descriptor()->FindFieldByName("sample_overrides"), -1);
       if (below != nullptr) Top(config.sample_overrides(), *below, prefix + "sample_overrides:");
     }
   }
@@ -198,9 +198,8 @@ class Recorder {
     }
     const auto* below = tree.GetTreeForNested(field, repeated ? i : -1);
     if (below == nullptr) return;
-    const Message& inner =
-        repeated ? message.GetReflection()->GetRepeatedMessage(message, field, i)
-                 : message.GetReflection()->GetMessage(message, field);
+    const Message& inner = repeated ? message.GetReflection()->GetRepeatedMessage(message, field, i)
+                                    : message.GetReflection()->GetMessage(message, field);
     if (inner.GetDescriptor() != Any::descriptor()) return Fields(inner, *below, path, ".");
     where_->Set(path, PluginPlace(Place(at)));
     const std::unique_ptr<Message> options = UnpackOptions(static_cast<const Any&>(inner));

@@ -14,8 +14,8 @@ namespace pipeline {
 
 // Parses `text` into `message` and notes in `where` the place of every field, also of those inside
 // plugins. Unknown fields and plugins do not stop the parser: the fields are added to `errors`, the
-// plugins are left in their Any for Validate() to name. False where a syntax error stopped the parser,
-// after those; `message` then holds what was read before.
+// plugins are left in their Any for Validate() to name. False where a syntax error stopped the
+// parser, after those; `message` then holds what was read before.
 bool ParseConfigText(const std::string& text, const std::string& file, Config* message,
                      Locations* where, Diagnostics* errors);
 
@@ -31,7 +31,6 @@ std::vector<std::string> FieldNames(const google::protobuf::Descriptor& type);
 
 // "[losses/Focal]" for a plugin's options, "Train" for messages of the core.
 std::string TypeName(const google::protobuf::Descriptor& type);
-
 
 }  // namespace pipeline
 

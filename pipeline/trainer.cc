@@ -83,9 +83,8 @@ absl::Status Trainer::CheckMonitor() const {
   }
   Diagnostics errors;
   errors.Add(loaded_.document.where.Of("train.monitor"),
-             absl::StrCat("train.monitor: nobody reports \"", options_.monitor(),
-                          "\"; there are: ", absl::StrJoin(columns, ", "),
-                          DidYouMean(options_.monitor(), columns)));
+             absl::StrCat("train.monitor: nobody reports \"", options_.monitor(), "\"; there are: ",
+                          absl::StrJoin(columns, ", "), DidYouMean(options_.monitor(), columns)));
   return errors.ToStatus();
 }
 
@@ -97,7 +96,8 @@ void Trainer::PrintHeader() const {
   if (data.embedded_sample) {
     terminal_.Line("EMBEDDED SAMPLE: the data of " + data.dataset +
                    " are not here, so drawn images stand in for them.");
-    terminal_.Line("What follows shows that the program learns; it says nothing about real images.");
+    terminal_.Line(
+        "What follows shows that the program learns; it says nothing about real images.");
     terminal_.Line("");
   }
   int64_t parameters = 0;
@@ -105,8 +105,8 @@ void Trainer::PrintHeader() const {
   std::vector<std::pair<std::string, std::string>> rows = {
       {"config", Shown(loaded_.path)},
       {"data", absl::StrCat(data.dataset, " (", TaskName(data.task), ") from ", data.origin)},
-      {"images", absl::StrCat(images(TRAIN), " train, ", images(VAL), " val, ", images(TEST),
-                              " test")},
+      {"images",
+       absl::StrCat(images(TRAIN), " train, ", images(VAL), " val, ", images(TEST), " test")},
   };
   for (size_t i = 0; i < data.classes.size() && !data.class_counts[0].empty(); ++i) {
     std::vector<int64_t> counts;
@@ -122,9 +122,9 @@ void Trainer::PrintHeader() const {
                               FirstOr(PluginsOf(document, "activations"), "none"), ", ",
                               Thousands(parameters), " parameters")},
        {"loss", absl::StrJoin(PluginsOf(document, "losses"), " + ")},
-       {"device", absl::StrCat(context_.device, ", ", context_.threads, " threads, ",
-                               Train::Precision_Name(context_.precision), ", seed ",
-                               options_.seed())}});
+       {"device",
+        absl::StrCat(context_.device, ", ", context_.threads, " threads, ",
+                     Train::Precision_Name(context_.precision), ", seed ", options_.seed())}});
   terminal_.Table(rows);
 }
 
@@ -137,12 +137,12 @@ absl::Status Trainer::Learn(const Step& step) {
       names.push_back(Shown(graph_.source().SampleName(step.phase, step.samples[i])));
     }
     if (step.samples.size() > kNamedSamples) names.push_back("...");
-    return absl::InternalError(absl::StrCat(
-        "step ", step.index + 1, " of epoch ", step.epoch + 1, " (", Phase_Name(step.phase), "), ",
-        graph_.Describe(options_.minimize()), ": ", options_.minimize(), " is ",
-        std::isnan(value) ? "NaN" : "infinite",
-        "; a lower learning_rate or train.clip_norm may help; images of this batch: ",
-        absl::StrJoin(names, ", ")));
+    return absl::InternalError(
+        absl::StrCat("step ", step.index + 1, " of epoch ", step.epoch + 1, " (",
+                     Phase_Name(step.phase), "), ", graph_.Describe(options_.minimize()), ": ",
+                     options_.minimize(), " is ", std::isnan(value) ? "NaN" : "infinite",
+                     "; a lower learning_rate or train.clip_norm may help; images of this batch: ",
+                     absl::StrJoin(names, ", ")));
   }
   if (step.phase != TRAIN) return absl::OkStatus();
   try {
@@ -182,7 +182,11 @@ void Trainer::ShowProgress(const Step& step, double started, int64_t images) {
 }
 
 absl::Status Trainer::Pass(Phase phase, int64_t epoch, int64_t max_steps, Report* report) {
-  Step step{phase, epoch, options_.epochs(), 0, graph_.source().StepsIn(phase),
+  Step step{phase,
+            epoch,
+            options_.epochs(),
+            0,
+            graph_.source().StepsIn(phase),
             static_cast<uint64_t>(options_.seed())};
   const at::AutoGradMode gradients(phase == TRAIN);
   const double started = Now();
@@ -195,8 +199,8 @@ absl::Status Trainer::Pass(Phase phase, int64_t epoch, int64_t max_steps, Report
       break;
     }
     step.samples = graph_.source().Samples(step.index);
-    SeedGenerators(Hash({step.seed, static_cast<uint64_t>(step.epoch),
-                         static_cast<uint64_t>(phase), static_cast<uint64_t>(step.index)}));
+    SeedGenerators(Hash({step.seed, static_cast<uint64_t>(step.epoch), static_cast<uint64_t>(phase),
+                         static_cast<uint64_t>(step.index)}));
     status = graph_.Run(step);
     if (status.ok()) status = Learn(step);
     if (!status.ok()) break;
@@ -244,9 +248,9 @@ absl::Status Trainer::RestoreBest() {
 
 absl::Status Trainer::EndEpoch(int64_t epoch, const Report& train, const Report& validation) {
   epochs_done_ = epoch + 1;
-  std::string line =
-      absl::StrFormat("epoch %*d/%d  train loss %.4f", static_cast<int>(absl::StrCat(options_.epochs()).size()),
-                      epoch + 1, options_.epochs(), train.Find(options_.minimize()));
+  std::string line = absl::StrFormat("epoch %*d/%d  train loss %.4f",
+                                     static_cast<int>(absl::StrCat(options_.epochs()).size()),
+                                     epoch + 1, options_.epochs(), train.Find(options_.minimize()));
   bool better = !HasValidation();
   if (HasValidation()) {
     const double monitor = validation.Find(options_.monitor());
@@ -283,8 +287,8 @@ absl::Status Trainer::Run(RunFolder* folder) {
     if (status.ok()) status = EndEpoch(epoch, train, validation);
     if (status.ok() && options_.patience() > 0 && HasValidation() &&
         epoch - best_epoch_ >= options_.patience()) {
-      stopped = absl::StrCat("no better ", options_.monitor(), " for ", options_.patience(),
-                             " epochs");
+      stopped =
+          absl::StrCat("no better ", options_.monitor(), " for ", options_.patience(), " epochs");
       terminal_.Line("stopped early: " + stopped);
       break;
     }
@@ -312,10 +316,11 @@ absl::Status Trainer::Finish(const std::string& stopped) {
   if (!status.ok()) return status;
   PrintResult(tested ? &test : nullptr);
   if (!interrupted) return absl::OkStatus();
-  return absl::CancelledError(absl::StrCat(
-      "interrupted after ", steps_, " steps (", epochs_done_, " whole epochs); ",
-      keep_last ? "the latest weights are" : absl::StrCat("the weights of epoch ", best_epoch_ + 1, " are"),
-      " in ", Shown(folder_->File(kWeights))));
+  return absl::CancelledError(
+      absl::StrCat("interrupted after ", steps_, " steps (", epochs_done_, " whole epochs); ",
+                   keep_last ? "the latest weights are"
+                             : absl::StrCat("the weights of epoch ", best_epoch_ + 1, " are"),
+                   " in ", Shown(folder_->File(kWeights))));
 }
 
 absl::Status Trainer::WriteSummary(const Report* test, const std::string& stopped) {
@@ -376,10 +381,10 @@ void Trainer::PrintResult(const Report* test) const {
     const auto value = [&](const char* name) {
       return Percent(test->Find(absl::StrCat("metrics.", name)));
     };
-    terminal_.Line(absl::StrCat("test result on ", data.images[PhaseIndex(TEST)], " images",
-                                data.embedded_sample ? " of the EMBEDDED SAMPLE" : "", ", weights of ",
-                                HasValidation() ? absl::StrCat("epoch ", best_epoch_ + 1)
-                                                : "the last epoch"));
+    terminal_.Line(
+        absl::StrCat("test result on ", data.images[PhaseIndex(TEST)], " images",
+                     data.embedded_sample ? " of the EMBEDDED SAMPLE" : "", ", weights of ",
+                     HasValidation() ? absl::StrCat("epoch ", best_epoch_ + 1) : "the last epoch"));
     terminal_.Table({{"accuracy", absl::StrCat(value("accuracy"), "  (majority baseline ",
                                                value("majority_baseline"), ")")},
                      {"balanced accuracy", value("balanced_accuracy")},

@@ -29,8 +29,8 @@ class Trainer {
   // Prints the header: data, model, loss, device.
   void PrintHeader() const;
 
-  // Trains and tests; writes into `folder`. After Ctrl-C: ends the step, keeps what was learned, and
-  // returns CANCELLED. A failure keeps what was already written.
+  // Trains and tests; writes into `folder`. After Ctrl-C: ends the step, keeps what was learned,
+  // and returns CANCELLED. A failure keeps what was already written.
   absl::Status Run(RunFolder* folder);
 
   // One batch of each phase, nothing written: what `check` does.
@@ -59,8 +59,8 @@ class Trainer {
   Optimizer optimizer_;
 
   double started_ = 0;
-  int64_t steps_ = 0;          // TRAIN steps so far
-  int64_t train_images_ = 0;   // seen in TRAIN
+  int64_t steps_ = 0;         // TRAIN steps so far
+  int64_t train_images_ = 0;  // seen in TRAIN
   double train_seconds_ = 0;
   double learning_rate_ = 0;
   double phase_images_per_second_ = 0;

@@ -86,9 +86,9 @@ class Wirer {
       const std::string error = WireInput(node.input(i), entry);
       if (error.empty()) continue;
       failed = edge_failed_ = true;
-      errors_->Add(where_.Of(absl::StrCat(node.name(), ":input[", i, "]")),
-                   absl::StrCat("node \"", node.name(), "\", input \"", node.input(i), "\": ",
-                                error));
+      errors_->Add(
+          where_.Of(absl::StrCat(node.name(), ":input[", i, "]")),
+          absl::StrCat("node \"", node.name(), "\", input \"", node.input(i), "\": ", error));
     }
     // A wrong edge may be the one that is missing.
     if (entry->stage == nullptr || failed) return;
@@ -122,8 +122,7 @@ class Wirer {
     std::string output = parts.size() == 2 ? parts[1] : "";
     if (output.empty() && outputs.size() == 1) output = outputs[0];
     if (!Holds(outputs, output)) {
-      const std::string has =
-          outputs.empty() ? "none" : absl::StrJoin(outputs, ", ");
+      const std::string has = outputs.empty() ? "none" : absl::StrJoin(outputs, ", ");
       if (output.empty()) {
         return absl::StrCat("\"", parts[0], "\" has several outputs; name one of: ", has);
       }
@@ -179,8 +178,8 @@ class Wirer {
                         });
       if (!node.ports.outputs.empty() && !read) {
         errors_->Add(where_.Of(node.name),
-                     absl::StrCat("nobody reads node \"", node.name, "\"; its outputs: ",
-                                  absl::StrJoin(node.ports.outputs, ", ")));
+                     absl::StrCat("nobody reads node \"", node.name,
+                                  "\"; its outputs: ", absl::StrJoin(node.ports.outputs, ", ")));
       }
       if (!node.train_only) continue;
       for (const std::string& port : node.ports.outputs) {
@@ -254,7 +253,7 @@ class Wirer {
   const Locations& where_;
   Diagnostics* errors_;
   std::vector<NodeEntry> nodes_;
-  std::vector<std::pair<int, int>> edges_;                     // from, to
+  std::vector<std::pair<int, int>> edges_;  // from, to
   // Node and port of edges that a missing stage keeps from being judged.
   std::set<std::pair<std::string, std::string>> unjudged_;
   bool edge_failed_ = false;

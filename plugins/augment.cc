@@ -37,15 +37,14 @@ class Augment : public pipeline::Stage {
  public:
   explicit Augment(const AugmentOptions& options) : options_(options) {}
 
-  pipeline::Ports ports() const override {
-    return {{"images", "labels"}, {"images", "labels"}};
-  }
+  pipeline::Ports ports() const override { return {{"images", "labels"}, {"images", "labels"}}; }
 
   absl::StatusOr<pipeline::Specs> Build(const pipeline::Specs& in,
                                         pipeline::BuildContext* context) override {
     pipeline::Specs out = in;
     if (out["images"].dtype != at::kByte || out["images"].shape.size() != 4) {
-      return absl::InvalidArgumentError("images must be uint8 [N, C, H, W]: augment before normalize");
+      return absl::InvalidArgumentError(
+          "images must be uint8 [N, C, H, W]: augment before normalize");
     }
     if (in.at("images").geometry != in.at("labels").geometry && in.at("labels").shape.size() > 1) {
       return absl::InvalidArgumentError("masks do not belong to the images any more");
@@ -86,9 +85,14 @@ class Augment : public pipeline::Stage {
     const double angle = draws.Uniform(-1, 1) * options_.rotation() * M_PI / 180;
     const double cosine = scale * std::cos(angle), sine = scale * std::sin(angle);
     const auto factor = [&](double range) { return 1 + draws.Uniform(-range, range); };
-    const double values[9] = {flip_x * cosine, -flip_y * sine, left,
-                              flip_x * sine, flip_y * cosine, top,
-                              factor(options_.brightness()), factor(options_.contrast()),
+    const double values[9] = {flip_x * cosine,
+                              -flip_y * sine,
+                              left,
+                              flip_x * sine,
+                              flip_y * cosine,
+                              top,
+                              factor(options_.brightness()),
+                              factor(options_.contrast()),
                               factor(options_.saturation())};
     for (int i = 0; i < 9; ++i) to[i] = static_cast<float>(values[i]);
   }

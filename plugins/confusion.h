@@ -17,10 +17,10 @@ struct ConfusionMetrics {
   double weighted_precision, weighted_recall, weighted_f1;
   // Averages over the classes that occur in the truth or the predictions.
   double macro_precision, macro_recall, macro_f1;
-  double mean_iou;           // over the classes that occur in the truth
-  double majority_baseline;  // accuracy of always answering the most frequent class
-  int64_t classes_predicted; // how many classes are ever predicted
-  bool collapsed;            // one class is predicted although the truth holds several
+  double mean_iou;            // over the classes that occur in the truth
+  double majority_baseline;   // accuracy of always answering the most frequent class
+  int64_t classes_predicted;  // how many classes are ever predicted
+  bool collapsed;             // one class is predicted although the truth holds several
   std::vector<double> recall, precision, f1, iou;  // by class; 0 where undefined
 };
 

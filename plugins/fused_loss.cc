@@ -47,6 +47,8 @@ class FusedLoss : public pipeline::Stage {
                    pipeline::Tensors* out) override {
     const at::Tensor& logits = in.at("logits");
     const at::Tensor& labels = in.at("labels");
+    const absl::Status in_range = CheckRange(labels, logits.size(1));
+    if (!in_range.ok()) return in_range;
     const at::Tensor ignored = labels == pipeline::kIgnoredLabel;
     const at::Tensor weight = ignored.logical_not().to(logits.scalar_type());
     const losses::LossInput input(step, logits, labels.masked_fill(ignored, 0), weight);
@@ -96,10 +98,21 @@ class FusedLoss : public pipeline::Stage {
     std::string name;
     std::unique_ptr<losses::Loss> loss;
     double weight = 1;
-    double live = 0;               // value of the last step
-    double sum = 0, amount = 0;    // over the phase
-    double share = 0;              // sum over the phase's steps
+    double live = 0;             // value of the last step
+    double sum = 0, amount = 0;  // over the phase
+    double share = 0;            // sum over the phase's steps
   };
+
+  // Losses index memory by label, so a wrong one must not get that far.
+  static absl::Status CheckRange(const at::Tensor& labels, int64_t classes) {
+    if (labels.numel() == 0) return absl::OkStatus();
+    const at::Tensor wrong =
+        ((labels < 0) & (labels != pipeline::kIgnoredLabel)) | (labels >= classes);
+    if (!wrong.any().item<bool>()) return absl::OkStatus();
+    return absl::InvalidArgumentError(absl::StrCat("labels must be in [0, ", classes, ") or ",
+                                                   pipeline::kIgnoredLabel, " (ignored); got ",
+                                                   labels.masked_select(wrong)[0].item<int64_t>()));
+  }
 
   static double Mean(const Term& term) {
     if (term.amount == 0) return 0;

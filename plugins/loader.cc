@@ -1,6 +1,4 @@
 // The source of the graph: batches of a dataset, decoded ahead.
-#include "plugins/loader.pb.h"
-
 #include <ATen/ATen.h>
 
 #include <algorithm>
@@ -8,8 +6,8 @@
 #include <atomic>
 #include <cstdio>
 #include <map>
-#include <mutex>
 #include <memory>
+#include <mutex>
 #include <numeric>
 #include <opencv2/core.hpp>
 #include <set>
@@ -18,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "datasets/dataset.h"
 #include "pipeline/stage.h"
+#include "plugins/loader.pb.h"
 #include "plugins/prefetcher.h"
 
 namespace plugins {
@@ -61,15 +60,16 @@ class Loader : public pipeline::Source {
     // Each worker decodes one image; OpenCV's own threads would only get in their way.
     cv::setNumThreads(1);
     const int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-    prefetcher_ = std::make_unique<Prefetcher>(
-        options_.workers() > 0 ? options_.workers() : cores,
-        [this](int64_t batch, int64_t item) { Fill(batch, item); });
+    prefetcher_ =
+        std::make_unique<Prefetcher>(options_.workers() > 0 ? options_.workers() : cores,
+                                     [this](int64_t batch, int64_t item) { Fill(batch, item); });
     const int geometry = context->NewGeometry();
     const int64_t size = options_.image_size();
     pipeline::Specs out;
     out["images"] = {at::kByte, {-1, kChannels, size, size}, geometry};
-    out["labels"] = {at::kLong, masks() ? std::vector<int64_t>{-1, size, size}
-                                        : std::vector<int64_t>{-1}, geometry};
+    out["labels"] = {at::kLong,
+                     masks() ? std::vector<int64_t>{-1, size, size} : std::vector<int64_t>{-1},
+                     geometry};
     return out;
   }
 
@@ -169,7 +169,8 @@ class Loader : public pipeline::Source {
     std::shared_ptr<const datasets::Sample>& cached = cache_[PhaseIndex(phase_)][sample];
     std::shared_ptr<const datasets::Sample> read = cached;
     if (read == nullptr) {
-      absl::StatusOr<datasets::Sample> fresh = dataset_->Read(phase_, sample, options_.image_size());
+      absl::StatusOr<datasets::Sample> fresh =
+          dataset_->Read(phase_, sample, options_.image_size());
       if (!fresh.ok()) {
         std::fill_n(image, pixels * kChannels, uint8_t{0});
         std::fill_n(label, labels, pipeline::kIgnoredLabel);
@@ -199,8 +200,9 @@ class Loader : public pipeline::Source {
   absl::Status CheckBroken() {
     const std::lock_guard<std::mutex> lock(broken_mutex_);
     if (static_cast<int>(broken_.size()) > options_.max_broken()) {
-      std::string message = absl::StrCat(broken_.size(), " files cannot be read, more than max_broken (",
-                                         options_.max_broken(), "):");
+      std::string message =
+          absl::StrCat(broken_.size(), " files cannot be read, more than max_broken (",
+                       options_.max_broken(), "):");
       for (const auto& [name, why] : broken_) absl::StrAppend(&message, "\n  ", why);
       return absl::InvalidArgumentError(message);
     }

@@ -35,8 +35,7 @@ class Metrics : public pipeline::Stage {
     return absl::OkStatus();
   }
 
-  void EndPhase(const pipeline::Step&, const std::string& node,
-                pipeline::Report* report) override {
+  void EndPhase(const pipeline::Step&, const std::string& node, pipeline::Report* report) override {
     const at::Tensor counts = counts_.cpu();
     Confusion confusion(classes_, std::vector<int64_t>(classes_));
     for (int64_t i = 0; i < classes_ * classes_; ++i) {

@@ -16,14 +16,14 @@ class Model : public pipeline::Stage {
     if (!options.has_model()) {
       return absl::InvalidArgumentError("[plugins/Model] needs a model, such as [models/Vgg16] {}");
     }
+    if (!options.has_activation()) {
+      return absl::InvalidArgumentError(
+          "[plugins/Model] needs an activation, such as [activations/Relu] {}");
+    }
     return std::make_unique<Model>(options);
   }
 
-  explicit Model(const ModelOptions& options) : options_(options) {
-    if (!options.has_activation()) {
-      options_.mutable_activation()->set_type_url("activations/Relu");
-    }
-  }
+  explicit Model(const ModelOptions& options) : options_(options) {}
 
   pipeline::Ports ports() const override { return {{"images"}, {"logits"}}; }
 
@@ -39,9 +39,7 @@ class Model : public pipeline::Stage {
     auto trial = activations::Activations::Get().Create(options_.activation());
     if (!trial.ok()) return pipeline::Within("activation", trial.status());
     const models::ModelContext wanted = {
-        images.shape[1],    images.shape[2],
-        images.shape[3],    classes,
-        context->data->task, [this] {
+        images.shape[1], images.shape[2], images.shape[3], classes, context->data->task, [this] {
           return *activations::Activations::Get().Create(options_.activation());
         }};
     auto model = models::Models::Get().Create(options_.model(), wanted);
@@ -72,7 +70,7 @@ class Model : public pipeline::Stage {
   torch::nn::Module* module() override { return model_.get(); }
 
  private:
-  ModelOptions options_;
+  const ModelOptions options_;
   // Shared, as LibTorch's modules must be to have children.
   std::shared_ptr<models::Model> model_;
   pipeline::Precision precision_ = pipeline::Train::FP32;

@@ -14,8 +14,8 @@ namespace plugins {
 // Calls follow (Start (Allow | Wait)* Stop?)*, all on one thread.
 class Prefetcher {
  public:
-  // `fill` makes one item of a batch; called on worker threads, for different items at once. It must
-  // not throw.
+  // `fill` makes one item of a batch; called on worker threads, for different items at once. It
+  // must not throw.
   Prefetcher(int workers, std::function<void(int64_t batch, int64_t item)> fill);
   ~Prefetcher();
 

@@ -30,25 +30,25 @@ TEST(ConfigErrors, TheSmallConfigHasNone) { EXPECT_EQ(ErrorsWith("", ""), ""); }
 
 TEST(ConfigErrors, UnknownPlugin) {
   EXPECT_EQ(ErrorsWith("[losses/SmoothL1]", "[losses/SmothL1]"),
-            "c.pbtxt:28:12: no plugin \"losses/SmothL1\"; there are: "
+            "c.pbtxt:29:12: no plugin \"losses/SmothL1\"; there are: "
             "losses/CategoricalCrossEntropy, losses/SmoothL1; did you mean \"losses/SmoothL1\"?");
 }
 
 TEST(ConfigErrors, PluginOfAnotherFolder) {
   EXPECT_EQ(ErrorsWith("[losses/SmoothL1]", "[activations/Relu]"),
-            "c.pbtxt:28:12: not a plugin for here: \"activations/Relu\"; there are: "
+            "c.pbtxt:29:12: not a plugin for here: \"activations/Relu\"; there are: "
             "losses/CategoricalCrossEntropy, losses/SmoothL1");
 }
 
 TEST(ConfigErrors, OptionOutOfRange) {
   EXPECT_EQ(ErrorsWith("[losses/SmoothL1] {}", "[losses/SmoothL1] { beta: 11 }"),
-            "c.pbtxt:28:32: beta is 11; it must be between 0 and 10");
+            "c.pbtxt:29:32: beta is 11; it must be between 0 and 10");
   EXPECT_EQ(ErrorsWith("width: 0.07", "width: 0"),
             "c.pbtxt:21:65: width is 0; it must be above 0 and at most 4");
   EXPECT_EQ(ErrorsWith("epochs: 2", "epochs: 0"),
-            "c.pbtxt:38:9: epochs is 0; it must be between 1 and 100000");
+            "c.pbtxt:39:9: epochs is 0; it must be between 1 and 100000");
   EXPECT_EQ(ErrorsWith("learning_rate: 1e-3", "learning_rate: nan"),
-            "c.pbtxt:38:19: learning_rate is nan; it must be a finite number");
+            "c.pbtxt:39:19: learning_rate is nan; it must be a finite number");
 }
 
 TEST(ConfigErrors, UnknownField) {
@@ -65,26 +65,30 @@ TEST(ConfigErrors, UnknownEnumValue) {
 TEST(ConfigErrors, MissingPort) {
   EXPECT_EQ(ErrorsWith("  input: \"labels: augment.labels\"\n  plugin { [plugins/FusedLoss]",
                        "  plugin { [plugins/FusedLoss]"),
-            "c.pbtxt:23:1: node \"loss\" has nothing on its input \"labels\"; write  input: "
+            "c.pbtxt:24:1: node \"loss\" has nothing on its input \"labels\"; write  input: "
             "\"labels: node.port\"");
 }
 
 TEST(ConfigErrors, MisnamedPort) {
-  EXPECT_EQ(ErrorsWith("input: \"normalize\"", "input: \"normalize.image\""),
-            "c.pbtxt:20:3: node \"classify\", input \"normalize.image\": \"normalize\" has no output "
-            "\"image\"; it has: images; did you mean \"images\"?");
-  EXPECT_EQ(ErrorsWith("input: \"images: gray\"", "input: \"image: gray\""),
-            "c.pbtxt:12:3: node \"augment\", input \"image: gray\": the node has no input \"image\"; "
-            "it has: images, labels; did you mean \"images\"?");
-  EXPECT_EQ(ErrorsWith("input: \"load.images\"", "input: \"load\""),
-            "c.pbtxt:9:21: node \"gray\", input \"load\": \"load\" has several outputs; name one of: "
-            "images, labels");
+  EXPECT_EQ(
+      ErrorsWith("input: \"normalize\"", "input: \"normalize.image\""),
+      "c.pbtxt:20:3: node \"classify\", input \"normalize.image\": \"normalize\" has no output "
+      "\"image\"; it has: images; did you mean \"images\"?");
+  EXPECT_EQ(
+      ErrorsWith("input: \"images: gray\"", "input: \"image: gray\""),
+      "c.pbtxt:12:3: node \"augment\", input \"image: gray\": the node has no input \"image\"; "
+      "it has: images, labels; did you mean \"images\"?");
+  EXPECT_EQ(
+      ErrorsWith("input: \"load.images\"", "input: \"load\""),
+      "c.pbtxt:9:21: node \"gray\", input \"load\": \"load\" has several outputs; name one of: "
+      "images, labels");
 }
 
 TEST(ConfigErrors, UnknownNode) {
-  EXPECT_EQ(ErrorsWith("input: \"normalize\"", "input: \"normalise\""),
-            "c.pbtxt:20:3: node \"classify\", input \"normalise\": no node \"normalise\"; did you mean "
-            "\"normalize\"?");
+  EXPECT_EQ(
+      ErrorsWith("input: \"normalize\"", "input: \"normalise\""),
+      "c.pbtxt:20:3: node \"classify\", input \"normalise\": no node \"normalise\"; did you mean "
+      "\"normalize\"?");
 }
 
 TEST(ConfigErrors, Cycle) {
@@ -101,15 +105,15 @@ TEST(ConfigErrors, DuplicateNode) {
 
 TEST(ConfigErrors, ReservedAndMalformedNames) {
   EXPECT_EQ(ErrorsWith("name: \"metrics\"", "name: \"train\""),
-            "c.pbtxt:32:1: a node cannot be called \"train\", which is a field of the config");
+            "c.pbtxt:33:1: a node cannot be called \"train\", which is a field of the config");
   EXPECT_EQ(ErrorsWith("name: \"metrics\"", "name: \"my metrics\""),
-            "c.pbtxt:32:1: a node needs a name of letters, digits and _; got \"my metrics\"");
+            "c.pbtxt:33:1: a node needs a name of letters, digits and _; got \"my metrics\"");
 }
 
 TEST(ConfigErrors, LossWeightsOfTheWrongLength) {
   EXPECT_EQ(ErrorsWith("    term { [losses/SmoothL1] {} }",
                        "    loss_weights: [1, 2, 3]\n    term { [losses/SmoothL1] {} }"),
-            "c.pbtxt:28:5: loss_weights has 3 values for 2 terms");
+            "c.pbtxt:29:5: loss_weights has 3 values for 2 terms");
 }
 
 TEST(ConfigErrors, OutputThatNobodyReads) {
@@ -125,32 +129,33 @@ TEST(ConfigErrors, TrainOnlyNodeThatCannotBeBypassed) {
 
 TEST(ConfigErrors, NothingToMinimize) {
   EXPECT_EQ(ErrorsWith("threads: 1", "threads: 1 minimize: \"loss.totl\""),
-            "c.pbtxt:38:50: train.minimize: no output \"loss.totl\"; there are: load.images, "
+            "c.pbtxt:39:50: train.minimize: no output \"loss.totl\"; there are: load.images, "
             "load.labels, gray.images, augment.images, augment.labels, normalize.images, "
             "classify.logits, loss.total; did you mean \"loss.total\"?");
 }
 
 TEST(ConfigErrors, SyntaxErrorComesAfterUnknownNamesBeforeIt) {
   EXPECT_EQ(ErrorsWith("train { epochs: 2", "train { epoch: 2 seed: seven"),
-            "c.pbtxt:38:9: Train has no field \"epoch\"; it has: epochs, seed, device, precision, "
+            "c.pbtxt:39:9: Train has no field \"epoch\"; it has: epochs, seed, device, precision, "
             "threads, optimizer, learning_rate, weight_decay, schedule, warmup_epochs, clip_norm, "
             "patience, minimize, monitor; did you mean \"epochs\"?\n"
-            "c.pbtxt:38:24: Expected integer, got: seven");
+            "c.pbtxt:39:24: Expected integer, got: seven");
 }
 
 TEST(ConfigErrors, AllAtOnce) {
   const Workspace workspace;
-  workspace.Write("c.pbtxt", absl::StrReplaceAll(SmallConfig(), {                                                                 {"[losses/SmoothL1] {}",
-                                                                  "[losses/SmoothL1] { beta: -1 }"},
-                                                                 {"width: 0.07", "wide: 1"},
-                                                                 {"\"images: gray\"",
-                                                                  "\"images: grey\""}}));
-  EXPECT_EQ(Load("c.pbtxt").errors,
-            "c.pbtxt:21:65: [models/Vgg16] has no field \"wide\"; it has: head, batch_norm, dropout, "
-            "width; did you mean \"width\"?\n"
-            "c.pbtxt:28:32: beta is -1; it must be between 0 and 10\n"
-            "c.pbtxt:12:3: node \"augment\", input \"images: grey\": no node \"grey\"; did you mean "
-            "\"gray\"?");
+  workspace.Write("c.pbtxt",
+                  absl::StrReplaceAll(SmallConfig(),
+                                      {{"[losses/SmoothL1] {}", "[losses/SmoothL1] { beta: -1 }"},
+                                       {"width: 0.07", "wide: 1"},
+                                       {"\"images: gray\"", "\"images: grey\""}}));
+  EXPECT_EQ(
+      Load("c.pbtxt").errors,
+      "c.pbtxt:21:65: [models/Vgg16] has no field \"wide\"; it has: head, batch_norm, dropout, "
+      "width; did you mean \"width\"?\n"
+      "c.pbtxt:29:32: beta is -1; it must be between 0 and 10\n"
+      "c.pbtxt:12:3: node \"augment\", input \"images: grey\": no node \"grey\"; did you mean "
+      "\"gray\"?");
 }
 
 TEST(ConfigErrors, IncludeLoop) {
@@ -162,7 +167,7 @@ TEST(ConfigErrors, IncludeLoop) {
 
 TEST(ConfigErrors, MissingInclude) {
   EXPECT_EQ(ErrorsWith("train {", "include: \"common/no.pbtxt\"\ntrain {"),
-            "c.pbtxt:38:1: no file \"common/no.pbtxt\", neither beside this one nor in configs/");
+            "c.pbtxt:39:1: no file \"common/no.pbtxt\", neither beside this one nor in configs/");
 }
 
 TEST(ConfigErrors, BadSetPaths) {
@@ -178,12 +183,14 @@ TEST(ConfigErrors, BadSetPaths) {
   EXPECT_EQ(ErrorsOfSet("loss.term.beta=3"),
             "--set loss.term.beta=3: \"term\" is a list; pick an element: term[0]");
   EXPECT_EQ(ErrorsOfSet("train"), "--set train: not of the form PATH=VALUE, as in train.epochs=5");
-  EXPECT_EQ(ErrorsOfSet("train.epochs=many"), "--set train.epochs=many: Expected integer, got: many");
+  EXPECT_EQ(ErrorsOfSet("train.epochs=many"),
+            "--set train.epochs=many: Expected integer, got: many");
   EXPECT_EQ(ErrorsOfSet("load.batch_size=0"),
             "--set load.batch_size=0: batch_size is 0; it must be between 1 and 65536");
-  EXPECT_EQ(ErrorsOfSet("classify.activation.slope=1"),
+  EXPECT_EQ(ErrorsWith("activation { [activations/Relu] {} }", "", {"classify.activation.slope=1"}),
             "--set classify.activation.slope=1: \"activation\" holds no plugin yet; set it whole: "
-            "activation=[folder/Name] { ... }");
+            "activation=[folder/Name] { ... }\n"
+            "c.pbtxt:18:1: [plugins/Model] needs an activation, such as [activations/Relu] {}");
 }
 
 // ---- through the program: exit code 2, one message, nothing on disk ----
@@ -205,8 +212,9 @@ TEST(Program, RefusesBadConfigsWithoutATrace) {
                 "smal: no such config, here or in the workspace's configs/; did you mean "
                 "\"small.pbtxt\"?\nconfigs: small.pbtxt");
   ExpectMistake({}, "no config given; --config=NAME takes a path or one of: small.pbtxt");
-  ExpectMistake({"trian"}, "no verb \"trian\"; there are: train, check, print-config, list, "
-                           "describe; did you mean \"train\"?");
+  ExpectMistake({"trian"},
+                "no verb \"trian\"; there are: train, check, print-config, list, "
+                "describe; did you mean \"train\"?");
   ExpectMistake({"--confg=small"},
                 "no flag --confg; did you mean \"--config\"? (--help shows all)");
   ExpectMistake({"--config=small", "--set", "train.device=CUDA:77"},
@@ -216,13 +224,14 @@ TEST(Program, RefusesBadConfigsWithoutATrace) {
   ExpectMistake({"--config=small", "--set", "train.precision=FP16"},
                 "--set train.precision=FP16: precision FP16 needs a GPU; on a CPU it may be: FP32, "
                 "BF16");
-  ExpectMistake({"--config=small", "--set", "train.monitor=metrics.f1"},
-                "--set train.monitor=metrics.f1: train.monitor: nobody reports \"metrics.f1\"; there "
-                "are: loss.total, loss.smooth_l1, loss.categorical_cross_entropy, weight.smooth_l1, "
-                "weight.categorical_cross_entropy, metrics.accuracy, metrics.balanced_accuracy, "
-                "metrics.weighted_precision, metrics.weighted_recall, metrics.weighted_f1, "
-                "metrics.macro_precision, metrics.macro_recall, metrics.macro_f1, metrics.mean_iou, "
-                "metrics.majority_baseline, metrics.classes_predicted, metrics.collapsed");
+  ExpectMistake(
+      {"--config=small", "--set", "train.monitor=metrics.f1"},
+      "--set train.monitor=metrics.f1: train.monitor: nobody reports \"metrics.f1\"; there "
+      "are: loss.total, loss.smooth_l1, loss.categorical_cross_entropy, weight.smooth_l1, "
+      "weight.categorical_cross_entropy, metrics.accuracy, metrics.balanced_accuracy, "
+      "metrics.weighted_precision, metrics.weighted_recall, metrics.weighted_f1, "
+      "metrics.macro_precision, metrics.macro_recall, metrics.macro_f1, metrics.mean_iou, "
+      "metrics.majority_baseline, metrics.classes_predicted, metrics.collapsed");
 }
 
 TEST(Program, RefusesRootsThatAreNotThere) {

@@ -5,12 +5,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 
 namespace testing_support {
@@ -30,11 +31,6 @@ std::string ReadAll(const std::string& path) {
   std::stringstream text;
   text << stream.rdbuf();
   return text.str();
-}
-
-// For sh: 'it'\''s'.
-std::string Quoted(const std::string& text) {
-  return "'" + absl::StrJoin(absl::StrSplit(text, '\''), "'\\''") + "'";
 }
 
 }  // namespace
@@ -96,7 +92,8 @@ node { name: "normalize" input: "augment.images" plugin { [plugins/Normalize] {}
 node {
   name: "classify"
   input: "normalize"
-  plugin { [plugins/Model] { model { [models/Vgg16] { head: GAP width: 0.07 } } } }
+  plugin { [plugins/Model] { model { [models/Vgg16] { head: GAP width: 0.07 } }
+    activation { [activations/Relu] {} } } }
 }
 node {
   name: "loss"
@@ -117,17 +114,46 @@ train { epochs: 2 learning_rate: 1e-3 threads: 1 precision: FP32 device: "CPU" }
 )";
 }
 
-Ran RunPipeline(const std::vector<std::string>& arguments) {
-  const std::string out = absl::StrCat(fs::temp_directory_path().string(), "/out", getpid());
-  const std::string err = absl::StrCat(fs::temp_directory_path().string(), "/err", getpid());
-  std::string command = RunfilesFolder() + "/pipeline/pipeline";
-  for (const std::string& argument : arguments) absl::StrAppend(&command, " ", Quoted(argument));
-  const int status = std::system(absl::StrCat(command, " >", out, " 2>", err).c_str());
-  const Ran ran = {WIFEXITED(status) ? WEXITSTATUS(status) : -1, ReadAll(out), ReadAll(err)};
-  fs::remove(out);
-  fs::remove(err);
+Pipeline::Pipeline(const std::vector<std::string>& arguments) {
+  static int count = 0;
+  const std::string stem =
+      absl::StrCat(fs::temp_directory_path().string(), "/pipeline", getpid(), "-", ++count);
+  out_ = stem + ".out";
+  err_ = stem + ".err";
+  const std::string program = RunfilesFolder() + "/pipeline/pipeline";
+  std::vector<char*> words = {const_cast<char*>(program.c_str())};
+  for (const std::string& argument : arguments)
+    words.push_back(const_cast<char*>(argument.c_str()));
+  words.push_back(nullptr);
+  process_ = fork();
+  if (process_ != 0) return;
+  if (std::freopen(out_.c_str(), "w", stdout) == nullptr ||
+      std::freopen(err_.c_str(), "w", stderr) == nullptr) {
+    _exit(126);
+  }
+  execv(program.c_str(), words.data());
+  _exit(127);
+}
+
+bool Pipeline::Runs() const {
+  // WNOWAIT leaves the end for Wait to see.
+  siginfo_t info = {};
+  waitid(P_PID, process_, &info, WEXITED | WNOHANG | WNOWAIT);
+  return info.si_pid == 0;
+}
+
+void Pipeline::Signal(int signal) const { kill(process_, signal); }
+
+Ran Pipeline::Wait() {
+  int status = 0;
+  waitpid(process_, &status, 0);
+  const Ran ran = {WIFEXITED(status) ? WEXITSTATUS(status) : -1, ReadAll(out_), ReadAll(err_)};
+  fs::remove(out_);
+  fs::remove(err_);
   return ran;
 }
+
+Ran RunPipeline(const std::vector<std::string>& arguments) { return Pipeline(arguments).Wait(); }
 
 std::vector<std::map<std::string, std::string>> ParseCsv(const std::string& text) {
   std::vector<std::string> lines = absl::StrSplit(text, '\n', absl::SkipEmpty());

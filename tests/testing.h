@@ -38,8 +38,8 @@ struct Loaded {
 };
 Loaded Load(const std::string& path, const std::vector<std::string>& sets = {});
 
-// A whole config for a narrow VGG16 on a few drawn images of 32x32 pixels. `%` marks where tests put
-// more text at the end.
+// A whole config for a narrow VGG16 on a few drawn images of 32x32 pixels. `%` marks where tests
+// put more text at the end.
 std::string SmallConfig();
 
 // What a program printed and returned.
@@ -48,7 +48,22 @@ struct Ran {
   std::string out;
   std::string err;
 };
-// Runs the pipeline binary in the current folder; the test's BUILD rule has //pipeline in its data.
+// The pipeline binary, started in the current folder; the test's BUILD rule has //pipeline in its
+// data.
+class Pipeline {
+ public:
+  explicit Pipeline(const std::vector<std::string>& arguments);
+  // Whether it has not ended yet.
+  bool Runs() const;
+  void Signal(int signal) const;
+  // To its end. Called once.
+  Ran Wait();
+
+ private:
+  int process_;
+  std::string out_, err_;
+};
+// Runs it to its end.
 Ran RunPipeline(const std::vector<std::string>& arguments);
 
 // Rows of a CSV file by column name.

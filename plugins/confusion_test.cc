@@ -1,0 +1,43 @@
+// Metrics against scikit-learn's.
+#include "plugins/confusion.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+namespace {
+
+TEST(Confusion, EqualsScikitLearn) {
+  std::ifstream stream("plugins/testdata/metrics.json");
+  const auto oracle = nlohmann::json::parse(stream);
+  ASSERT_EQ(oracle["cases"].size(), 1000);
+  for (const auto& c : oracle["cases"]) {
+    SCOPED_TRACE(c["confusion"].dump());
+    const auto m = plugins::Evaluate(c["confusion"].get<plugins::Confusion>());
+    constexpr double kRounding = 1e-12;
+    EXPECT_NEAR(m.accuracy, c["accuracy"], kRounding);
+    EXPECT_NEAR(m.balanced_accuracy, c["balanced_accuracy"], kRounding);
+    EXPECT_NEAR(m.weighted_precision, c["weighted_precision"], kRounding);
+    EXPECT_NEAR(m.weighted_recall, c["weighted_recall"], kRounding);
+    EXPECT_NEAR(m.weighted_f1, c["weighted_f1"], kRounding);
+    EXPECT_NEAR(m.macro_precision, c["macro_precision"], kRounding);
+    EXPECT_NEAR(m.macro_recall, c["macro_recall"], kRounding);
+    EXPECT_NEAR(m.macro_f1, c["macro_f1"], kRounding);
+    EXPECT_NEAR(m.mean_iou, c["mean_iou"], kRounding);
+    EXPECT_NEAR(m.majority_baseline, c["majority_baseline"], kRounding);
+    EXPECT_EQ(m.classes_predicted, c["classes_predicted"].get<int64_t>());
+    EXPECT_EQ(m.collapsed, c["collapsed"].get<bool>());
+    // By definition; a paper in which the two differ has a mistake.
+    EXPECT_NEAR(m.weighted_recall, m.accuracy, kRounding);
+  }
+}
+
+TEST(Confusion, KnowsNothingWithoutSamples) {
+  const auto m = plugins::Evaluate({{0, 0}, {0, 0}});
+  EXPECT_TRUE(std::isnan(m.accuracy));
+  EXPECT_FALSE(m.collapsed);
+}
+
+}  // namespace

@@ -1,0 +1,311 @@
+// Datasets on folders as users have them, and the drawn ones.
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <opencv2/imgcodecs.hpp>
+#include <opencv2/imgproc.hpp>
+#include <set>
+
+#include "absl/strings/match.h"
+#include "datasets/dataset.h"
+#include "datasets/drawing.h"
+#include "datasets/image_file.h"
+#include "tests/oracle.h"
+#include "tests/testing.h"
+
+namespace {
+
+using datasets::Dataset;
+using datasets::DatasetContext;
+using pipeline::TEST;
+using pipeline::TRAIN;
+using pipeline::VAL;
+using testing_support::PluginOf;
+using testing_support::SharedData;
+using testing_support::Workspace;
+
+absl::StatusOr<std::unique_ptr<Dataset>> Open(const std::string& url, const std::string& options,
+                                              const DatasetContext& context = {}) {
+  return datasets::Datasets::Get().Create(PluginOf(url, options), context);
+}
+
+std::unique_ptr<Dataset> Opened(const std::string& url, const std::string& options,
+                                const DatasetContext& context = {}) {
+  auto opened = Open(url, options, context);
+  EXPECT_TRUE(opened.ok()) << opened.status();
+  return *std::move(opened);
+}
+
+// A gray picture whose bytes depend on `seed`.
+std::string Picture(int seed, const std::string& extension = ".png") {
+  cv::Mat image(12, 10, CV_8UC1);
+  cv::RNG random(seed);
+  random.fill(image, cv::RNG::UNIFORM, 0, 255);
+  std::vector<uchar> bytes;
+  cv::imencode(extension, image, bytes);
+  return {bytes.begin(), bytes.end()};
+}
+
+void WriteClasses(const Workspace& workspace, const std::string& split,
+                  const std::vector<std::string>& folders, int images) {
+  for (size_t c = 0; c < folders.size(); ++c) {
+    for (int i = 0; i < images; ++i) {
+      workspace.Write("data/" + split + "/" + folders[c] + "/image (" + std::to_string(i) + ").PNG",
+                      Picture(static_cast<int>(c) * 1000 + i + (split[0] == 'T' ? 0 : 500)));
+    }
+  }
+}
+
+TEST(BrainTumor, ReadsBothNamings) {
+  for (const auto& folders :
+       {std::vector<std::string>{"glioma_tumor", "meningioma_tumor", "no_tumor", "pituitary_tumor"},
+        std::vector<std::string>{"glioma", "meningioma", "notumor", "pituitary"}}) {
+    const Workspace workspace;
+    WriteClasses(workspace, "Training", folders, 10);
+    WriteClasses(workspace, "Testing", folders, 3);
+    DatasetContext context;
+    context.validation_fraction = 0.2;
+    const auto data =
+        Opened("datasets/BrainTumor", "root: \"" + workspace.path() + "/data\"", context);
+    EXPECT_EQ(data->info().classes,
+              (std::vector<std::string>{"glioma", "meningioma", "no_tumor", "pituitary"}));
+    EXPECT_EQ(data->info().class_counts[0], (std::vector<int64_t>{8, 8, 8, 8}));
+    EXPECT_EQ(data->info().class_counts[1], (std::vector<int64_t>{2, 2, 2, 2}));
+    EXPECT_EQ(data->info().class_counts[2], (std::vector<int64_t>{3, 3, 3, 3}));
+    EXPECT_FALSE(data->info().embedded_sample);
+    const auto sample = data->Read(TEST, 4, 16);
+    ASSERT_TRUE(sample.ok()) << sample.status();
+    EXPECT_EQ(sample->label, 1);
+    EXPECT_EQ(sample->image.size(), cv::Size(16, 16));
+    EXPECT_EQ(sample->image.type(), CV_8UC3);
+  }
+}
+
+TEST(BrainTumor, TellsTumorFromNone) {
+  const Workspace workspace;
+  WriteClasses(workspace, "Training", {"glioma", "no_tumor", "pituitary"}, 2);
+  const auto data =
+      Opened("datasets/BrainTumor", "task: BINARY root: \"" + workspace.path() + "/data\"");
+  EXPECT_EQ(data->info().classes, (std::vector<std::string>{"no_tumor", "tumor"}));
+  EXPECT_EQ(data->info().class_counts[0], (std::vector<int64_t>{2, 4}));
+  EXPECT_EQ(data->info().notes,
+            (std::vector<std::string>{"no folder Testing: the run will have no test result"}));
+}
+
+TEST(BrainTumor, SplitsBySeedAndKeepsEqualFilesTogether) {
+  const Workspace workspace;
+  // 20 pictures, each under three names.
+  for (int i = 0; i < 60; ++i) {
+    workspace.Write("data/Training/glioma/" + std::to_string(i) + ".png", Picture(i % 20));
+  }
+  const auto validation = [&](uint64_t seed) {
+    DatasetContext context;
+    context.seed = seed;
+    context.validation_fraction = 0.3;
+    const auto data =
+        Opened("datasets/BrainTumor", "root: \"" + workspace.path() + "/data\"", context);
+    std::set<std::string> bytes[2], names;
+    for (const auto phase : {TRAIN, VAL}) {
+      for (int64_t i = 0; i < data->info().images[PhaseIndex(phase)]; ++i) {
+        const std::string name = data->Name(phase, i);
+        bytes[PhaseIndex(phase)].insert(workspace.Read(name.substr(workspace.path().size() + 1)));
+        if (phase == VAL) names.insert(name);
+      }
+    }
+    for (const std::string& content : bytes[1]) EXPECT_EQ(bytes[0].count(content), 0);
+    EXPECT_EQ(data->info().images[0] + data->info().images[1], 60);
+    EXPECT_EQ(data->info().images[1], 18);
+    return names;
+  };
+  EXPECT_EQ(validation(1), validation(1));
+  EXPECT_NE(validation(1), validation(2));
+}
+
+TEST(BrainTumor, SaysWhatItMisses) {
+  const Workspace workspace;
+  EXPECT_EQ(Open("datasets/BrainTumor", "root: \"/nowhere\"").status().message(),
+            "root: no folder /nowhere");
+  workspace.Write("data/readme.txt", "");
+  EXPECT_EQ(
+      Open("datasets/BrainTumor", "root: \"" + workspace.path() + "/data\"").status().message(),
+      "root: " + workspace.path() +
+          "/data has no folder Training; it needs Training/<class> and Testing/<class>, the "
+          "classes being glioma, meningioma, no_tumor, pituitary");
+  WriteClasses(workspace, "Training", {"glioma", "cats"}, 1);
+  WriteClasses(workspace, "Testing", {"glioma", "pituitary"}, 1);
+  const auto data = Opened("datasets/BrainTumor", "root: \"" + workspace.path() + "/data\"");
+  EXPECT_EQ(data->info().notes,
+            (std::vector<std::string>{
+                "not a class folder, left out: " + workspace.path() + "/data/Training/cats",
+                "no training image of meningioma", "no training image of no_tumor",
+                "no training image of pituitary, although there are test images"}));
+}
+
+TEST(BrainTumor, ReadsTheRealFolders) {
+  if (SharedData().empty()) GTEST_SKIP() << "SHARED_DATA is not set";
+  DatasetContext context;
+  context.validation_fraction = 0.15;
+  const auto kaggle =
+      Opened("datasets/BrainTumor", "root: \"" + SharedData() + "/brain_tumor\"", context);
+  EXPECT_EQ(kaggle->info().images, (std::array<int64_t, 3>{680, 120, 180}));
+  EXPECT_EQ(kaggle->info().class_counts[2], (std::vector<int64_t>{45, 45, 45, 45}));
+  const auto other = Opened("datasets/BrainTumor",
+                            "root: \"" + SharedData() + "/brain_tumor_nickparvar224\"", context);
+  EXPECT_EQ(other->info().images[0] + other->info().images[1], 50 + 45 + 46 + 50);
+  EXPECT_EQ(other->info().class_counts[2], (std::vector<int64_t>{25, 22, 24, 25}));
+  for (const Dataset* data : {kaggle.get(), other.get()}) {
+    for (int64_t i = 0; i < data->info().images[2]; ++i) {
+      EXPECT_TRUE(data->CheckHeader(TEST, i).ok()) << data->CheckHeader(TEST, i);
+    }
+    EXPECT_TRUE(data->Read(TEST, 0, 64).ok());
+  }
+}
+
+TEST(EmbeddedSample, IsBalancedAndAlwaysTheSame) {
+  DatasetContext context;
+  context.validation_fraction = 0.15;
+  const auto a = Opened("datasets/BrainTumor", "embedded_sample: true", context);
+  context.seed = 99;
+  const auto b = Opened("datasets/BrainTumor", "embedded_sample: true", context);
+  EXPECT_TRUE(a->info().embedded_sample);
+  EXPECT_EQ(a->info().class_counts[0], (std::vector<int64_t>{170, 170, 170, 170}));
+  EXPECT_EQ(a->info().class_counts[2], (std::vector<int64_t>{50, 50, 50, 50}));
+  // The seed moves images between TRAIN and VAL; those of TEST stay.
+  EXPECT_EQ(cv::norm(a->Read(TEST, 7, 48)->image, b->Read(TEST, 7, 48)->image), 0);
+  EXPECT_GT(cv::norm(a->Read(TRAIN, 7, 48)->image, a->Read(TRAIN, 8, 48)->image), 0);
+}
+
+// Logistic regression on standardised 32x32 gray pixels, trained to convergence with the ridge
+// penalty that serves it best on the test images: an upper bound of what a linear model finds.
+double LinearAccuracy(const Dataset& data) {
+  const auto load = [&](pipeline::Phase phase) {
+    const int64_t count = data.info().images[PhaseIndex(phase)];
+    at::Tensor x = at::empty({count, 32 * 32}), y = at::empty({count}, at::kLong);
+    for (int64_t i = 0; i < count; ++i) {
+      const auto sample = data.Read(phase, i, 32);
+      cv::Mat gray;
+      cv::cvtColor(sample->image, gray, cv::COLOR_RGB2GRAY);
+      x[i] = at::from_blob(gray.data, {32 * 32}, at::kByte).to(at::kFloat);
+      y[i] = sample->label;
+    }
+    return std::pair(x, y);
+  };
+  auto [train_x, train_y] = load(TRAIN);
+  auto [test_x, test_y] = load(TEST);
+  const at::Tensor mean = train_x.mean(0), std = train_x.std(0) + 1e-3;
+  train_x = (train_x - mean) / std;
+  test_x = (test_x - mean) / std;
+  const auto classes = static_cast<int64_t>(data.info().classes.size());
+  const at::Tensor one_hot = at::one_hot(train_y, classes).to(at::kFloat);
+  double best = 0;
+  for (const double ridge : {0.01, 0.1, 1.0}) {
+    at::Tensor weights = at::zeros({32 * 32, classes}), bias = at::zeros({classes});
+    at::Tensor speed = at::zeros_like(weights);
+    for (int step = 0; step < 500; ++step) {
+      const at::Tensor error = (train_x.matmul(weights) + bias).softmax(1) - one_hot;
+      const at::Tensor gradient =
+          train_x.t().matmul(error) / static_cast<double>(train_x.size(0)) + ridge * weights;
+      speed = 0.9 * speed - 0.003 * gradient;
+      weights += speed;
+      bias -= 0.1 * error.mean(0);
+    }
+    const at::Tensor right = (test_x.matmul(weights) + bias).argmax(1) == test_y;
+    best = std::max(best, right.to(at::kFloat).mean().item<double>());
+  }
+  return best;
+}
+
+TEST(EmbeddedSample, IsNotSolvedByBrightness) {
+  const auto data = Opened("datasets/BrainTumor", "embedded_sample: true");
+  const double accuracy = LinearAccuracy(*data);
+  EXPECT_LT(accuracy, 0.65);
+  EXPECT_GT(accuracy, 0.25);  // or the regression itself is broken
+}
+
+TEST(Drawing, IsAPureFunction) {
+  const cv::Mat a = datasets::DrawBrain(1, 5, 64), b = datasets::DrawBrain(1, 5, 64);
+  EXPECT_EQ(cv::norm(a, b), 0);
+  EXPECT_GT(cv::norm(a, datasets::DrawBrain(1, 6, 64)), 0);
+  EXPECT_GT(cv::norm(a, datasets::DrawBrain(2, 5, 64)), 0);
+  EXPECT_EQ(a.type(), CV_8UC3);
+}
+
+TEST(Synthetic, HasAsManyImagesAsAskedFor) {
+  DatasetContext context;
+  context.validation_fraction = 0.25;
+  const auto data = Opened("datasets/Synthetic",
+                           "task: BINARY images_per_class: 8 test_images_per_class: 3", context);
+  EXPECT_EQ(data->info().class_counts[0], (std::vector<int64_t>{6, 18}));
+  EXPECT_EQ(data->info().class_counts[1], (std::vector<int64_t>{2, 6}));
+  EXPECT_EQ(data->info().class_counts[2], (std::vector<int64_t>{3, 9}));
+}
+
+// ---- image files ----
+
+class ImageFiles : public testing::Test {
+ protected:
+  std::string Message(const std::string& content, const std::string& name = "x.jpg",
+                      int64_t max_pixels = 1 << 26) {
+    workspace_.Write(name, content);
+    const auto read = datasets::ReadImage(name, max_pixels, 8);
+    const absl::Status header = datasets::CheckImageHeader(name, max_pixels);
+    if (header.ok()) return std::string(read.status().message());
+    EXPECT_EQ(header.message(), read.status().message());
+    return std::string(header.message());
+  }
+  Workspace workspace_;
+};
+
+TEST_F(ImageFiles, NamesWhatIsWrong) {
+  EXPECT_EQ(Message(""), "x.jpg: the file is empty");
+  EXPECT_EQ(Message("hello, world"), "x.jpg: text, not an image");
+  EXPECT_EQ(Message("<!DOCTYPE html><html>"), "x.jpg: a web page, not an image");
+  EXPECT_EQ(Message("version https://git-lfs.github.com/spec/v1\n"),
+            "x.jpg: a Git LFS pointer, not the image itself");
+  EXPECT_EQ(Message(std::string("\x01\x02\x03\x04", 4)), "x.jpg: not an image of a known format");
+  const std::string jpeg = Picture(1, ".jpg"), png = Picture(1, ".png");
+  EXPECT_EQ(Message(jpeg.substr(0, jpeg.size() / 2)), "x.jpg: a JPEG cut short");
+  EXPECT_EQ(Message(png.substr(0, png.size() - 20)), "x.jpg: a PNG cut short");
+  EXPECT_EQ(Message(png, "x.png", 50), "x.png: 10x12 pixels, more than max_pixels (50)");
+  EXPECT_EQ(Message(jpeg, "x.jpg", 50), "x.jpg: 10x12 pixels, more than max_pixels (50)");
+}
+
+TEST_F(ImageFiles, RefusesDamagedContent) {
+  std::string png = Picture(1, ".png");
+  for (size_t i = 50; i < 80; ++i) png[i] = static_cast<char>(~png[i]);
+  EXPECT_EQ(Message(png), "x.jpg: damaged: it cannot be decoded");
+}
+
+TEST_F(ImageFiles, ReadsByContentNotByName) {
+  EXPECT_EQ(Message(Picture(1, ".png"), "really_png.jpg"), "");
+  EXPECT_EQ(Message(Picture(1, ".bmp"), "really_bmp.png"), "");
+  EXPECT_EQ(Message(Picture(1, ".webp"), "x.webp"), "");
+  EXPECT_EQ(Message(Picture(1, ".tiff"), "x.tiff"), "");
+}
+
+TEST_F(ImageFiles, NeverHangsOnPipesAndFolders) {
+  std::filesystem::create_directory("folder.jpg");
+  EXPECT_FALSE(datasets::ReadImage("folder.jpg", 1 << 20, 8).ok());
+  EXPECT_FALSE(datasets::CheckImageHeader("folder.jpg", 1 << 20).ok());
+  EXPECT_EQ(mkfifo("pipe.jpg", 0600), 0);
+  EXPECT_FALSE(datasets::ReadImage("pipe.jpg", 1 << 20, 8).ok());
+  EXPECT_FALSE(datasets::CheckImageHeader("pipe.jpg", 1 << 20).ok());
+}
+
+TEST_F(ImageFiles, SurvivesEveryCorruptFile) {
+  if (SharedData().empty()) GTEST_SKIP() << "SHARED_DATA is not set";
+  int usable = 0, refused = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(SharedData() + "/corrupt/single")) {
+    const auto read = datasets::ReadImage(entry.path().string(), 1 << 26, 32);
+    (read.ok() ? usable : refused)++;
+    if (!read.ok()) {
+      EXPECT_TRUE(absl::StartsWith(read.status().message(), entry.path().string()));
+      EXPECT_FALSE(absl::StrContains(read.status().message(), "\n"));
+    }
+  }
+  EXPECT_GT(usable, 5);
+  EXPECT_GT(refused, 5);
+}
+
+}  // namespace

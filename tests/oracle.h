@@ -1,0 +1,48 @@
+// Golden tables as JSON, and tensors from them.
+#ifndef TESTS_ORACLE_H_
+#define TESTS_ORACLE_H_
+
+#include <ATen/ATen.h>
+#include <google/protobuf/any.pb.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "pipeline/registry.h"
+#include "pipeline/text.h"
+
+namespace testing_support {
+
+// The table, or null where there is none.
+inline nlohmann::json ReadOracle(const std::string& path) {
+  std::ifstream stream(path);
+  if (!stream) return nullptr;
+  return nlohmann::json::parse(stream);
+}
+
+template <class Number>
+at::Tensor TensorOf(const nlohmann::json& flat, const std::vector<int64_t>& shape) {
+  return at::tensor(flat.get<std::vector<Number>>()).reshape(shape);
+}
+
+// An Any for a plugin with options in text format.
+inline google::protobuf::Any PluginOf(const std::string& url, const std::string& options) {
+  pipeline::Node node;
+  std::string error;
+  EXPECT_TRUE(pipeline::ParseFields("plugin { [" + url + "] { " + options + " } }", &node, &error))
+      << url << " { " << options << " }: " << error;
+  return node.plugin();
+}
+
+// The largest |a - b| / max(1, |b|).
+inline double Error(const at::Tensor& a, const at::Tensor& b) {
+  if (a.numel() == 0) return 0;
+  const at::Tensor expected = b.to(at::kDouble);
+  return ((a.to(at::kDouble) - expected).abs() / expected.abs().clamp_min(1)).max().item<double>();
+}
+
+}  // namespace testing_support
+
+#endif  // TESTS_ORACLE_H_

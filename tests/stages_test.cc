@@ -1,0 +1,269 @@
+// The stages of the graph, one by one: values against OpenCV or by hand.
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <opencv2/imgproc.hpp>
+
+#include "pipeline/stage.h"
+#include "tests/oracle.h"
+
+namespace {
+
+using pipeline::Specs;
+using pipeline::Stage;
+using pipeline::Step;
+using pipeline::Tensors;
+using pipeline::TensorSpec;
+using testing_support::PluginOf;
+
+const TensorSpec kRgb{at::kByte, {-1, 3, 8, 6}, 50};
+const TensorSpec kLabels{at::kLong, {-1}, 50};
+
+struct Built {
+  std::unique_ptr<Stage> stage;
+  Specs specs;
+};
+
+Built Build(const std::string& url, const std::string& options, const Specs& in) {
+  pipeline::BuildContext context;
+  auto stage = pipeline::Stages::Get().Create(PluginOf(url, options));
+  EXPECT_TRUE(stage.ok()) << stage.status();
+  auto specs = (*stage)->Build(in, &context);
+  EXPECT_TRUE(specs.ok()) << specs.status();
+  return {*std::move(stage), *specs};
+}
+
+std::string BuildError(const std::string& url, const std::string& options, const Specs& in) {
+  pipeline::BuildContext context;
+  auto stage = pipeline::Stages::Get().Create(PluginOf(url, options));
+  if (!stage.ok()) return std::string(stage.status().message());
+  return std::string((*stage)->Build(in, &context).status().message());
+}
+
+Tensors RunOnce(Stage& stage, const Tensors& in, const Step& step = {}) {
+  Tensors out;
+  const absl::Status status = stage.Run(step, in, &out);
+  EXPECT_TRUE(status.ok()) << status;
+  return out;
+}
+
+Step TrainStep(std::vector<int64_t> samples, int64_t epoch = 0, uint64_t seed = 1) {
+  Step step;
+  step.samples = std::move(samples);
+  step.epoch = epoch;
+  step.seed = seed;
+  return step;
+}
+
+at::Tensor RandomImages(int64_t n, int64_t channels, int64_t height, int64_t width) {
+  return at::randint(256, {n, height, width, channels}, at::kByte).permute({0, 3, 1, 2});
+}
+
+TEST(Grayscale, EqualsOpenCV) {
+  const Built gray = Build("plugins/Grayscale", "", {{"images", kRgb}});
+  EXPECT_EQ(gray.specs.at("images").shape, (std::vector<int64_t>{-1, 1, 8, 6}));
+  const at::Tensor images = RandomImages(5, 3, 8, 6);
+  const at::Tensor out = RunOnce(*gray.stage, {{"images", images}}).at("images");
+  for (int64_t i = 0; i < 5; ++i) {
+    at::Tensor rows = images[i].permute({1, 2, 0}).contiguous();
+    cv::Mat expected;
+    cv::cvtColor(cv::Mat(8, 6, CV_8UC3, rows.data_ptr()), expected, cv::COLOR_RGB2GRAY);
+    for (int y = 0; y < 8; ++y) {
+      for (int x = 0; x < 6; ++x) {
+        // OpenCV works in 14-bit fixed point: a tie may round the other way.
+        EXPECT_NEAR(out[i][0][y][x].item<int>(), expected.at<uint8_t>(y, x), 1);
+      }
+    }
+  }
+}
+
+TEST(Grayscale, RepeatsTheChannelOnRequest) {
+  const Built gray = Build("plugins/Grayscale", "channels: THREE", {{"images", kRgb}});
+  const at::Tensor out = RunOnce(*gray.stage, {{"images", RandomImages(2, 3, 8, 6)}}).at("images");
+  EXPECT_EQ(out.sizes(), at::IntArrayRef({2, 3, 8, 6}));
+  EXPECT_TRUE(out.select(1, 0).equal(out.select(1, 2)));
+}
+
+TEST(Normalize, ScalesToUnit) {
+  const Built normalize = Build("plugins/Normalize", "", {{"images", kRgb}});
+  const at::Tensor images = at::arange(0, 144, at::kByte).reshape({1, 3, 8, 6});
+  const at::Tensor out = RunOnce(*normalize.stage, {{"images", images}}).at("images");
+  EXPECT_EQ(out.scalar_type(), at::kFloat);
+  EXPECT_FLOAT_EQ(out[0][0][0][5].item<float>(), 5.0F / 255);
+  EXPECT_FLOAT_EQ(out[0][2][7][5].item<float>(), 143.0F / 255);
+}
+
+TEST(Normalize, AppliesMeanAndStdPerChannel) {
+  const Built normalize =
+      Build("plugins/Normalize", "mean: [0.1, 0.2, 0.3] std: 0.5", {{"images", kRgb}});
+  const at::Tensor out =
+      RunOnce(*normalize.stage, {{"images", at::full({1, 3, 8, 6}, 255, at::kByte)}}).at("images");
+  EXPECT_FLOAT_EQ(out[0][1][0][0].item<float>(), (1 - 0.2F) / 0.5F);
+  EXPECT_FLOAT_EQ(out[0][2][0][0].item<float>(), (1 - 0.3F) / 0.5F);
+  EXPECT_EQ(BuildError("plugins/Normalize", "mean: [0.1, 0.2]", {{"images", kRgb}}),
+            "mean has 2 values for 3 channels");
+}
+
+constexpr char kStill[] =
+    "crop: 1 horizontal_flip: 0 vertical_flip: 0 rotation: 0 brightness: 0 contrast: 0 "
+    "saturation: 0";
+
+TEST(Augment, ChangesNothingWhenAllIsOff) {
+  const Built augment = Build("plugins/Augment", kStill, {{"images", kRgb}, {"labels", kLabels}});
+  const at::Tensor images = RandomImages(2, 3, 8, 6), labels = at::tensor({1, 0}, at::kLong);
+  const Tensors out =
+      RunOnce(*augment.stage, {{"images", images}, {"labels", labels}}, TrainStep({4, 9}));
+  EXPECT_TRUE(out.at("images").equal(images));
+  EXPECT_TRUE(out.at("labels").equal(labels));
+}
+
+TEST(Augment, FlipsImagesAndMasksTogether) {
+  std::string options = kStill;
+  options.replace(options.find("horizontal_flip: 0"), 18, "horizontal_flip: 1");
+  const Built augment = Build("plugins/Augment", options,
+                              {{"images", kRgb}, {"labels", {at::kLong, {-1, 8, 6}, 50}}});
+  const at::Tensor images = RandomImages(2, 3, 8, 6);
+  at::Tensor masks = at::randint(4, {2, 8, 6}, at::kLong);
+  masks[0][0][0] = pipeline::kIgnoredLabel;
+  const Tensors out =
+      RunOnce(*augment.stage, {{"images", images}, {"labels", masks}}, TrainStep({0, 1}));
+  EXPECT_TRUE(out.at("images").equal(images.flip({3})));
+  EXPECT_TRUE(out.at("labels").equal(masks.flip({2})));
+}
+
+TEST(Augment, MasksFollowTheirImages) {
+  // An image that shows its own mask must still do so after any motion; interpolation blurs the
+  // image by at most half of the step between two classes, and borders come as black and ignored.
+  const TensorSpec images_spec{at::kByte, {-1, 1, 64, 64}, 1};
+  const Built augment = Build("plugins/Augment", "rotation: 40 crop: 0.6 brightness: 0 contrast: 0",
+                              {{"images", images_spec}, {"labels", {at::kLong, {-1, 64, 64}, 1}}});
+  at::Tensor masks = at::zeros({4, 64, 64}, at::kLong);
+  masks.slice(1, 10, 40).slice(2, 20, 60).fill_(1);
+  const at::Tensor images = (masks * 100 + 100).to(at::kByte).unsqueeze(1);
+  const Tensors out =
+      RunOnce(*augment.stage, {{"images", images}, {"labels", masks}}, TrainStep({3, 4, 5, 6}));
+  const at::Tensor seen = out.at("images").squeeze(1).to(at::kLong);
+  const at::Tensor labels = out.at("labels");
+  const at::Tensor agree = ((labels == 1) & (seen >= 150)) | ((labels == 0) & (seen < 151)) |
+                           (labels == pipeline::kIgnoredLabel);
+  EXPECT_GT(agree.to(at::kFloat).mean().item<float>(), 0.995F);
+  EXPECT_TRUE((labels == pipeline::kIgnoredLabel).any().item<bool>());
+  EXPECT_GT((labels == 1).sum().item<int64_t>(), 1000);
+}
+
+TEST(Augment, DependsOnSeedEpochAndSampleAlone) {
+  const Built augment = Build("plugins/Augment", "", {{"images", kRgb}, {"labels", kLabels}});
+  const at::Tensor images = RandomImages(3, 3, 8, 6);
+  const auto moved = [&](const at::Tensor& batch, const Step& step) {
+    const at::Tensor labels = at::zeros({batch.size(0)}, at::kLong);
+    return RunOnce(*augment.stage, {{"images", batch}, {"labels", labels}}, step).at("images");
+  };
+  const at::Tensor all = moved(images, TrainStep({7, 8, 9}));
+  // The same sample alone, at another place in another batch.
+  EXPECT_TRUE(moved(images.slice(0, 1, 2), TrainStep({8})).equal(all.slice(0, 1, 2)));
+  EXPECT_FALSE(moved(images, TrainStep({7, 8, 9}, 1)).equal(all));
+  EXPECT_FALSE(moved(images, TrainStep({7, 8, 9}, 0, 2)).equal(all));
+}
+
+TEST(Augment, GivesMovedPixelsANewGeometry) {
+  const Built augment = Build("plugins/Augment", "", {{"images", kRgb}, {"labels", kLabels}});
+  EXPECT_NE(augment.specs.at("images").geometry, kRgb.geometry);
+  EXPECT_EQ(augment.specs.at("images").geometry, augment.specs.at("labels").geometry);
+}
+
+// ---- fused loss ----
+
+const Specs kClassify = {{"logits", {at::kFloat, {-1, 3}, 2}}, {"labels", kLabels}};
+constexpr char kTwoTerms[] =
+    "term { [losses/CategoricalCrossEntropy] {} } term { [losses/SmoothL1] {} } "
+    "loss_weights: [2, 0.5]";
+
+TEST(FusedLoss, IsTheWeightedSumOfItsTerms) {
+  const Built fused = Build("plugins/FusedLoss", kTwoTerms, kClassify);
+  const at::Tensor logits = at::tensor({1.0F, 2.0F, 3.0F, 0.0F, 0.0F, 0.0F}).reshape({2, 3});
+  const at::Tensor labels = at::tensor({2, 0}, at::kLong);
+  const double total =
+      RunOnce(*fused.stage, {{"logits", logits}, {"labels", labels}}).at("total").item<double>();
+  // By hand: -log softmax and half the mean squared distance to the one-hot target.
+  const double z = std::exp(1) + std::exp(2) + std::exp(3);
+  const double p[3] = {std::exp(1) / z, std::exp(2) / z, std::exp(3) / z};
+  const double entropy = (-std::log(p[2]) + std::log(3.0)) / 2;
+  const double first = (p[0] * p[0] + p[1] * p[1] + (1 - p[2]) * (1 - p[2])) / 6;
+  const double second = (4.0 / 9 + 1.0 / 9 + 1.0 / 9) / 6;
+  EXPECT_NEAR(total, 2 * entropy + 0.5 * (first + second) / 2, 1e-6);  // float32
+}
+
+TEST(FusedLoss, ReportsTermsWeightsAndShares) {
+  const Built fused = Build("plugins/FusedLoss", kTwoTerms, kClassify);
+  const at::Tensor logits = at::randn({4, 3}).requires_grad_();
+  RunOnce(*fused.stage, {{"logits", logits}, {"labels", at::tensor({0, 1, 2, 0}, at::kLong)}});
+  pipeline::Report report;
+  fused.stage->EndPhase(Step{}, "loss", &report);
+  EXPECT_NEAR(
+      report.Find("loss.total"),
+      2 * report.Find("loss.categorical_cross_entropy") + 0.5 * report.Find("loss.smooth_l1"),
+      1e-9);
+  EXPECT_EQ(report.Find("weight.categorical_cross_entropy"), 2);
+  EXPECT_EQ(report.Find("weight.smooth_l1"), 0.5);
+  EXPECT_NEAR(report.Find("gradient_share.categorical_cross_entropy") +
+                  report.Find("gradient_share.smooth_l1"),
+              1, 1e-9);
+  EXPECT_GT(report.Find("gradient_share.categorical_cross_entropy"), 0.8);
+}
+
+TEST(FusedLoss, NumbersTermsOfOneKind) {
+  const Built fused =
+      Build("plugins/FusedLoss",
+            "term { [losses/SmoothL1] {} } term { [losses/SmoothL1] { beta: 0 } }", kClassify);
+  pipeline::Report report;
+  fused.stage->EndPhase(Step{}, "loss", &report);
+  EXPECT_FALSE(std::isnan(report.Find("loss.smooth_l1_2")));
+}
+
+TEST(FusedLoss, IgnoresIgnoredLabels) {
+  const Built fused = Build("plugins/FusedLoss", kTwoTerms, kClassify);
+  const at::Tensor logits = at::randn({4, 3});
+  const auto total = [&](const at::Tensor& z, const at::Tensor& y) {
+    return RunOnce(*fused.stage, {{"logits", z}, {"labels", y}}).at("total").item<float>();
+  };
+  const float cropped = total(logits.slice(0, 0, 2), at::tensor({1, 2}, at::kLong));
+  EXPECT_FLOAT_EQ(total(logits, at::tensor({1, 2, -100, -100}, at::kLong)), cropped);
+  EXPECT_EQ(total(logits, at::full({4}, -100, at::kLong)), 0);
+}
+
+TEST(FusedLoss, RefusesLabelsOutOfRange) {
+  const Built fused = Build("plugins/FusedLoss", kTwoTerms, kClassify);
+  for (const int64_t wrong : {int64_t{3}, int64_t{-1}, int64_t{1} << 40}) {
+    Tensors out;
+    const absl::Status status = fused.stage->Run(
+        Step{}, {{"logits", at::randn({2, 3})}, {"labels", at::full({2}, wrong, at::kLong)}}, &out);
+    EXPECT_EQ(status.message(),
+              "labels must be in [0, 3) or -100 (ignored); got " + std::to_string(wrong));
+  }
+}
+
+TEST(FusedLoss, RefusesShapesThatDoNotFit) {
+  Specs specs = kClassify;
+  specs["labels"].shape = {-1, 8, 6};
+  EXPECT_EQ(BuildError("plugins/FusedLoss", kTwoTerms, specs),
+            "labels of shape [-1, 8, 6] do not fit logits of shape [-1, 3]");
+  EXPECT_EQ(BuildError("plugins/FusedLoss", "", kClassify),
+            "[plugins/FusedLoss] needs at least one term");
+}
+
+TEST(Metrics, CountsOverTheWholePhaseThenForgets) {
+  const Built metrics = Build("plugins/Metrics", "", kClassify);
+  const at::Tensor logits = at::eye(3);
+  RunOnce(*metrics.stage, {{"logits", logits}, {"labels", at::tensor({0, 1, 2}, at::kLong)}});
+  RunOnce(*metrics.stage, {{"logits", logits}, {"labels", at::tensor({0, 2, -100}, at::kLong)}});
+  pipeline::Report report;
+  metrics.stage->EndPhase(Step{}, "metrics", &report);
+  EXPECT_EQ(report.matrices().at("confusion_matrix"),
+            (std::vector<std::vector<int64_t>>{{2, 0, 0}, {0, 1, 0}, {0, 1, 1}}));
+  EXPECT_DOUBLE_EQ(report.Find("metrics.accuracy"), 0.8);
+  pipeline::Report empty;
+  metrics.stage->EndPhase(Step{}, "metrics", &empty);
+  EXPECT_TRUE(std::isnan(empty.Find("metrics.accuracy")));
+}
+
+}  // namespace
