@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "datasets/files_dataset.h"
+#include "datasets/resize.h"
 
 namespace datasets {
 namespace {
@@ -45,8 +46,8 @@ absl::StatusOr<Sample> DrawnDataset::Read(pipeline::Phase phase, int64_t index, 
   const DrawnImage& image = images_[pipeline::PhaseIndex(phase)][index];
   const cv::Mat drawn =
       draw_(static_cast<int>(image.drawing), image.seed, std::max(size, kSmallestDrawing));
-  cv::Mat resized, rgb;
-  cv::resize(drawn, resized, {size, size}, 0, 0, cv::INTER_AREA);
+  const cv::Mat resized = ResizeBilinear(drawn, {size, size});
+  cv::Mat rgb;
   cv::cvtColor(resized, rgb, cv::COLOR_BGR2RGB);
   return Sample{rgb, {}, image.label};
 }

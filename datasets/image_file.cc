@@ -14,6 +14,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "datasets/resize.h"
 #include "pipeline/files.h"
 
 namespace datasets {
@@ -169,9 +170,8 @@ absl::StatusOr<cv::Mat> ReadImage(const std::string& path, int64_t max_pixels, i
                           const_cast<char*>(bytes->data()));
     const cv::Mat decoded = cv::imdecode(encoded, cv::IMREAD_COLOR);
     if (decoded.empty()) return Refuse(path, "damaged: it cannot be decoded");
-    const bool shrinks = decoded.cols >= size && decoded.rows >= size;
-    cv::Mat resized, rgb;
-    cv::resize(decoded, resized, {size, size}, 0, 0, shrinks ? cv::INTER_AREA : cv::INTER_LINEAR);
+    const cv::Mat resized = ResizeBilinear(decoded, {size, size});
+    cv::Mat rgb;
     cv::cvtColor(resized, rgb, cv::COLOR_BGR2RGB);
     return rgb;
   } catch (const std::exception& error) {

@@ -19,8 +19,7 @@ bool HasImageName(const std::string& path);
 absl::Status CheckImageHeader(const std::string& path, int64_t max_pixels);
 
 // 8-bit RGB of size x size: EXIF orientation applied, 16-bit scaled down, gray repeated, alpha
-// dropped. Resized by area average where the image shrinks and bilinearly where it grows. Errors
-// read "PATH: why".
+// dropped. Resized by ResizeBilinear, without keeping proportions. Errors read "PATH: why".
 absl::StatusOr<cv::Mat> ReadImage(const std::string& path, int64_t max_pixels, int size);
 
 }  // namespace datasets

@@ -6,15 +6,21 @@
 
 namespace losses {
 
-// -log softmax(z)_y, from log-softmax, so that it stays exact for confident logits.
+// From log-softmax, so that it stays exact for confident logits.
 class CategoricalCrossEntropy : public Loss {
  public:
-  explicit CategoricalCrossEntropy(const CategoricalCrossEntropyOptions&) {}
+  explicit CategoricalCrossEntropy(const CategoricalCrossEntropyOptions& options)
+      : smoothing_(options.label_smoothing()) {}
 
   LossValue operator()(const LossInput& input) override {
-    const at::Tensor target = input.target().unsqueeze(1);
-    return PerSample(input, -input.log_probabilities().gather(1, target).squeeze(1));
+    const at::Tensor own = -AtTarget(input, input.log_probabilities());
+    if (smoothing_ == 0) return PerSample(input, own);
+    const at::Tensor all = -input.log_probabilities().mean(1);
+    return PerSample(input, own * (1 - smoothing_) + all * smoothing_);
   }
+
+ private:
+  const double smoothing_;
 };
 
 REGISTER_PLUGIN(Losses, CategoricalCrossEntropy);

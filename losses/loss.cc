@@ -3,6 +3,8 @@
 
 #include <ATen/ATen.h>
 
+#include <limits>
+
 namespace losses {
 namespace {
 
@@ -30,11 +32,30 @@ const at::Tensor& LossInput::probabilities() const {
   return probabilities_;
 }
 
+const at::Tensor& LossInput::log_complements() const {
+  if (log_complements_.defined()) return log_complements_;
+  // At most one class has p > 1/2. For it 1 - p cancels, so its complement is the sum of the
+  // others; for the rest log1p(-p) is exact, and it must not see that class, whose slope there is
+  // infinite.
+  const at::Tensor& log_p = log_probabilities();
+  const at::Tensor top =
+      at::zeros_like(log_p, at::kBool).scatter_(1, log_p.argmax(1, /*keepdim=*/true), true);
+  const double none = -std::numeric_limits<double>::infinity();
+  const at::Tensor others = log_p.masked_fill(top, none).logsumexp(1, /*keepdim=*/true);
+  const at::Tensor small = probabilities().masked_fill(top, 0);
+  log_complements_ = at::where(top, others, at::log1p(-small));
+  return log_complements_;
+}
+
 const at::Tensor& LossInput::one_hot() const {
   if (!one_hot_.defined()) {
     one_hot_ = at::zeros_like(logits_).scatter_(1, target_.unsqueeze(1), 1);
   }
   return one_hot_;
+}
+
+at::Tensor AtTarget(const LossInput& input, const at::Tensor& values) {
+  return values.gather(1, input.target().unsqueeze(1)).squeeze(1);
 }
 
 LossValue PerSample(const LossInput& input, const at::Tensor& values) {

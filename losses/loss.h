@@ -39,13 +39,16 @@ class LossInput {
   const at::Tensor& log_probabilities() const;
   // Softmax over the classes; of the logits' shape.
   const at::Tensor& probabilities() const;
+  // log(1 - probabilities), of the logits' shape: exact also where a probability is within rounding
+  // of 1, since it is then summed from the other classes'.
+  const at::Tensor& log_complements() const;
   // 1 where the target is, else 0; of the logits' shape.
   const at::Tensor& one_hot() const;
 
  private:
   const pipeline::Step& step_;
   const at::Tensor logits_, target_, weight_;
-  mutable at::Tensor log_probabilities_, probabilities_, one_hot_;
+  mutable at::Tensor log_probabilities_, probabilities_, log_complements_, one_hot_;
 };
 
 // The weighted sum of a loss and the sum of the weights: both [N], or [1] for a ratio over the
@@ -58,12 +61,17 @@ struct LossValue {
 class Loss {
  public:
   virtual ~Loss() = default;
+  // Whether the options fit that many classes; asked once, before the first step.
+  virtual absl::Status Check(int64_t classes) const { return absl::OkStatus(); }
   // Differentiable with respect to the logits.
   virtual LossValue operator()(const LossInput& input) = 0;
 };
 
 // For losses with one value per label: `values` of the target's shape.
 LossValue PerSample(const LossInput& input, const at::Tensor& values);
+
+// The entries of `values` ([N, C, ...]) at the target class: of the target's shape.
+at::Tensor AtTarget(const LossInput& input, const at::Tensor& values);
 
 using Losses = pipeline::Registry<Loss>;
 

@@ -40,9 +40,10 @@ std::string Wrapped(const std::string& text, size_t indent) {
   return out;
 }
 
+// What a plugin is, up to the first formula or detail.
 std::string FirstSentence(const std::string& text) {
-  const size_t end = text.find(". ");
-  return end == std::string::npos ? text : text.substr(0, end + 1);
+  const size_t end = std::min({text.find(". "), text.find(": "), text.find(" ("), text.size()});
+  return text.substr(0, end);
 }
 
 std::string TypeText(const FieldDescriptor& field) {

@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <ATen/autocast_mode.h>
+#include <ATen/detail/CUDAHooksInterface.h>
 #include <torch/cuda.h>
 #include <torch/utils.h>
 #include <torch/version.h>
@@ -59,6 +60,8 @@ absl::StatusOr<std::string> ChooseDevice(const std::string& wanted) {
   }
   return absl::StrCat("cuda:", index);
 }
+
+bool BuiltForGpu() { return at::detail::getCUDAHooks().compiledWithCuDNN(); }
 
 absl::StatusOr<Precision> ChoosePrecision(Precision wanted, const std::string& device) {
   const bool cuda = device != "cpu";

@@ -13,6 +13,9 @@ namespace pipeline {
 // not there is an error.
 absl::StatusOr<std::string> ChooseDevice(const std::string& wanted);
 
+// Whether this build could use a GPU, were there one.
+bool BuiltForGpu();
+
 // The precision for `wanted` on `device`; FP16 on a CPU is an error.
 absl::StatusOr<Precision> ChoosePrecision(Precision wanted, const std::string& device);
 

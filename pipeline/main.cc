@@ -1,4 +1,5 @@
 // The program: verbs and flags.
+#include <dlfcn.h>
 #include <gflags/gflags.h>
 
 #include <cstdio>
@@ -12,8 +13,11 @@
 #include "pipeline/config.h"
 #include "pipeline/describe.h"
 #include "pipeline/device.h"
+#include "pipeline/dot.h"
 #include "pipeline/graph.h"
+#include "pipeline/registry.h"
 #include "pipeline/run_folder.h"
+#include "pipeline/run_report.h"
 #include "pipeline/terminal.h"
 #include "pipeline/text.h"
 #include "pipeline/trainer.h"
@@ -36,6 +40,7 @@ constexpr char kHelp[] =
   pipeline [train] --config=NAME [--set PATH=VALUE]... [--out=DIR]
   pipeline check --config=NAME [--decode]   tries everything but training; writes nothing
   pipeline print-config --config=NAME       the config with includes and --set applied
+  pipeline dot --config=NAME                the graph with shapes, for graphviz
   pipeline list                             every plugin
   pipeline describe NAME                    a plugin's options, or those of "train"
 
@@ -45,18 +50,20 @@ constexpr char kHelp[] =
                         --set 'classify.activation=[activations/Relu] {}'
   --out=DIR           where the run's files go (default: runs/<config>/<time>)
   --decode            with check: decode every image, list the broken ones
+  --plugin=FILE.so    loads plugins from outside (CONTRIBUTING.md); may be repeated
 )";
 
 struct CommandLine {
   std::string verb = "train";
   std::vector<std::string> arguments;  // after the verb
   std::vector<std::string> sets;
+  std::vector<std::string> plugins;
   bool help = false;
 };
 
 const std::vector<std::string>& Verbs() {
   static const auto* verbs =
-      new std::vector<std::string>{"train", "check", "print-config", "list", "describe"};
+      new std::vector<std::string>{"train", "check", "print-config", "dot", "list", "describe"};
   return *verbs;
 }
 
@@ -68,7 +75,8 @@ int Complain(const absl::Status& status, int code) {
 absl::Status UnknownFlag(const std::string& argument) {
   const std::string name = argument.substr(0, argument.find('='));
   return absl::InvalidArgumentError(absl::StrCat(
-      "no flag ", name, DidYouMean(name, {"--config", "--set", "--out", "--decode", "--help"}),
+      "no flag ", name,
+      DidYouMean(name, {"--config", "--set", "--out", "--decode", "--plugin", "--help"}),
       " (--help shows all)"));
 }
 
@@ -85,11 +93,13 @@ absl::StatusOr<CommandLine> ParseCommandLine(int argc, char** argv) {
       line.help = true;
     } else if (!absl::StartsWith(argument, "-")) {
       words.push_back(argument);
-    } else if (bare == "set") {
-      if (++i == argc) return absl::InvalidArgumentError("--set needs PATH=VALUE");
-      line.sets.emplace_back(argv[i]);
+    } else if (bare == "set" || bare == "plugin") {
+      if (++i == argc) return absl::InvalidArgumentError(absl::StrCat(argument, " needs a value"));
+      (bare == "set" ? line.sets : line.plugins).emplace_back(argv[i]);
     } else if (absl::StartsWith(bare, "set=")) {
       line.sets.emplace_back(bare.substr(4));
+    } else if (absl::StartsWith(bare, "plugin=")) {
+      line.plugins.emplace_back(bare.substr(7));
     } else {
       const std::string name(bare.substr(0, bare.find('=')));
       if (name != "config" && name != "out" && name != "decode" && name != "nodecode") {
@@ -119,6 +129,21 @@ absl::StatusOr<CommandLine> ParseCommandLine(int argc, char** argv) {
   return absl::InvalidArgumentError(absl::StrCat("no verb \"", line.verb,
                                                  "\"; there are: ", absl::StrJoin(Verbs(), ", "),
                                                  DidYouMean(line.verb, Verbs())));
+}
+
+// Loads a shared library, whose REGISTER_PLUGIN lines then run.
+absl::Status LoadPlugin(const std::string& path) {
+  const size_t before = PluginIndex::Get().All().size();
+  // Without a slash dlopen would search the system's folders instead of this one.
+  const std::string file = absl::StrContains(path, '/') ? path : "./" + path;
+  if (dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL) == nullptr) {
+    return absl::InvalidArgumentError(absl::StrCat("--plugin=", path, ": ", dlerror()));
+  }
+  if (PluginIndex::Get().All().size() == before) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--plugin=", path, ": registers no plugin that was not there before"));
+  }
+  return absl::OkStatus();
 }
 
 int Describe(const std::vector<std::string>& names) {
@@ -153,7 +178,7 @@ absl::Status ChooseHardware(const LoadedConfig& loaded, BuildContext* context) {
 }
 
 int Check(Trainer* trainer, Graph* graph, Terminal* terminal) {
-  trainer->PrintHeader();
+  PrintHeader(trainer->Facts(), terminal);
   const std::vector<std::string> broken = graph->source().BrokenFiles(FLAGS_decode);
   for (const std::string& line : broken) terminal->Line("broken: " + line);
   const absl::Status tried = trainer->TryOnce();
@@ -165,12 +190,18 @@ int Check(Trainer* trainer, Graph* graph, Terminal* terminal) {
   return broken.empty() ? 0 : kFailure;
 }
 
-int TrainOrCheck(const LoadedConfig& loaded, std::unique_ptr<Graph> graph, bool check) {
+// The verbs that need the data: train, check and dot.
+int RunGraph(const std::string& verb, const LoadedConfig& loaded, std::unique_ptr<Graph> graph) {
+  const bool check = verb == "check";
   BuildContext context;
   if (check) context.max_batch = 2;
   absl::Status status = ChooseHardware(loaded, &context);
   if (status.ok()) status = graph->Build(&context);
   if (!status.ok()) return Complain(status, kMistake);
+  if (verb == "dot") {
+    std::fputs(DotText(*graph).c_str(), stdout);
+    return 0;
+  }
   Terminal terminal;
   Trainer trainer(loaded, context, graph.get(), &terminal);
   status = trainer.CheckMonitor();
@@ -179,7 +210,7 @@ int TrainOrCheck(const LoadedConfig& loaded, std::unique_ptr<Graph> graph, bool 
   absl::StatusOr<RunFolder> folder = RunFolder::Make(FLAGS_out, loaded.name);
   if (!folder.ok()) return Complain(folder.status(), kMistake);
   InstallInterruptHandler();
-  trainer.PrintHeader();
+  PrintHeader(trainer.Facts(), &terminal);
   status = trainer.Run(&*folder);
   if (status.ok()) return 0;
   if (absl::IsCancelled(status)) return Complain(status, kInterrupted);
@@ -196,6 +227,10 @@ int Main(int argc, char** argv) {
     return 0;
   }
   EnterUsersFolder();
+  for (const std::string& plugin : line->plugins) {
+    const absl::Status loaded = LoadPlugin(plugin);
+    if (!loaded.ok()) return Complain(loaded, kMistake);
+  }
   if (line->verb == "list") {
     std::fputs(ListPlugins().c_str(), stdout);
     return 0;
@@ -213,7 +248,7 @@ int Main(int argc, char** argv) {
     std::fputs(PrintText(loaded->document.config).c_str(), stdout);
     return 0;
   }
-  return TrainOrCheck(*loaded, std::move(graph), line->verb == "check");
+  return RunGraph(line->verb, *loaded, std::move(graph));
 }
 
 }  // namespace

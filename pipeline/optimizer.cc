@@ -1,40 +1,52 @@
-// LibTorch's optimizers behind the closed set of `train`.
+// Optimizers over lists of tensors, and schedules.
 #include "pipeline/optimizer.h"
 
-#include <torch/types.h>
-// clip_grad.h needs the types above it.
-#include <torch/nn/utils/clip_grad.h>
-#include <torch/optim/adam.h>
-#include <torch/optim/adamw.h>
-#include <torch/optim/sgd.h>
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <limits>
+
+#include "pipeline/optimizer_kernels.h"
 
 namespace pipeline {
 namespace {
 
-constexpr double kMomentum = 0.9;
+constexpr double kBeta1 = 0.9, kBeta2 = 0.999, kEpsilon = 1e-8, kMomentum = 0.9;
 constexpr int kPlateauEpochs = 3;
 constexpr double kPlateauFactor = 0.5;
+constexpr int64_t kGrain = 1 << 14;  // elements that are worth a thread
 
-std::unique_ptr<torch::optim::Optimizer> Make(const Train& options,
-                                              const std::vector<at::Tensor>& parameters) {
-  const double rate = options.learning_rate();
-  const double decay = options.weight_decay();
-  switch (options.optimizer()) {
-    case Train::ADAM:
-      return std::make_unique<torch::optim::Adam>(
-          parameters, torch::optim::AdamOptions(rate).weight_decay(decay));
-    case Train::ADAMW:
-      return std::make_unique<torch::optim::AdamW>(
-          parameters, torch::optim::AdamWOptions(rate).weight_decay(decay));
-    case Train::SGD:
-      return std::make_unique<torch::optim::SGD>(
-          parameters,
-          torch::optim::SGDOptions(rate).momentum(kMomentum).nesterov(true).weight_decay(decay));
-  }
-  return nullptr;
+// The gradient laid out in memory as the parameter is.
+at::Tensor GradientOf(const at::Tensor& parameter) {
+  const at::Tensor& gradient = parameter.grad();
+  if (gradient.strides() == parameter.strides()) return gradient;
+  return at::empty_like(parameter).copy_(gradient);
+}
+
+float* Data(const at::Tensor& tensor) { return tensor.data_ptr<float>(); }
+
+// Whether the raw loops apply: dense memory of floats on the CPU.
+bool IsPlain(const at::Tensor& parameter) {
+  return parameter.device().is_cpu() && parameter.scalar_type() == at::kFloat &&
+         parameter.is_non_overlapping_and_dense();
+}
+
+void AdamByTensors(const UpdateRule& rule, const at::Tensor& g, at::Tensor p, at::Tensor m,
+                   at::Tensor v) {
+  const at::Tensor gradient = g * rule.gradient_factor + p * rule.penalty;
+  m.mul_(kBeta1).add_(gradient, 1 - kBeta1);
+  v.mul_(kBeta2).addcmul_(gradient, gradient, 1 - kBeta2);
+  p.mul_(rule.shrink).addcdiv_(m, (v.sqrt() * rule.second_scale).add_(kEpsilon), -rule.rate);
+}
+
+void SgdByTensors(const UpdateRule& rule, bool first, const at::Tensor& g, at::Tensor p,
+                  at::Tensor m) {
+  const at::Tensor gradient = g * rule.gradient_factor + p * rule.penalty;
+  m.mul_(first ? 0 : kMomentum).add_(gradient);
+  p.add_(gradient + m * kMomentum, -rule.rate);
 }
 
 }  // namespace
@@ -42,20 +54,62 @@ std::unique_ptr<torch::optim::Optimizer> Make(const Train& options,
 Optimizer::Optimizer(const Train& options, std::vector<at::Tensor> parameters)
     : options_(options),
       parameters_(std::move(parameters)),
-      optimizer_(Make(options, parameters_)) {}
-
-Optimizer::~Optimizer() = default;
+      first_(parameters_.size()),
+      second_(parameters_.size()),
+      steps_(parameters_.size()) {}
 
 void Optimizer::ZeroGradients() {
   for (const at::Tensor& parameter : parameters_) parameter.mutable_grad().reset();
 }
 
-void Optimizer::Step(double learning_rate) {
-  if (options_.clip_norm() > 0) {
-    torch::nn::utils::clip_grad_norm_(parameters_, options_.clip_norm());
+double Optimizer::ClipFactor() const {
+  if (options_.clip_norm() <= 0) return 1;
+  double squares = 0;
+  for (const at::Tensor& parameter : parameters_) {
+    if (!parameter.grad().defined()) continue;
+    const at::Tensor gradient = GradientOf(parameter);
+    squares += IsPlain(parameter) ? SumOfSquares(gradient.numel(), Data(gradient))
+                                  : gradient.norm().square().item<double>();
   }
-  for (auto& group : optimizer_->param_groups()) group.options().set_lr(learning_rate);
-  optimizer_->step();
+  return std::min(1.0, options_.clip_norm() / (std::sqrt(squares) + 1e-6));
+}
+
+void Optimizer::Step(double learning_rate) {
+  const at::NoGradGuard no_gradients;
+  const bool sgd = options_.optimizer() == Train::SGD;
+  const bool decoupled = options_.optimizer() == Train::ADAMW;
+  const double decay = options_.weight_decay();
+  UpdateRule rule = {};
+  rule.gradient_factor = static_cast<float>(ClipFactor());
+  rule.penalty = decoupled ? 0 : static_cast<float>(decay);
+  rule.shrink = decoupled ? static_cast<float>(1 - learning_rate * decay) : 1;
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    const at::Tensor& p = parameters_[i];
+    if (!p.grad().defined()) continue;
+    if (steps_[i]++ == 0) {
+      first_[i] = at::zeros_like(p);
+      if (!sgd) second_[i] = at::zeros_like(p);
+    }
+    const auto step = static_cast<double>(steps_[i]);
+    rule.rate =
+        static_cast<float>(sgd ? learning_rate : learning_rate / (1 - std::pow(kBeta1, step)));
+    rule.second_scale = static_cast<float>(1 / std::sqrt(1 - std::pow(kBeta2, step)));
+    const bool first = steps_[i] == 1;
+    const at::Tensor g = GradientOf(p);
+    const at::Tensor &m = first_[i], &v = second_[i];
+    if (!IsPlain(p)) {
+      sgd ? SgdByTensors(rule, first, g, p, m) : AdamByTensors(rule, g, p, m, v);
+      continue;
+    }
+    at::parallel_for(0, p.numel(), kGrain, [&](int64_t begin, int64_t end) {
+      const int64_t n = end - begin;
+      if (sgd) {
+        UpdateSgd(rule, first, n, Data(g) + begin, Data(p) + begin, Data(m) + begin);
+      } else {
+        UpdateAdam(rule, n, Data(g) + begin, Data(p) + begin, Data(m) + begin, Data(v) + begin);
+      }
+    });
+  }
 }
 
 double LearningRate(const Train& options, int64_t epoch, int64_t step, int64_t steps) {

@@ -4,30 +4,35 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <memory>
 #include <vector>
 
 #include "pipeline/pipeline.pb.h"
 
-namespace torch::optim {
-class Optimizer;
-}
-
 namespace pipeline {
 
+// ADAM (Kingma and Ba 2015; betas 0.9, 0.999, epsilon 1e-8), ADAMW (Loshchilov and Hutter 2019) and
+// SGD with Nesterov momentum 0.9, as torch.optim defines them. On a CPU each update is one pass
+// over the parameters' memory: LibTorch's own ten passes cost several percent of a step where the
+// model has large linear layers.
 class Optimizer {
  public:
+  // `parameters` are float32 leaves; those without a gradient stay as they are.
   Optimizer(const Train& options, std::vector<at::Tensor> parameters);
-  ~Optimizer();
 
   void ZeroGradients();
-  // Clips the gradients if options say so, then updates the parameters.
+  // Updates the parameters with the gradients, scaled down first where their common norm exceeds
+  // clip_norm.
   void Step(double learning_rate);
 
  private:
+  // Gradients' factor for clip_norm.
+  double ClipFactor() const;
+
   const Train options_;
   const std::vector<at::Tensor> parameters_;
-  std::unique_ptr<torch::optim::Optimizer> optimizer_;
+  // Per parameter; made at its first update. SGD has `first_` alone, its momentum.
+  std::vector<at::Tensor> first_, second_;
+  std::vector<int64_t> steps_;
 };
 
 // The learning rate at `step` of `steps` in `epoch`, without PLATEAU's part: warm-up, then the

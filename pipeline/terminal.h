@@ -33,6 +33,8 @@ class Terminal {
 
 // Seconds since some fixed moment.
 double Now();
+// Seconds since this process was started, its loading included; from /proc, to 0.01 s.
+double ProcessAge();
 // "1:02:03", or "2:03" below an hour.
 std::string Duration(double seconds);
 // "[=====>    ]".

@@ -15,15 +15,12 @@
 #include "absl/strings/str_join.h"
 #include "pipeline/device.h"
 #include "pipeline/files.h"
-#include "pipeline/registry.h"
 #include "pipeline/safetensors.h"
 #include "pipeline/text.h"
 #include "pipeline/workspace.h"
 
 namespace pipeline {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr char kWeights[] = "weights.safetensors";
 constexpr size_t kNamedSamples = 4;
@@ -33,27 +30,6 @@ std::atomic<bool> interrupted{false};
 void OnInterrupt(int signal) {
   interrupted = true;
   std::signal(signal, SIG_DFL);
-}
-
-// File names of the config's plugins of one folder.
-std::vector<std::string> PluginsOf(const Document& document, const std::string& folder) {
-  std::vector<std::string> names;
-  VisitPlugins(document, [&](const google::protobuf::Any& plugin, const google::protobuf::Message&,
-                             const std::string&) {
-    const PluginName name = NameOf(plugin);
-    if (name.folder == folder) names.push_back(name.file);
-  });
-  return names;
-}
-
-std::string FirstOr(const std::vector<std::string>& names, const std::string& otherwise) {
-  return names.empty() ? otherwise : names[0];
-}
-
-Json Number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
-
-std::string Percent(double value) {
-  return std::isnan(value) ? "-" : absl::StrFormat("%.1f %%", 100 * value);
 }
 
 }  // namespace
@@ -86,46 +62,6 @@ absl::Status Trainer::CheckMonitor() const {
              absl::StrCat("train.monitor: nobody reports \"", options_.monitor(), "\"; there are: ",
                           absl::StrJoin(columns, ", "), DidYouMean(options_.monitor(), columns)));
   return errors.ToStatus();
-}
-
-void Trainer::PrintHeader() const {
-  const DataInfo& data = graph_.source().data();
-  const auto images = [&](Phase phase) {
-    return absl::StrCat(Thousands(data.images[PhaseIndex(phase)]));
-  };
-  if (data.embedded_sample) {
-    terminal_.Line("EMBEDDED SAMPLE: the data of " + data.dataset +
-                   " are not here, so drawn images stand in for them.");
-    terminal_.Line(
-        "What follows shows that the program learns; it says nothing about real images.");
-    terminal_.Line("");
-  }
-  int64_t parameters = 0;
-  for (const at::Tensor& parameter : graph_.Parameters()) parameters += parameter.numel();
-  std::vector<std::pair<std::string, std::string>> rows = {
-      {"config", Shown(loaded_.path)},
-      {"data", absl::StrCat(data.dataset, " (", TaskName(data.task), ") from ", data.origin)},
-      {"images",
-       absl::StrCat(images(TRAIN), " train, ", images(VAL), " val, ", images(TEST), " test")},
-  };
-  for (size_t i = 0; i < data.classes.size() && !data.class_counts[0].empty(); ++i) {
-    std::vector<int64_t> counts;
-    for (const auto& phase : data.class_counts) counts.push_back(phase[i]);
-    rows.emplace_back(i == 0 ? "classes" : "",
-                      absl::StrCat(data.classes[i], " ", absl::StrJoin(counts, " / ")));
-  }
-  for (const std::string& note : data.notes) rows.emplace_back("note", note);
-  const Document& document = loaded_.document;
-  rows.insert(
-      rows.end(),
-      {{"model", absl::StrCat(FirstOr(PluginsOf(document, "models"), "none"), ", activation ",
-                              FirstOr(PluginsOf(document, "activations"), "none"), ", ",
-                              Thousands(parameters), " parameters")},
-       {"loss", absl::StrJoin(PluginsOf(document, "losses"), " + ")},
-       {"device",
-        absl::StrCat(context_.device, ", ", context_.threads, " threads, ",
-                     Train::Precision_Name(context_.precision), ", seed ", options_.seed())}});
-  terminal_.Table(rows);
 }
 
 absl::Status Trainer::Learn(const Step& step) {
@@ -205,7 +141,7 @@ absl::Status Trainer::Pass(Phase phase, int64_t epoch, int64_t max_steps, Report
     if (status.ok()) status = Learn(step);
     if (!status.ok()) break;
     images += static_cast<int64_t>(step.samples.size());
-    if (phase == TRAIN) ++steps_;
+    if (phase == TRAIN && steps_++ == 0) startup_seconds_ = ProcessAge();
     ShowProgress(step, started, images);
   }
   graph_.EndPhase(step, report);
@@ -312,9 +248,12 @@ absl::Status Trainer::Finish(const std::string& stopped) {
   if (absl::IsCancelled(status)) status = absl::OkStatus();
   if (!status.ok()) return status;
   const std::string reason = interrupted ? "interrupted" : stopped;
-  status = WriteSummary(tested ? &test : nullptr, reason);
+  const Report* result = tested ? &test : nullptr;
+  const RunFacts facts = Facts(reason);
+  status = folder_->WriteSummary(Summary(facts, result));
   if (!status.ok()) return status;
-  PrintResult(tested ? &test : nullptr);
+  PrintResult(facts, result, &terminal_);
+  terminal_.Line(absl::StrCat("run folder: ", Shown(folder_->path())));
   if (!interrupted) return absl::OkStatus();
   return absl::CancelledError(
       absl::StrCat("interrupted after ", steps_, " steps (", epochs_done_, " whole epochs); ",
@@ -323,85 +262,18 @@ absl::Status Trainer::Finish(const std::string& stopped) {
                    " in ", Shown(folder_->File(kWeights))));
 }
 
-absl::Status Trainer::WriteSummary(const Report* test, const std::string& stopped) {
-  const DataInfo& data = graph_.source().data();
-  const Document& document = loaded_.document;
-  const auto images = [&](Phase phase) { return data.images[PhaseIndex(phase)]; };
-  Json summary = {
-      {"config", loaded_.name},
-      {"dataset", data.dataset},
-      {"data", data.origin},
-      {"embedded_sample", data.embedded_sample},
-      {"task", TaskName(data.task)},
-      {"model", FirstOr(PluginsOf(document, "models"), "")},
-      {"activation", FirstOr(PluginsOf(document, "activations"), "")},
-      {"losses", PluginsOf(document, "losses")},
-      {"classes", data.classes},
-      {"train_images", images(TRAIN)},
-      {"val_images", images(VAL)},
-      {"test_images", images(TEST)},
-      {"epochs", epochs_done_},
-      {"steps", steps_},
-      {"best_epoch", best_epoch_ + 1},
-      {"weights_of", HasValidation() ? "best epoch by " + options_.monitor() : "last epoch"},
-      {"stopped", stopped.empty() ? Json(nullptr) : Json(stopped)},
-      {"seed", options_.seed()},
-      {"device", context_.device},
-      {"precision", Train::Precision_Name(context_.precision)},
-      {"threads", context_.threads},
-      {"seconds", Now() - started_},
-      {"images_per_second", static_cast<double>(train_images_) / std::max(train_seconds_, 1e-9)},
-  };
-  summary["test"] = nullptr;
-  if (test != nullptr) {
-    Json values = Json::object();
-    for (const auto& [column, value] : test->values()) {
-      const size_t dot = column.find('.');
-      const std::string name = column.substr(0, dot) == "metrics" ? column.substr(dot + 1) : column;
-      if (name == "collapsed") {
-        values[name] = value != 0;
-      } else if (name == "classes_predicted") {
-        values[name] = static_cast<int64_t>(value);
-      } else {
-        values[name] = Number(value);
-      }
-    }
-    for (const auto& [name, rows] : test->matrices()) values[name] = rows;
-    summary["test"] = values;
-  }
-  return folder_->WriteSummary(summary);
-}
-
-void Trainer::PrintResult(const Report* test) const {
-  terminal_.Line("");
-  if (test == nullptr) {
-    terminal_.Line("no test result");
-  } else {
-    const DataInfo& data = graph_.source().data();
-    const auto value = [&](const char* name) {
-      return Percent(test->Find(absl::StrCat("metrics.", name)));
-    };
-    terminal_.Line(
-        absl::StrCat("test result on ", data.images[PhaseIndex(TEST)], " images",
-                     data.embedded_sample ? " of the EMBEDDED SAMPLE" : "", ", weights of ",
-                     HasValidation() ? absl::StrCat("epoch ", best_epoch_ + 1) : "the last epoch"));
-    terminal_.Table({{"accuracy", absl::StrCat(value("accuracy"), "  (majority baseline ",
-                                               value("majority_baseline"), ")")},
-                     {"balanced accuracy", value("balanced_accuracy")},
-                     {"macro F1", value("macro_f1")},
-                     {"weighted precision", value("weighted_precision")},
-                     {"weighted recall", value("weighted_recall")},
-                     {"weighted F1", value("weighted_f1")},
-                     {"mean IoU", value("mean_iou")}});
-    const double predicted = test->Find("metrics.classes_predicted");
-    if (test->Find("metrics.collapsed") != 0) {
-      terminal_.Line("  COLLAPSED: the model predicts one class for every image");
-    } else if (predicted < static_cast<double>(data.classes.size())) {
-      terminal_.Line(absl::StrFormat("  only %.0f of %d classes are ever predicted", predicted,
-                                     data.classes.size()));
-    }
-  }
-  terminal_.Line(absl::StrCat("run folder: ", Shown(folder_->path())));
+RunFacts Trainer::Facts(const std::string& stopped) const {
+  RunFacts facts = {loaded_, context_};
+  for (const at::Tensor& parameter : graph_.Parameters()) facts.parameters += parameter.numel();
+  facts.validation = HasValidation();
+  facts.epochs = epochs_done_;
+  facts.best_epoch = best_epoch_ + 1;
+  facts.steps = steps_;
+  facts.seconds = Now() - started_;
+  facts.images_per_second = static_cast<double>(train_images_) / std::max(train_seconds_, 1e-9);
+  facts.startup_seconds = startup_seconds_;
+  facts.stopped = stopped;
+  return facts;
 }
 
 absl::Status Trainer::TryOnce() {

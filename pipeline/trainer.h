@@ -11,6 +11,7 @@
 #include "pipeline/graph.h"
 #include "pipeline/optimizer.h"
 #include "pipeline/run_folder.h"
+#include "pipeline/run_report.h"
 #include "pipeline/stage.h"
 #include "pipeline/terminal.h"
 
@@ -26,8 +27,8 @@ class Trainer {
   // validation split.
   absl::Status CheckMonitor() const;
 
-  // Prints the header: data, model, loss, device.
-  void PrintHeader() const;
+  // What a header or a result says.
+  RunFacts Facts(const std::string& stopped = "") const;
 
   // Trains and tests; writes into `folder`. After Ctrl-C: ends the step, keeps what was learned,
   // and returns CANCELLED. A failure keeps what was already written.
@@ -44,9 +45,7 @@ class Trainer {
   absl::Status RestoreBest();
   absl::Status EndEpoch(int64_t epoch, const Report& train, const Report& validation);
   absl::Status Finish(const std::string& why);
-  absl::Status WriteSummary(const Report* test, const std::string& stopped);
   void ShowProgress(const Step& step, double started, int64_t images);
-  void PrintResult(const Report* test) const;
   bool HasValidation() const { return graph_.source().StepsIn(VAL) > 0; }
   double Rate(const Step& step) const;
 
@@ -62,6 +61,7 @@ class Trainer {
   int64_t steps_ = 0;         // TRAIN steps so far
   int64_t train_images_ = 0;  // seen in TRAIN
   double train_seconds_ = 0;
+  double startup_seconds_ = 0;  // to the end of the first step
   double learning_rate_ = 0;
   double phase_images_per_second_ = 0;
   int64_t epochs_done_ = 0;

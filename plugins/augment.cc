@@ -1,6 +1,7 @@
 // Random geometry and color, as batch operations on the device.
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "pipeline/stage.h"
@@ -77,23 +78,21 @@ class Augment : public pipeline::Stage {
   // The map from output to input coordinates, both in [-1, 1] from edge to edge.
   void Draw(const pipeline::Step& step, int64_t sample, float* to) const {
     Draws draws(step, sample);
-    const double scale = draws.Uniform(options_.crop(), 1);
-    const double left = draws.Uniform(scale - 1, 1 - scale);
-    const double top = draws.Uniform(scale - 1, 1 - scale);
+    const double area = draws.Uniform(options_.crop(), 1);
+    const double ratio = std::exp(draws.Uniform(-1, 1) * std::log(options_.aspect()));
+    const double width = std::min(1.0, std::sqrt(area * ratio));
+    const double height = std::min(1.0, std::sqrt(area / ratio));
+    const double left = draws.Uniform(width - 1, 1 - width);
+    const double top = draws.Uniform(height - 1, 1 - height);
     const double flip_x = draws.Sign(options_.horizontal_flip());
     const double flip_y = draws.Sign(options_.vertical_flip());
     const double angle = draws.Uniform(-1, 1) * options_.rotation() * M_PI / 180;
-    const double cosine = scale * std::cos(angle), sine = scale * std::sin(angle);
+    const double cosine = std::cos(angle), sine = std::sin(angle);
     const auto factor = [&](double range) { return 1 + draws.Uniform(-range, range); };
-    const double values[9] = {flip_x * cosine,
-                              -flip_y * sine,
-                              left,
-                              flip_x * sine,
-                              flip_y * cosine,
-                              top,
-                              factor(options_.brightness()),
-                              factor(options_.contrast()),
-                              factor(options_.saturation())};
+    const double values[9] = {
+        width * flip_x * cosine,       -width * flip_y * sine,      left,
+        height * flip_x * sine,        height * flip_y * cosine,    top,
+        factor(options_.brightness()), factor(options_.contrast()), factor(options_.saturation())};
     for (int i = 0; i < 9; ++i) to[i] = static_cast<float>(values[i]);
   }
 

@@ -40,6 +40,10 @@ class FusedLoss : public pipeline::Stage {
                                         pipeline::BuildContext*) override {
     const absl::Status fits = pipeline::CheckLabels(in.at("logits"), in.at("labels"));
     if (!fits.ok()) return fits;
+    for (size_t i = 0; i < terms_.size(); ++i) {
+      const absl::Status checked = terms_[i].loss->Check(in.at("logits").shape[1]);
+      if (!checked.ok()) return pipeline::Within(absl::StrCat("term[", i, "]"), checked);
+    }
     return pipeline::Specs{{"total", {at::kFloat, {}, 0}}};
   }
 

@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "pipeline/registry.h"
 #include "tests/testing.h"
 
 namespace {
@@ -24,20 +26,27 @@ std::string ErrorsWith(const std::string& from, const std::string& to,
   return Load("c.pbtxt", sets).errors;
 }
 
+// The plugins of a folder as an error lists them.
+std::string Names(const std::string& folder) {
+  std::vector<std::string> urls;
+  for (const auto& name : pipeline::PluginIndex::Get().In(folder)) urls.push_back(name.Url());
+  return absl::StrJoin(urls, ", ");
+}
+
 std::string ErrorsOfSet(const std::string& set) { return ErrorsWith("", "", {set}); }
 
 TEST(ConfigErrors, TheSmallConfigHasNone) { EXPECT_EQ(ErrorsWith("", ""), ""); }
 
 TEST(ConfigErrors, UnknownPlugin) {
   EXPECT_EQ(ErrorsWith("[losses/SmoothL1]", "[losses/SmothL1]"),
-            "c.pbtxt:29:12: no plugin \"losses/SmothL1\"; there are: "
-            "losses/CategoricalCrossEntropy, losses/SmoothL1; did you mean \"losses/SmoothL1\"?");
+            "c.pbtxt:29:12: no plugin \"losses/SmothL1\"; there are: " + Names("losses") +
+                "; did you mean \"losses/SmoothL1\"?");
 }
 
 TEST(ConfigErrors, PluginOfAnotherFolder) {
-  EXPECT_EQ(ErrorsWith("[losses/SmoothL1]", "[activations/Relu]"),
-            "c.pbtxt:29:12: not a plugin for here: \"activations/Relu\"; there are: "
-            "losses/CategoricalCrossEntropy, losses/SmoothL1");
+  EXPECT_EQ(
+      ErrorsWith("[losses/SmoothL1]", "[activations/Relu]"),
+      "c.pbtxt:29:12: not a plugin for here: \"activations/Relu\"; there are: " + Names("losses"));
 }
 
 TEST(ConfigErrors, OptionOutOfRange) {
@@ -213,8 +222,8 @@ TEST(Program, RefusesBadConfigsWithoutATrace) {
                 "\"small.pbtxt\"?\nconfigs: small.pbtxt");
   ExpectMistake({}, "no config given; --config=NAME takes a path or one of: small.pbtxt");
   ExpectMistake({"trian"},
-                "no verb \"trian\"; there are: train, check, print-config, list, "
-                "describe; did you mean \"train\"?");
+                "no verb \"trian\"; there are: train, check, print-config, dot, "
+                "list, describe; did you mean \"train\"?");
   ExpectMistake({"--confg=small"},
                 "no flag --confg; did you mean \"--config\"? (--help shows all)");
   ExpectMistake({"--config=small", "--set", "train.device=CUDA:77"},

@@ -2,6 +2,10 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <torch/optim/adam.h>
+#include <torch/optim/adamw.h>
+#include <torch/optim/sgd.h>
+#include <torch/utils.h>
 #include <unistd.h>
 
 #include <cmath>
@@ -204,6 +208,42 @@ TEST(Optimizer, ClipsTheNormOfTheWholeGradient) {
   // Nesterov's first step moves by (1 + momentum) times the gradient, of norm 5 clipped to 1.
   EXPECT_NEAR(a[0].item<double>(), -1.9 * 0.6, 1e-5);
   EXPECT_NEAR(b[0].item<double>(), -1.9 * 0.8, 1e-5);
+}
+
+// LibTorch's own optimizers are the oracle: the same parameters after 20 steps of random gradients.
+template <class Reference, class Options>
+void ExpectSameAs(pipeline::Train::Optimizer method, Options reference_options) {
+  torch::manual_seed(3);
+  pipeline::Train options;
+  options.set_optimizer(method);
+  options.set_weight_decay(0.03);
+  at::Tensor start = at::randn({4, 3, 5, 5});
+  at::Tensor ours = start.clone().contiguous(at::MemoryFormat::ChannelsLast).requires_grad_();
+  at::Tensor bias = at::zeros({7}).requires_grad_(), unused = at::ones({2}).requires_grad_();
+  at::Tensor theirs = start.clone().requires_grad_(), their_bias = at::zeros({7}).requires_grad_();
+  pipeline::Optimizer optimizer(options, {ours, bias, unused});
+  Reference reference({theirs, their_bias}, reference_options.weight_decay(0.03));
+  for (int step = 0; step < 20; ++step) {
+    const double rate = 0.01 / (step + 1);
+    theirs.mutable_grad() = at::randn_like(theirs);
+    their_bias.mutable_grad() = at::randn_like(their_bias);
+    ours.mutable_grad() = theirs.grad().clone();  // another memory format than the parameter's
+    bias.mutable_grad() = their_bias.grad().clone();
+    for (auto& group : reference.param_groups()) group.options().set_lr(rate);
+    reference.step();
+    optimizer.Step(rate);
+  }
+  // Float32 rounding of 20 updates.
+  EXPECT_LT((ours - theirs).abs().max().template item<double>(), 1e-6);
+  EXPECT_LT((bias - their_bias).abs().max().template item<double>(), 1e-6);
+  EXPECT_TRUE(unused.equal(at::ones({2})));
+}
+
+TEST(Optimizer, EqualsLibTorch) {
+  ExpectSameAs<torch::optim::Adam>(pipeline::Train::ADAM, torch::optim::AdamOptions(0.01));
+  ExpectSameAs<torch::optim::AdamW>(pipeline::Train::ADAMW, torch::optim::AdamWOptions(0.01));
+  ExpectSameAs<torch::optim::SGD>(pipeline::Train::SGD,
+                                  torch::optim::SGDOptions(0.01).momentum(0.9).nesterov(true));
 }
 
 TEST(Optimizer, MovesDownhillWithEveryMethod) {

@@ -11,6 +11,7 @@
 #include "datasets/dataset.h"
 #include "datasets/drawing.h"
 #include "datasets/image_file.h"
+#include "datasets/resize.h"
 #include "tests/oracle.h"
 #include "tests/testing.h"
 
@@ -239,6 +240,22 @@ TEST(Synthetic, HasAsManyImagesAsAskedFor) {
   EXPECT_EQ(data->info().class_counts[0], (std::vector<int64_t>{6, 18}));
   EXPECT_EQ(data->info().class_counts[1], (std::vector<int64_t>{2, 6}));
   EXPECT_EQ(data->info().class_counts[2], (std::vector<int64_t>{3, 9}));
+}
+
+TEST(Resize, EqualsPillow) {
+  const auto oracle = testing_support::ReadOracle("datasets/testdata/resize.json");
+  ASSERT_EQ(oracle["cases"].size(), 9);
+  for (const auto& c : oracle["cases"]) {
+    const int channels = c["channels"], width = c["width"], height = c["height"];
+    cv::Mat image(height, width, CV_8UC(channels));
+    for (int64_t i = 0; i < int64_t{width} * height * channels; ++i) {
+      image.data[i] = static_cast<uint8_t>((i * i * 31 + i * 7) % 251);
+    }
+    const cv::Mat resized = datasets::ResizeBilinear(image, {c["new_width"], c["new_height"]});
+    const std::vector<uint8_t> pixels(resized.data,
+                                      resized.data + resized.total() * resized.elemSize());
+    EXPECT_EQ(pixels, c["pixels"].get<std::vector<uint8_t>>()) << width << "x" << height;
+  }
 }
 
 // ---- image files ----

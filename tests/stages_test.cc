@@ -105,7 +105,7 @@ TEST(Normalize, AppliesMeanAndStdPerChannel) {
 }
 
 constexpr char kStill[] =
-    "crop: 1 horizontal_flip: 0 vertical_flip: 0 rotation: 0 brightness: 0 contrast: 0 "
+    "crop: 1 aspect: 1 horizontal_flip: 0 vertical_flip: 0 rotation: 0 brightness: 0 contrast: 0 "
     "saturation: 0";
 
 TEST(Augment, ChangesNothingWhenAllIsOff) {

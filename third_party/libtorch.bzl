@@ -13,9 +13,10 @@ cc_library(
     name = "libtorch",
     hdrs = {hdrs},
     includes = {includes},
-    defines = {defines},
     linkopts = {linkopts},
 )
+
+exports_files(["gcc_flags.txt"])
 """
 
 # A wheel also carries headers of protobuf, fmt and others; only these may be seen by our code.
@@ -44,7 +45,7 @@ def _from_folder(ctx, home):
     return struct(
         hdrs = hdrs,
         includes = ["include", "include/torch/csrc/api/include"],
-        defines = [],
+        system_includes = [home + "/include", home + "/include/torch/csrc/api/include"],
         linkopts = _linkopts(libraries, [home + "/lib"]),
     )
 
@@ -73,7 +74,7 @@ def _from_distribution(ctx):
     return struct(
         hdrs = ["include/torch"],
         includes = ["include"],
-        defines = [],
+        system_includes = ["/usr/include/torch/csrc/api/include"],
         linkopts = _linkopts(["torch", "torch_cpu", "c10"], []),
     )
 
@@ -88,9 +89,11 @@ def _libtorch_impl(ctx):
     ctx.file("BUILD", _BUILD.format(
         hdrs = repr(found.hdrs),
         includes = repr(found.includes),
-        defines = repr(found.defines),
         linkopts = repr(found.linkopts),
     ))
+
+    # How to compile against it without Bazel.
+    ctx.file("gcc_flags.txt", " ".join(["-isystem " + folder for folder in found.system_includes]))
 
 libtorch_repository = repository_rule(
     implementation = _libtorch_impl,

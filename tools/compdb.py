@@ -1,0 +1,40 @@
+#!/usr/bin/env python3
+"""Writes compile_commands.json for clangd and clang-tidy, from what Bazel would run.
+
+  tools/compdb.py [bazel flags, such as --config=cuda]
+
+Build once before (./bazelw build //...), so that generated headers exist.
+"""
+import json
+import pathlib
+import subprocess
+import sys
+
+
+def bazel(*arguments):
+    result = subprocess.run(["bazel", *arguments], check=True, stdout=subprocess.PIPE,
+                            stderr=subprocess.DEVNULL, text=True)
+    return result.stdout
+
+
+def main(flags):
+    root = bazel("info", *flags, "workspace").strip()
+    execution_root = bazel("info", *flags, "execution_root").strip()
+    query = bazel("aquery", *flags, "--output=jsonproto", 'mnemonic("CppCompile", //...)')
+    commands = {}
+    for action in json.loads(query)["actions"]:
+        arguments = action["arguments"]
+        source = arguments[arguments.index("-c") + 1]
+        if source.startswith(("bazel-out", "external")):
+            continue
+        path = f"{root}/{source}"
+        # A flag that only gcc knows.
+        kept = [path if a == source else a for a in arguments if a != "-fno-canonical-system-headers"]
+        commands[source] = {"directory": execution_root, "file": path, "arguments": kept}
+    pathlib.Path(root, "compile_commands.json").write_text(
+        json.dumps([commands[source] for source in sorted(commands)], indent=1))
+    print(f"compile_commands.json: {len(commands)} files")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
