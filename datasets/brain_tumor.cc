@@ -1,6 +1,7 @@
 // The Kaggle brain-tumor folders.
 #include <algorithm>
 #include <filesystem>
+#include <set>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -10,6 +11,7 @@
 #include "datasets/brain_tumor.pb.h"
 #include "datasets/drawing.h"
 #include "datasets/drawn_dataset.h"
+#include "datasets/duplicates.h"
 #include "datasets/files_dataset.h"
 
 namespace datasets {
@@ -70,6 +72,55 @@ absl::StatusOr<Files> Collect(const std::string& folder, const std::vector<int64
     for (const std::string& image : *images) files.push_back({image, labels[index]});
   }
   return files;
+}
+
+// Counts copies among the files and, if asked, takes those of test images out of TRAIN and VAL.
+void HandleCopies(const BrainTumorOptions& options, int64_t max_pixels,
+                  std::array<Files, pipeline::kPhases>* files, pipeline::DataInfo* info) {
+  std::vector<FileRef> refs;
+  for (int phase = 0; phase < pipeline::kPhases; ++phase) {
+    for (const ImageFile& file : (*files)[phase]) refs.push_back({file.path, file.label, phase});
+  }
+  const DuplicateReport report = FindDuplicates(refs, max_pixels);
+  info->duplicate_groups = Describe(report, refs);
+  info->duplicates = {{"identical_groups", static_cast<int64_t>(report.identical.size())},
+                      {"identical_across_train_and_test", report.identical_across_splits},
+                      {"identical_with_different_labels", report.conflicting_labels},
+                      {"near_groups", static_cast<int64_t>(report.near.size())},
+                      {"near_across_train_and_test", report.near_across_splits},
+                      {"near_with_different_labels", report.near_conflicting_labels}};
+  const int64_t conflicts = report.conflicting_labels + report.near_conflicting_labels;
+  if (conflicts > 0) {
+    info->notes.push_back(absl::StrCat(conflicts, " groups of copies carry different labels"));
+  }
+  if (report.identical_across_splits + report.near_across_splits == 0) return;
+  std::string note =
+      absl::StrCat(report.identical_across_splits, " groups of identical and ",
+                   report.near_across_splits, " of near-identical images span training and test");
+  if (options.duplicates() == BrainTumorOptions::KEEP) {
+    info->notes.push_back(note +
+                          ": the test result is an over-estimate (duplicates: "
+                          "DROP_FROM_TRAIN)");
+    return;
+  }
+  std::set<std::string> dropped;
+  for (const auto* groups : {&report.identical, &report.near}) {
+    for (const std::vector<size_t>& group : *groups) {
+      const bool tested = std::any_of(group.begin(), group.end(), [&](size_t i) {
+        return refs[i].phase == PhaseIndex(pipeline::TEST);
+      });
+      for (const size_t i : group) {
+        if (tested && refs[i].phase != PhaseIndex(pipeline::TEST)) dropped.insert(refs[i].path);
+      }
+    }
+  }
+  for (const auto phase : {pipeline::TRAIN, pipeline::VAL}) {
+    Files& list = (*files)[PhaseIndex(phase)];
+    list.erase(std::remove_if(list.begin(), list.end(),
+                              [&](const ImageFile& file) { return dropped.count(file.path) > 0; }),
+               list.end());
+  }
+  info->notes.push_back(absl::StrCat(note, ": ", dropped.size(), " copies left out of training"));
 }
 
 // Makes a class that TRAIN lacks a note: the model cannot learn what it never sees.
@@ -138,6 +189,7 @@ class BrainTumor : public Dataset {
     }
     files[PhaseIndex(pipeline::VAL)] = SplitOff(context.validation_fraction, context.seed, &*train);
     files[PhaseIndex(pipeline::TRAIN)] = *std::move(train);
+    HandleCopies(options, context.max_pixels, &files, &info);
     pipeline::DataInfo counted = info;
     std::array<std::vector<int64_t>, pipeline::kPhases> labels;
     for (int phase = 0; phase < pipeline::kPhases; ++phase) {

@@ -1,5 +1,6 @@
 // VGG16 with either head.
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 #include <torch/nn/modules/batchnorm.h>
 #include <torch/nn/modules/conv.h>
 #include <torch/nn/modules/linear.h>
@@ -25,7 +26,7 @@ constexpr double kHidden = 4096;
 // He's initialisation for the gain of the activation that follows: the signal's variance is kept
 // forwards for linear layers and backwards (fan out) for convolutions, as torchvision does.
 void Initialise(at::Tensor weight, at::Tensor bias, double fan, double gain) {
-  const at::NoGradGuard no_gradients;
+  const c10::NoGradGuard no_gradients;
   weight.normal_(0, gain / std::sqrt(fan));
   bias.zero_();
 }

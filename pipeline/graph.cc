@@ -139,20 +139,24 @@ std::vector<std::pair<std::string, at::Tensor>> Graph::State() const {
   return state;
 }
 
+std::vector<torch::nn::Module*> Graph::Modules() const {
+  std::vector<torch::nn::Module*> modules;
+  for (const NodeEntry& node : nodes_) {
+    if (torch::nn::Module* module = node.stage->module()) modules.push_back(module);
+  }
+  return modules;
+}
+
 std::vector<at::Tensor> Graph::Parameters() const {
   std::vector<at::Tensor> parameters;
-  for (const NodeEntry& node : nodes_) {
-    if (torch::nn::Module* module = node.stage->module()) {
-      for (const at::Tensor& parameter : module->parameters()) parameters.push_back(parameter);
-    }
+  for (const torch::nn::Module* module : Modules()) {
+    for (const at::Tensor& parameter : module->parameters()) parameters.push_back(parameter);
   }
   return parameters;
 }
 
 void Graph::SetTraining(bool training) {
-  for (const NodeEntry& node : nodes_) {
-    if (torch::nn::Module* module = node.stage->module()) module->train(training);
-  }
+  for (torch::nn::Module* module : Modules()) module->train(training);
 }
 
 }  // namespace pipeline

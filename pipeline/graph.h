@@ -46,6 +46,8 @@ class Graph {
   std::vector<std::pair<std::string, at::Tensor>> State() const;
   // Parameters only, for the optimizer.
   std::vector<at::Tensor> Parameters() const;
+  // The stages' modules.
+  std::vector<torch::nn::Module*> Modules() const;
   // Sets dropout and batch norm to training or inference.
   void SetTraining(bool training);
 

@@ -30,9 +30,9 @@ DEFINE_bool(decode, false, "check: decode every image");
 namespace pipeline {
 namespace {
 
-constexpr int kMistake = 2;        // the user's: nothing was written
-constexpr int kFailure = 1;        // something broke while running
-constexpr int kInterrupted = 130;  // as shells report Ctrl-C
+constexpr int kMistake = 2;   // the user's: nothing was written
+constexpr int kFailure = 1;   // something broke while running
+constexpr int kSignal = 128;  // plus the signal, as shells report it
 
 constexpr char kHelp[] =
     R"(Trains image classifiers from a config and compares losses and activations.
@@ -181,6 +181,9 @@ int Check(Trainer* trainer, Graph* graph, Terminal* terminal) {
   PrintHeader(trainer->Facts(), terminal);
   const std::vector<std::string> broken = graph->source().BrokenFiles(FLAGS_decode);
   for (const std::string& line : broken) terminal->Line("broken: " + line);
+  if (FLAGS_decode) {
+    for (const std::string& line : graph->source().data().duplicate_groups) terminal->Line(line);
+  }
   const absl::Status tried = trainer->TryOnce();
   if (!tried.ok()) return Complain(tried, kFailure);
   terminal->Line(absl::StrCat(
@@ -213,7 +216,7 @@ int RunGraph(const std::string& verb, const LoadedConfig& loaded, std::unique_pt
   PrintHeader(trainer.Facts(), &terminal);
   status = trainer.Run(&*folder);
   if (status.ok()) return 0;
-  if (absl::IsCancelled(status)) return Complain(status, kInterrupted);
+  if (absl::IsCancelled(status)) return Complain(status, kSignal + InterruptSignal());
   Complain(status, kFailure);
   std::fprintf(stderr, "what was learned before is in %s\n", Shown(folder->path()).c_str());
   return kFailure;

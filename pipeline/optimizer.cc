@@ -3,6 +3,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <c10/core/GradMode.h>
 
 #include <algorithm>
 #include <cmath>
@@ -75,7 +76,7 @@ double Optimizer::ClipFactor() const {
 }
 
 void Optimizer::Step(double learning_rate) {
-  const at::NoGradGuard no_gradients;
+  const c10::NoGradGuard no_gradients;
   const bool sgd = options_.optimizer() == Train::SGD;
   const bool decoupled = options_.optimizer() == Train::ADAMW;
   const double decay = options_.weight_decay();

@@ -95,13 +95,15 @@ Json Summary(const RunFacts& facts, const Report* test) {
       {"activation", FirstOr(PluginsOf(document, "activations"), "")},
       {"losses", PluginsOf(document, "losses")},
       {"classes", data.classes},
+      {"duplicates", Json::object()},
       {"train_images", images(TRAIN)},
       {"val_images", images(VAL)},
       {"test_images", images(TEST)},
       {"epochs", facts.epochs},
       {"steps", facts.steps},
       {"best_epoch", facts.best_epoch},
-      {"weights_of", facts.validation ? "best epoch by " + train.monitor() : "last epoch"},
+      {"weights_of", facts.validation && facts.best_epoch > 0 ? "best epoch by " + train.monitor()
+                                                              : "last epoch"},
       {"stopped", facts.stopped.empty() ? Json(nullptr) : Json(facts.stopped)},
       {"seed", train.seed()},
       {"device", facts.context.device},
@@ -111,6 +113,7 @@ Json Summary(const RunFacts& facts, const Report* test) {
       {"images_per_second", facts.images_per_second},
       {"startup_seconds", facts.startup_seconds},
   };
+  for (const auto& [name, count] : data.duplicates) summary["duplicates"][name] = count;
   summary["test"] = nullptr;
   if (test != nullptr) {
     Json values = Json::object();

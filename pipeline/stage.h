@@ -58,6 +58,9 @@ struct DataInfo {
   std::array<std::vector<int64_t>, kPhases> class_counts;
   std::array<int64_t, kPhases> images = {0, 0, 0};
   std::vector<std::string> notes;  // what a user should know, one line each
+  // Copies among the files: counts by name, for the summary, and a line for each group of copies.
+  std::vector<std::pair<std::string, int64_t>> duplicates;
+  std::vector<std::string> duplicate_groups;
 };
 
 // A tensor on an edge. Extents of -1 are the batch's.

@@ -2,12 +2,14 @@
 #include "pipeline/trainer.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 #include <c10/util/Exception.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <csignal>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
@@ -15,6 +17,7 @@
 #include "absl/strings/str_join.h"
 #include "pipeline/device.h"
 #include "pipeline/files.h"
+#include "pipeline/norms.h"
 #include "pipeline/safetensors.h"
 #include "pipeline/text.h"
 #include "pipeline/workspace.h"
@@ -24,11 +27,13 @@ namespace {
 
 constexpr char kWeights[] = "weights.safetensors";
 constexpr size_t kNamedSamples = 4;
+// Batches that batch-norm statistics are averaged over: more change them little.
+constexpr int64_t kNormSteps = 16;
 
-std::atomic<bool> interrupted{false};
+std::atomic<int> interrupted{0};  // the signal
 
 void OnInterrupt(int signal) {
-  interrupted = true;
+  interrupted = signal;
   std::signal(signal, SIG_DFL);
 }
 
@@ -38,6 +43,8 @@ void InstallInterruptHandler() {
   std::signal(SIGINT, OnInterrupt);
   std::signal(SIGTERM, OnInterrupt);
 }
+
+int InterruptSignal() { return interrupted; }
 
 Trainer::Trainer(const LoadedConfig& loaded, const BuildContext& context, Graph* graph,
                  Terminal* terminal)
@@ -124,7 +131,7 @@ absl::Status Trainer::Pass(Phase phase, int64_t epoch, int64_t max_steps, Report
             0,
             graph_.source().StepsIn(phase),
             static_cast<uint64_t>(options_.seed())};
-  const at::AutoGradMode gradients(phase == TRAIN);
+  const c10::AutoGradMode gradients(phase == TRAIN);
   const double started = Now();
   int64_t images = 0;
   graph_.SetTraining(phase == TRAIN);
@@ -155,6 +162,28 @@ absl::Status Trainer::Pass(Phase phase, int64_t epoch, int64_t max_steps, Report
   return AddRow(step, *report, seconds);
 }
 
+absl::Status Trainer::SettleNorms(int64_t epoch) {
+  const NormCalibration calibration(graph_.Modules());
+  if (!calibration.needed()) return absl::OkStatus();
+  const c10::NoGradGuard no_gradients;
+  Step step{TRAIN,
+            epoch,
+            options_.epochs(),
+            0,
+            graph_.source().StepsIn(TRAIN),
+            static_cast<uint64_t>(options_.seed())};
+  graph_.SetTraining(true);
+  absl::Status status = graph_.source().Begin(step);
+  for (; status.ok() && step.index < std::min(step.steps, kNormSteps); ++step.index) {
+    step.samples = graph_.source().Samples(step.index);
+    status = graph_.Run(step);
+  }
+  // What the stages gathered was reported before.
+  Report ignored;
+  graph_.EndPhase(step, &ignored);
+  return status;
+}
+
 absl::Status Trainer::AddRow(const Step& step, const Report& report, double seconds) {
   std::vector<std::pair<std::string, double>> values = report.values();
   values.emplace_back("learning_rate", step.phase == TRAIN ? learning_rate_ : NAN);
@@ -173,8 +202,16 @@ absl::Status Trainer::KeepWeights() {
 absl::Status Trainer::RestoreBest() {
   absl::StatusOr<NamedTensors> saved = ReadSafetensors(folder_->File(kWeights));
   if (!saved.ok()) return saved.status();
-  const at::NoGradGuard no_gradients;
+  const c10::NoGradGuard no_gradients;
   const NamedTensors state = graph_.State();
+  const bool same = std::equal(state.begin(), state.end(), saved->begin(), saved->end(),
+                               [](const auto& a, const auto& b) {
+                                 return a.first == b.first && a.second.sizes() == b.second.sizes();
+                               });
+  if (!same) {
+    return absl::DataLossError(
+        absl::StrCat(folder_->File(kWeights), ": no longer the weights that this run wrote"));
+  }
   for (size_t i = 0; i < state.size(); ++i) {
     at::Tensor target = state[i].second;
     target.copy_((*saved)[i].second);
@@ -189,7 +226,9 @@ absl::Status Trainer::EndEpoch(int64_t epoch, const Report& train, const Report&
                                      epoch + 1, options_.epochs(), train.Find(options_.minimize()));
   bool better = !HasValidation();
   if (HasValidation()) {
-    const double monitor = validation.Find(options_.monitor());
+    double monitor = validation.Find(options_.monitor());
+    // A value that is not a number is no better than any.
+    if (std::isnan(monitor)) monitor = -std::numeric_limits<double>::infinity();
     better = best_epoch_ < 0 || monitor > monitors_[best_epoch_];
     monitors_.push_back(monitor);
     absl::StrAppendFormat(&line, "  val loss %.4f  val %s %.4f%s",
@@ -219,6 +258,8 @@ absl::Status Trainer::Run(RunFolder* folder) {
   for (int64_t epoch = 0; epoch < options_.epochs() && status.ok(); ++epoch) {
     Report train, validation;
     status = Pass(TRAIN, epoch, INT64_MAX, &train);
+    const bool used = HasValidation() || epoch + 1 == options_.epochs();
+    if (status.ok() && used) status = SettleNorms(epoch);
     if (status.ok() && HasValidation()) status = Pass(VAL, epoch, INT64_MAX, &validation);
     if (status.ok()) status = EndEpoch(epoch, train, validation);
     if (status.ok() && options_.patience() > 0 && HasValidation() &&
@@ -230,8 +271,10 @@ absl::Status Trainer::Run(RunFolder* folder) {
     }
   }
   if (absl::IsCancelled(status)) return Finish("interrupted");
-  if (!status.ok()) return status;
-  return Finish(stopped);
+  if (status.ok()) return Finish(stopped);
+  // A step that failed changed no weights: what was learned before it is worth keeping.
+  if (best_epoch_ < 0 || !HasValidation()) KeepWeights().IgnoreError();
+  return status;
 }
 
 absl::Status Trainer::Finish(const std::string& stopped) {

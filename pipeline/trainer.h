@@ -40,6 +40,8 @@ class Trainer {
  private:
   absl::Status Pass(Phase phase, int64_t epoch, int64_t max_steps, Report* report);
   absl::Status Learn(const Step& step);
+  // Gives batch-norm layers the statistics of the weights as they are now.
+  absl::Status SettleNorms(int64_t epoch);
   absl::Status AddRow(const Step& step, const Report& report, double seconds);
   absl::Status KeepWeights();
   absl::Status RestoreBest();
@@ -69,8 +71,10 @@ class Trainer {
   std::vector<double> monitors_;  // of VAL, by epoch
 };
 
-// Ctrl-C asks a run to stop after the step; a second one ends the process.
+// Ctrl-C and SIGTERM ask a run to stop after the step; a second one ends the process.
 void InstallInterruptHandler();
+// The signal that asked, or 0.
+int InterruptSignal();
 
 }  // namespace pipeline
 

@@ -9,8 +9,16 @@ namespace plugins {
 
 class Normalize : public pipeline::Stage {
  public:
+  static absl::StatusOr<std::unique_ptr<Normalize>> Create(const NormalizeOptions& options) {
+    if (options.per_image() && options.mean_size() + options.std_size() > 0) {
+      return pipeline::OptionError("per_image", "per_image takes no mean and no std beside it");
+    }
+    return std::make_unique<Normalize>(options);
+  }
+
   explicit Normalize(const NormalizeOptions& options)
-      : mean_(options.mean().begin(), options.mean().end()),
+      : per_image_(options.per_image()),
+        mean_(options.mean().begin(), options.mean().end()),
         std_(options.std().begin(), options.std().end()) {}
 
   pipeline::Ports ports() const override { return {{"images"}, {"images"}}; }
@@ -39,6 +47,11 @@ class Normalize : public pipeline::Stage {
       return at::tensor(values, images.options().dtype(at::kFloat)).reshape({1, -1, 1, 1});
     };
     at::Tensor x = images.to(at::kFloat).mul_(1.0 / 255);
+    if (per_image_) {
+      const at::Tensor flat = x.flatten(1);
+      const auto each = [](const at::Tensor& values) { return values.reshape({-1, 1, 1, 1}); };
+      x = x.sub(each(flat.mean(1))).div_(each(flat.std(1, false).clamp_min(kDarkest)));
+    }
     if (!mean_.empty()) x = x.sub_(channels(mean_));
     if (!std_.empty()) x = x.div_(channels(std_));
     (*out)["images"] = x;
@@ -46,6 +59,9 @@ class Normalize : public pipeline::Stage {
   }
 
  private:
+  static constexpr double kDarkest = 1.0 / 255;  // an image of one color has no deviation
+
+  const bool per_image_;
   const std::vector<double> mean_, std_;
 };
 

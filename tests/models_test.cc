@@ -1,5 +1,6 @@
 // Models: names and shapes as in torchvision, any activation, and learning.
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 #include <torch/utils.h>
 
@@ -64,7 +65,7 @@ TEST(Vgg16, RefusesImagesThatItsPoolingWouldSwallow) {
 
 TEST(Vgg16, KeepsTheSignalAtItsInitialisation) {
   torch::manual_seed(1);
-  const at::NoGradGuard no_gradients;
+  const c10::NoGradGuard no_gradients;
   const auto model = Make("head: GAP width: 0.5", 64);
   const double deviation = model->Forward(at::randn({8, 1, 64, 64})).std().item<double>();
   // Sixteen layers: a gain off by 20 % in each would move this by a factor of 18.

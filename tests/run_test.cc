@@ -1,5 +1,6 @@
 // The program as a user runs it: what it prints, what it leaves on disk, and that it repeats
 // itself.
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -14,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "pipeline/safetensors.h"
 #include "tests/testing.h"
 
 namespace {
@@ -206,6 +208,25 @@ TEST(Run, NamesStepNodeAndImagesWhenTheLossIsNotFinite) {
       << ran.err;
   EXPECT_TRUE(absl::StrContains(ran.err, "drawn image ")) << ran.err;
   EXPECT_TRUE(absl::StrContains(ran.err, "what was learned before is in out")) << ran.err;
+  EXPECT_TRUE(workspace.Has("out/weights.safetensors"));
+}
+
+TEST(Run, SettlesBatchNormStatisticsAfterTraining) {
+  const Workspace workspace;
+  workspace.Write("configs/small.pbtxt", SmallConfig());
+  const Ran ran = RunPipeline({"--config=small", "--out=out", "--set",
+                               "classify.model.batch_norm=true", "--set", "train.epochs=3"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const auto weights = pipeline::ReadSafetensors("out/weights.safetensors");
+  ASSERT_TRUE(weights.ok());
+  int layers = 0;
+  for (const auto& [name, tensor] : *weights) {
+    if (!absl::EndsWith(name, "num_batches_tracked")) continue;
+    ++layers;
+    // A moving average would have seen all nine steps, the fresh one sees one pass of three.
+    EXPECT_EQ(tensor.item<int64_t>(), 3) << name;
+  }
+  EXPECT_EQ(layers, 13);
 }
 
 TEST(Run, RefusesToOverwrite) {

@@ -104,6 +104,21 @@ TEST(Normalize, AppliesMeanAndStdPerChannel) {
             "mean has 2 values for 3 channels");
 }
 
+TEST(Normalize, StandardisesEachImage) {
+  const Built normalize = Build("plugins/Normalize", "per_image: true", {{"images", kRgb}});
+  at::Tensor images = RandomImages(3, 3, 8, 6);
+  images[1] = images[1].to(at::kFloat).mul(0.25).add(30).to(at::kByte);
+  images[2].fill_(200);
+  const at::Tensor out = RunOnce(*normalize.stage, {{"images", images}}).at("images");
+  for (int64_t i = 0; i < 2; ++i) {
+    EXPECT_NEAR(out[i].mean().item<double>(), 0, 1e-5);
+    EXPECT_NEAR(out[i].std(false).item<double>(), 1, 1e-5);
+  }
+  EXPECT_NEAR(out[2].abs().max().item<double>(), 0, 1e-3);  // rounding of the mean, times 255
+  EXPECT_EQ(BuildError("plugins/Normalize", "per_image: true mean: 0.5", {{"images", kRgb}}),
+            "per_image takes no mean and no std beside it");
+}
+
 constexpr char kStill[] =
     "crop: 1 aspect: 1 horizontal_flip: 0 vertical_flip: 0 rotation: 0 brightness: 0 contrast: 0 "
     "saturation: 0";

@@ -1,0 +1,220 @@
+// One pass over the files, then all pairs of what was kept of them.
+#include "datasets/duplicates.h"
+
+#include <xxhash.h>
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+#include <opencv2/core.hpp>
+#include <opencv2/core/utils/logger.hpp>
+#include <opencv2/imgcodecs.hpp>
+#include <opencv2/imgproc.hpp>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "datasets/image_file.h"
+#include "pipeline/files.h"
+
+namespace datasets {
+namespace {
+
+using Groups = std::vector<std::vector<size_t>>;
+
+constexpr size_t kMaxFileBytes = size_t{1} << 30;
+constexpr int kTest = 2;
+constexpr int kThumbnail = 64;
+constexpr int kHashed = 32;
+constexpr int kFrequencies = 8;
+// Gray levels. Below, noise and rounding would decide the hash and the correlation.
+constexpr double kMinDeviation = 2;
+
+// What is kept of an image.
+struct Look {
+  uint64_t hash = 0;
+  cv::Mat thumbnail;  // 8 bits
+  double mean = 0, deviation = 0;
+};
+
+uint64_t PerceptualHash(const cv::Mat& thumbnail) {
+  cv::Mat gray, small, spectrum;
+  thumbnail.convertTo(gray, CV_32F);
+  cv::resize(gray, small, {kHashed, kHashed}, 0, 0, cv::INTER_AREA);
+  cv::dct(small, spectrum);
+  const cv::Mat low = spectrum(cv::Rect(1, 1, kFrequencies, kFrequencies)).clone();
+  std::vector<float> sorted(low.begin<float>(), low.end<float>());
+  std::sort(sorted.begin(), sorted.end());
+  const float median = (sorted[sorted.size() / 2 - 1] + sorted[sorted.size() / 2]) / 2;
+  uint64_t hash = 0;
+  for (auto it = low.begin<float>(); it != low.end<float>(); ++it)
+    hash = hash << 1 | (*it > median);
+  return hash;
+}
+
+// Nothing if the image cannot be decoded. Decodes at full size: OpenCV's reduced decoding of JPEG
+// saves a third of the time at best, and copies of different sizes would then differ by up to 8
+// bits.
+std::optional<Look> LookAt(const std::string& bytes) try {
+  const cv::Mat encoded(1, static_cast<int>(bytes.size()), CV_8U, const_cast<char*>(bytes.data()));
+  const cv::Mat gray = cv::imdecode(encoded, cv::IMREAD_GRAYSCALE);
+  if (gray.empty()) return std::nullopt;
+  Look look;
+  cv::resize(gray, look.thumbnail, {kThumbnail, kThumbnail}, 0, 0, cv::INTER_AREA);
+  cv::Scalar mean, deviation;
+  cv::meanStdDev(look.thumbnail, mean, deviation);
+  look.mean = mean[0];
+  look.deviation = deviation[0];
+  look.hash = PerceptualHash(look.thumbnail);
+  return look;
+} catch (const std::exception&) {
+  return std::nullopt;
+}
+
+bool AreNear(const Look& a, const Look& b) {
+  if (__builtin_popcountll(a.hash ^ b.hash) > kNearDistance) return false;
+  const double product = a.thumbnail.dot(b.thumbnail) / (kThumbnail * kThumbnail);
+  return product - a.mean * b.mean >= kNearCorrelation * a.deviation * b.deviation;
+}
+
+// The different contents among the files, in order of their first file.
+struct Contents {
+  Groups files;
+  std::vector<Look> looks;
+};
+
+Contents ReadAll(const std::vector<FileRef>& files, int64_t max_pixels) {
+  Contents contents;
+  std::map<std::pair<uint64_t, uint64_t>, size_t> known;
+  for (size_t i = 0; i < files.size(); ++i) {
+    if (!CheckImageHeader(files[i].path, max_pixels).ok()) continue;
+    const auto bytes = pipeline::ReadFile(files[i].path, kMaxFileBytes);
+    if (!bytes.ok()) continue;
+    const XXH128_hash_t hash = XXH3_128bits(bytes->data(), bytes->size());
+    const auto key = std::make_pair(hash.high64, hash.low64);
+    const auto found = known.find(key);
+    if (found != known.end()) {
+      contents.files[found->second].push_back(i);
+      continue;
+    }
+    std::optional<Look> look = LookAt(*bytes);
+    if (!look) continue;
+    known.emplace(key, contents.files.size());
+    contents.files.push_back({i});
+    contents.looks.push_back(*std::move(look));
+  }
+  return contents;
+}
+
+// The sets that near pairs join contents to.
+class Sets {
+ public:
+  explicit Sets(size_t count) : parents_(count) {
+    std::iota(parents_.begin(), parents_.end(), size_t{0});
+  }
+  // The first of the set.
+  size_t Root(size_t i) {
+    while (parents_[i] != i) i = parents_[i] = parents_[parents_[i]];
+    return i;
+  }
+  void Join(size_t i, size_t j) {
+    const auto [first, last] = std::minmax({Root(i), Root(j)});
+    parents_[last] = first;
+  }
+
+ private:
+  std::vector<size_t> parents_;
+};
+
+Sets JoinNear(const std::vector<Look>& looks) {
+  Sets sets(looks.size());
+  std::vector<size_t> seen;
+  for (size_t i = 0; i < looks.size(); ++i) {
+    if (looks[i].deviation < kMinDeviation) continue;
+    for (const size_t j : seen) {
+      if (AreNear(looks[i], looks[j])) sets.Join(i, j);
+    }
+    seen.push_back(i);
+  }
+  return sets;
+}
+
+Groups NearGroups(const Contents& contents) {
+  Sets sets = JoinNear(contents.looks);
+  std::map<size_t, Groups> joined;
+  for (size_t i = 0; i < contents.files.size(); ++i) {
+    joined[sets.Root(i)].push_back(contents.files[i]);
+  }
+  Groups groups;
+  for (const auto& [root, parts] : joined) {
+    if (parts.size() < 2) continue;
+    std::vector<size_t>& group = groups.emplace_back();
+    for (const auto& part : parts) group.insert(group.end(), part.begin(), part.end());
+    std::sort(group.begin(), group.end());
+  }
+  return groups;
+}
+
+bool IsAcrossSplits(const std::vector<size_t>& group, const std::vector<FileRef>& files) {
+  const auto tests = std::count_if(group.begin(), group.end(),
+                                   [&files](size_t i) { return files[i].phase == kTest; });
+  return tests > 0 && static_cast<size_t>(tests) < group.size();
+}
+
+bool HasConflict(const std::vector<size_t>& group, const std::vector<FileRef>& files) {
+  return std::any_of(group.begin(), group.end(), [&files, &group](size_t i) {
+    return files[i].label != files[group[0]].label;
+  });
+}
+
+std::string DescribeGroup(absl::string_view kind, const std::vector<size_t>& group,
+                          const std::vector<FileRef>& files) {
+  constexpr const char* kPhases[] = {"TRAIN", "VAL", "TEST"};
+  std::string line(kind);
+  if (IsAcrossSplits(group, files)) absl::StrAppend(&line, ", across splits");
+  if (HasConflict(group, files)) absl::StrAppend(&line, ", different labels");
+  absl::string_view before = ": ";
+  for (const size_t i : group) {
+    const FileRef& file = files[i];
+    absl::StrAppend(&line, before, file.path, " (", kPhases[std::clamp(file.phase, 0, kTest)],
+                    ", label ", file.label, ")");
+    before = ", ";
+  }
+  return line;
+}
+
+}  // namespace
+
+DuplicateReport FindDuplicates(const std::vector<FileRef>& files, int64_t max_pixels) {
+  cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
+  const Contents contents = ReadAll(files, max_pixels);
+  DuplicateReport report;
+  for (const std::vector<size_t>& same : contents.files) {
+    if (same.size() > 1) report.identical.push_back(same);
+  }
+  report.near = NearGroups(contents);
+  for (const std::vector<size_t>& group : report.identical) {
+    report.identical_across_splits += IsAcrossSplits(group, files);
+    report.conflicting_labels += HasConflict(group, files);
+  }
+  for (const std::vector<size_t>& group : report.near) {
+    report.near_across_splits += IsAcrossSplits(group, files);
+    report.near_conflicting_labels += HasConflict(group, files);
+  }
+  return report;
+}
+
+std::vector<std::string> Describe(const DuplicateReport& report,
+                                  const std::vector<FileRef>& files) {
+  std::vector<std::string> lines;
+  for (const auto& group : report.identical) {
+    lines.push_back(DescribeGroup("identical", group, files));
+  }
+  for (const auto& group : report.near) {
+    lines.push_back(DescribeGroup("near-identical", group, files));
+  }
+  return lines;
+}
+
+}  // namespace datasets
