@@ -93,6 +93,11 @@ absl::Status Trainer::Learn(const Step& step) {
     loss.backward();
     learning_rate_ = Rate(step);
     optimizer_.Step(learning_rate_);
+    if (board_.has_value()) {
+      return board_->AddScalars(TRAIN, steps_ + 1,
+                                {{absl::StrCat("step/", options_.minimize()), value},
+                                 {"step/learning_rate", learning_rate_}});
+    }
   } catch (const c10::Error& error) {
     return absl::InternalError(absl::StrCat("step ", step.index + 1, " of epoch ", step.epoch + 1,
                                             ", backward: ", error.what_without_backtrace()));
@@ -146,6 +151,8 @@ absl::Status Trainer::Pass(Phase phase, int64_t epoch, int64_t max_steps, Report
                          static_cast<uint64_t>(step.index)}));
     status = graph_.Run(step);
     if (status.ok()) status = Learn(step);
+    const bool first = step.index == 0 && (step.epoch == 0 || phase == TEST);
+    if (status.ok() && first) status = ShowImages(phase);
     if (!status.ok()) break;
     images += static_cast<int64_t>(step.samples.size());
     if (phase == TRAIN && steps_++ == 0) startup_seconds_ = ProcessAge();
@@ -184,11 +191,25 @@ absl::Status Trainer::SettleNorms(int64_t epoch) {
   return status;
 }
 
+absl::Status Trainer::ShowImages(Phase phase) {
+  if (!board_.has_value()) return absl::OkStatus();
+  for (const Graph::NodeEntry& node : graph_.nodes()) {
+    const auto images = node.outputs.find("images");
+    if (images == node.outputs.end()) continue;
+    const absl::Status shown =
+        board_->AddImages(phase, steps_, absl::StrCat("images/", node.name), images->second);
+    if (!shown.ok()) return shown;
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Trainer::AddRow(const Step& step, const Report& report, double seconds) {
   std::vector<std::pair<std::string, double>> values = report.values();
   values.emplace_back("learning_rate", step.phase == TRAIN ? learning_rate_ : NAN);
   values.emplace_back("images_per_second", phase_images_per_second_);
   values.emplace_back("seconds", seconds);
+  const absl::Status shown = board_->AddScalars(step.phase, steps_, values);
+  if (!shown.ok()) return shown;
   return folder_->AddRow({{"epoch", absl::StrCat(step.epoch + 1)},
                           {"phase", Phase_Name(step.phase)},
                           {"step", absl::StrCat(steps_)}},
@@ -247,6 +268,7 @@ absl::Status Trainer::EndEpoch(int64_t epoch, const Report& train, const Report&
 
 absl::Status Trainer::Run(RunFolder* folder) {
   folder_ = folder;
+  board_.emplace(folder->File("tensorboard"));
   started_ = Now();
   absl::Status status = WriteFileAtomically(
       folder->File("config.pbtxt"),

@@ -3,6 +3,7 @@
 #define PIPELINE_TRAINER_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "pipeline/run_folder.h"
 #include "pipeline/run_report.h"
 #include "pipeline/stage.h"
+#include "pipeline/tensorboard.h"
 #include "pipeline/terminal.h"
 
 namespace pipeline {
@@ -42,6 +44,8 @@ class Trainer {
   absl::Status Learn(const Step& step);
   // Gives batch-norm layers the statistics of the weights as they are now.
   absl::Status SettleNorms(int64_t epoch);
+  // The images of the step that just ran, as each stage gave them, to TensorBoard.
+  absl::Status ShowImages(Phase phase);
   absl::Status AddRow(const Step& step, const Report& report, double seconds);
   absl::Status KeepWeights();
   absl::Status RestoreBest();
@@ -57,6 +61,7 @@ class Trainer {
   Graph& graph_;
   Terminal& terminal_;
   RunFolder* folder_ = nullptr;
+  std::optional<TensorBoard> board_;  // with folder_
   Optimizer optimizer_;
 
   double started_ = 0;

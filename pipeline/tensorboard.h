@@ -1,0 +1,54 @@
+// What a run shows in TensorBoard: the columns of metrics.csv as curves, and a few images.
+#ifndef PIPELINE_TENSORBOARD_H_
+#define PIPELINE_TENSORBOARD_H_
+
+#include <ATen/core/Tensor.h>
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "pipeline/stage.h"
+
+namespace pipeline {
+
+namespace tensorboard {
+class Event;
+}
+
+// The checksum of event files: CRC-32C, rotated and offset as their format asks.
+uint32_t MaskedCrc32c(const std::string& bytes);
+
+// Event files in <folder>/train, /val and /test: TensorBoard draws a tag's curves over the three in
+// one chart. A file is made when its phase first has something to say. Events are appended, each
+// with one write: a run that is cut off loses at most the last one.
+class TensorBoard {
+ public:
+  explicit TensorBoard(std::string folder) : folder_(std::move(folder)) {}
+  TensorBoard(const TensorBoard&) = delete;
+  ~TensorBoard();
+
+  // Columns such as "loss.total" become tags such as "loss/total"; NaN is left out. `step` counts
+  // TRAIN steps since the start of the run.
+  absl::Status AddScalars(Phase phase, int64_t step,
+                          const std::vector<std::pair<std::string, double>>& values);
+
+  // The first few of `images` [N, 1 or 3, H, W] side by side: uint8 as it is, other types
+  // stretched from their least to their greatest value. Other shapes are left out.
+  absl::Status AddImages(Phase phase, int64_t step, const std::string& tag,
+                         const at::Tensor& images);
+
+ private:
+  absl::Status Append(Phase phase, const tensorboard::Event& event);
+  absl::Status Open(Phase phase);
+
+  const std::string folder_;
+  std::array<int, kPhases> files_ = {-1, -1, -1};  // descriptors
+};
+
+}  // namespace pipeline
+
+#endif  // PIPELINE_TENSORBOARD_H_
