@@ -11,7 +11,6 @@
 #include "datasets/brain_tumor.pb.h"
 #include "datasets/drawing.h"
 #include "datasets/drawn_dataset.h"
-#include "datasets/duplicates.h"
 #include "datasets/files_dataset.h"
 
 namespace datasets {
@@ -74,65 +73,17 @@ absl::StatusOr<Files> Collect(const std::string& folder, const std::vector<int64
   return files;
 }
 
-// Counts copies among the files and, if asked, takes those of test images out of TRAIN and VAL.
-void HandleCopies(const BrainTumorOptions& options, int64_t max_pixels,
-                  std::array<Files, pipeline::kPhases>* files, pipeline::DataInfo* info) {
-  std::vector<FileRef> refs;
-  for (int phase = 0; phase < pipeline::kPhases; ++phase) {
-    for (const ImageFile& file : (*files)[phase]) refs.push_back({file.path, file.label, phase});
-  }
-  const DuplicateReport report = FindDuplicates(refs, max_pixels);
-  info->duplicate_groups = Describe(report, refs);
-  info->duplicates = {{"identical_groups", static_cast<int64_t>(report.identical.size())},
-                      {"identical_across_train_and_test", report.identical_across_splits},
-                      {"identical_with_different_labels", report.conflicting_labels},
-                      {"near_groups", static_cast<int64_t>(report.near.size())},
-                      {"near_across_train_and_test", report.near_across_splits},
-                      {"near_with_different_labels", report.near_conflicting_labels}};
-  const int64_t conflicts = report.conflicting_labels + report.near_conflicting_labels;
-  if (conflicts > 0) {
-    info->notes.push_back(absl::StrCat(conflicts, " groups of copies carry different labels"));
-  }
-  if (report.identical_across_splits + report.near_across_splits == 0) return;
-  std::string note =
-      absl::StrCat(report.identical_across_splits, " groups of identical and ",
-                   report.near_across_splits, " of near-identical images span training and test");
-  if (options.duplicates() == BrainTumorOptions::KEEP) {
-    info->notes.push_back(note +
-                          ": the test result is an over-estimate (duplicates: "
-                          "DROP_FROM_TRAIN)");
-    return;
-  }
-  std::set<std::string> dropped;
-  for (const auto* groups : {&report.identical, &report.near}) {
-    for (const std::vector<size_t>& group : *groups) {
-      const bool tested = std::any_of(group.begin(), group.end(), [&](size_t i) {
-        return refs[i].phase == PhaseIndex(pipeline::TEST);
-      });
-      for (const size_t i : group) {
-        if (tested && refs[i].phase != PhaseIndex(pipeline::TEST)) dropped.insert(refs[i].path);
-      }
-    }
-  }
-  for (const auto phase : {pipeline::TRAIN, pipeline::VAL}) {
-    Files& list = (*files)[PhaseIndex(phase)];
-    list.erase(std::remove_if(list.begin(), list.end(),
-                              [&](const ImageFile& file) { return dropped.count(file.path) > 0; }),
-               list.end());
-  }
-  info->notes.push_back(absl::StrCat(note, ": ", dropped.size(), " copies left out of training"));
-}
-
-// Makes a class that TRAIN lacks a note: the model cannot learn what it never sees.
-void NoteMissingClasses(const pipeline::DataInfo& info, std::vector<std::string>* notes) {
-  for (size_t i = 0; i < info.classes.size(); ++i) {
-    const int64_t training = info.class_counts[0][i];
-    const int64_t test = info.class_counts[pipeline::PhaseIndex(pipeline::TEST)][i];
-    if (training == 0) {
-      notes->push_back(absl::StrCat("no training image of ", info.classes[i],
-                                    test > 0 ? ", although there are test images" : ""));
-    }
-  }
+// There must be something to tell apart.
+absl::Status CheckClasses(const Files& train, const pipeline::DataInfo& info,
+                          const std::string& root) {
+  std::set<int64_t> present;
+  for (const ImageFile& file : train) present.insert(file.label);
+  if (present.size() > 1) return absl::OkStatus();
+  return pipeline::OptionError(
+      "root", present.empty() ? absl::StrCat("root: no training images in ", root)
+                              : absl::StrCat("root: ", root, " has training images of ",
+                                             info.classes[*present.begin()],
+                                             " only; it takes two classes to learn"));
 }
 
 }  // namespace
@@ -177,27 +128,20 @@ class BrainTumor : public Dataset {
                                "Testing/<class>, the classes being ",
                                absl::StrJoin(TumorClasses(), ", ")));
     }
-    std::array<Files, pipeline::kPhases> files;
     auto train = Collect(*training, Labels(options), &info.notes);
     if (!train.ok()) return pipeline::OptionError("root", std::string(train.status().message()));
+    absl::Status status = CheckClasses(*train, info, root);
+    if (!status.ok()) return status;
+    Files tested;
     if (testing->empty()) {
       info.notes.push_back("no folder Testing: the run will have no test result");
     } else {
       auto test = Collect(*testing, Labels(options), &info.notes);
       if (!test.ok()) return pipeline::OptionError("root", std::string(test.status().message()));
-      files[PhaseIndex(pipeline::TEST)] = *std::move(test);
+      tested = *std::move(test);
     }
-    files[PhaseIndex(pipeline::VAL)] = SplitOff(context.validation_fraction, context.seed, &*train);
-    files[PhaseIndex(pipeline::TRAIN)] = *std::move(train);
-    HandleCopies(options, context.max_pixels, &files, &info);
-    pipeline::DataInfo counted = info;
-    std::array<std::vector<int64_t>, pipeline::kPhases> labels;
-    for (int phase = 0; phase < pipeline::kPhases; ++phase) {
-      for (const ImageFile& file : files[phase]) labels[phase].push_back(file.label);
-    }
-    CountClasses(labels, &counted);
-    NoteMissingClasses(counted, &info.notes);
-    return std::make_unique<FilesDataset>(std::move(info), context.max_pixels, std::move(files));
+    return OpenFiles(std::move(info), *std::move(train), std::move(tested),
+                     options.duplicates() == BrainTumorOptions::DROP_FROM_TRAIN, context);
   }
 };
 

@@ -4,6 +4,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <atomic>
 #include <map>
 #include <numeric>
 #include <opencv2/core.hpp>
@@ -11,19 +12,18 @@
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
 #include <optional>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "datasets/image_file.h"
-#include "pipeline/files.h"
 
 namespace datasets {
 namespace {
 
 using Groups = std::vector<std::vector<size_t>>;
 
-constexpr size_t kMaxFileBytes = size_t{1} << 30;
 constexpr int kTest = 2;
 constexpr int kThumbnail = 64;
 constexpr int kHashed = 32;
@@ -84,25 +84,43 @@ struct Contents {
   std::vector<Look> looks;
 };
 
-Contents ReadAll(const std::vector<FileRef>& files, int64_t max_pixels) {
+// What one file shows.
+struct Seen {
+  XXH128_hash_t bytes = {};
+  std::optional<Look> look;
+};
+
+std::vector<Seen> LookAtAll(const std::vector<std::string>& paths, int64_t max_pixels) {
+  std::vector<Seen> seen(paths.size());
+  std::atomic<size_t> next{0};
+  const auto work = [&] {
+    for (size_t i = next++; i < paths.size(); i = next++) {
+      const auto bytes = ReadImageBytes(paths[i], max_pixels);
+      if (!bytes.ok()) continue;
+      seen[i] = {XXH3_128bits(bytes->data(), bytes->size()), LookAt(*bytes)};
+    }
+  };
+  std::vector<std::thread> others;
+  for (unsigned i = 1; i < std::thread::hardware_concurrency(); ++i) others.emplace_back(work);
+  work();
+  for (std::thread& other : others) other.join();
+  return seen;
+}
+
+Contents ReadAll(const std::vector<std::string>& paths, int64_t max_pixels) {
+  std::vector<Seen> seen = LookAtAll(paths, max_pixels);
   Contents contents;
   std::map<std::pair<uint64_t, uint64_t>, size_t> known;
-  for (size_t i = 0; i < files.size(); ++i) {
-    if (!CheckImageHeader(files[i].path, max_pixels).ok()) continue;
-    const auto bytes = pipeline::ReadFile(files[i].path, kMaxFileBytes);
-    if (!bytes.ok()) continue;
-    const XXH128_hash_t hash = XXH3_128bits(bytes->data(), bytes->size());
-    const auto key = std::make_pair(hash.high64, hash.low64);
-    const auto found = known.find(key);
-    if (found != known.end()) {
+  for (size_t i = 0; i < paths.size(); ++i) {
+    if (!seen[i].look) continue;
+    const auto key = std::make_pair(seen[i].bytes.high64, seen[i].bytes.low64);
+    const auto [found, is_new] = known.emplace(key, contents.files.size());
+    if (!is_new) {
       contents.files[found->second].push_back(i);
       continue;
     }
-    std::optional<Look> look = LookAt(*bytes);
-    if (!look) continue;
-    known.emplace(key, contents.files.size());
     contents.files.push_back({i});
-    contents.looks.push_back(*std::move(look));
+    contents.looks.push_back(*std::move(seen[i].look));
   }
   return contents;
 }
@@ -186,32 +204,48 @@ std::string DescribeGroup(absl::string_view kind, const std::vector<size_t>& gro
 
 }  // namespace
 
-DuplicateReport FindDuplicates(const std::vector<FileRef>& files, int64_t max_pixels) {
+Copies FindCopies(const std::vector<std::string>& paths, int64_t max_pixels) {
   cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
-  const Contents contents = ReadAll(files, max_pixels);
-  DuplicateReport report;
+  const Contents contents = ReadAll(paths, max_pixels);
+  Copies copies;
   for (const std::vector<size_t>& same : contents.files) {
-    if (same.size() > 1) report.identical.push_back(same);
+    if (same.size() > 1) copies.identical.push_back(same);
   }
-  report.near = NearGroups(contents);
-  for (const std::vector<size_t>& group : report.identical) {
+  copies.near = NearGroups(contents);
+  return copies;
+}
+
+std::vector<size_t> CopyGroups(const Copies& copies, size_t count) {
+  std::vector<size_t> groups(count);
+  std::iota(groups.begin(), groups.end(), size_t{0});
+  // Near groups last: they hold identical ones whole.
+  for (const Groups* kind : {&copies.identical, &copies.near}) {
+    for (const std::vector<size_t>& group : *kind) {
+      for (const size_t i : group) groups[i] = group[0];
+    }
+  }
+  return groups;
+}
+
+DuplicateReport CountCopies(const Copies& copies, const std::vector<FileRef>& files) {
+  DuplicateReport report;
+  for (const std::vector<size_t>& group : copies.identical) {
     report.identical_across_splits += IsAcrossSplits(group, files);
     report.conflicting_labels += HasConflict(group, files);
   }
-  for (const std::vector<size_t>& group : report.near) {
+  for (const std::vector<size_t>& group : copies.near) {
     report.near_across_splits += IsAcrossSplits(group, files);
     report.near_conflicting_labels += HasConflict(group, files);
   }
   return report;
 }
 
-std::vector<std::string> Describe(const DuplicateReport& report,
-                                  const std::vector<FileRef>& files) {
+std::vector<std::string> Describe(const Copies& copies, const std::vector<FileRef>& files) {
   std::vector<std::string> lines;
-  for (const auto& group : report.identical) {
+  for (const auto& group : copies.identical) {
     lines.push_back(DescribeGroup("identical", group, files));
   }
-  for (const auto& group : report.near) {
+  for (const auto& group : copies.near) {
     lines.push_back(DescribeGroup("near-identical", group, files));
   }
   return lines;

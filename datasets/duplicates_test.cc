@@ -35,6 +35,12 @@ cv::Mat Drawing(uint64_t seed, cv::Size size = {320, 240}) {
   return image;
 }
 
+std::vector<std::string> Paths(const std::vector<FileRef>& files) {
+  std::vector<std::string> paths;
+  for (const FileRef& file : files) paths.push_back(file.path);
+  return paths;
+}
+
 class DuplicatesTest : public ::testing::Test {
  protected:
   DuplicatesTest()
@@ -58,17 +64,20 @@ class DuplicatesTest : public ::testing::Test {
                  fs::path(name).extension() == ".jpg" ? jpeg : std::vector<int>());
     Add(name, std::string(bytes.begin(), bytes.end()), phase, label);
   }
-  DuplicateReport Find() const { return FindDuplicates(files_, kMaxPixels); }
+  Copies Find(int64_t max_pixels = kMaxPixels) const {
+    return FindCopies(Paths(files_), max_pixels);
+  }
+  DuplicateReport Count() const { return CountCopies(Find(), files_); }
 
   const fs::path folder_;
   std::vector<FileRef> files_;
 };
 
 TEST_F(DuplicatesTest, NothingInNothing) {
-  const DuplicateReport report = Find();
-  EXPECT_THAT(report.identical, IsEmpty());
-  EXPECT_THAT(report.near, IsEmpty());
-  EXPECT_THAT(Describe(report, files_), IsEmpty());
+  const Copies copies = Find();
+  EXPECT_THAT(copies.identical, IsEmpty());
+  EXPECT_THAT(copies.near, IsEmpty());
+  EXPECT_THAT(Describe(copies, files_), IsEmpty());
 }
 
 TEST_F(DuplicatesTest, ExactCopies) {
@@ -77,11 +86,11 @@ TEST_F(DuplicatesTest, ExactCopies) {
   Add("c.png", Drawing(1), kTest);
   Add("d.png", Drawing(2), kVal);
   Add("e.png", Drawing(1), kVal);
-  const DuplicateReport report = Find();
-  EXPECT_THAT(report.identical, ElementsAre(ElementsAre(0, 2, 4), ElementsAre(1, 3)));
-  EXPECT_THAT(report.near, IsEmpty());
-  EXPECT_EQ(report.identical_across_splits, 1);  // TRAIN and VAL are one side
-  EXPECT_EQ(report.conflicting_labels, 0);
+  const Copies copies = Find();
+  EXPECT_THAT(copies.identical, ElementsAre(ElementsAre(0, 2, 4), ElementsAre(1, 3)));
+  EXPECT_THAT(copies.near, IsEmpty());
+  EXPECT_EQ(Count().identical_across_splits, 1);  // TRAIN and VAL are one side
+  EXPECT_EQ(Count().conflicting_labels, 0);
 }
 
 TEST_F(DuplicatesTest, ReencodedAndResizedCopiesAreNear) {
@@ -91,11 +100,11 @@ TEST_F(DuplicatesTest, ReencodedAndResizedCopiesAreNear) {
   Add("other.jpg", Drawing(2), kTest);
   Add("b.jpg", Drawing(1), kTrain, 0, 60);
   Add("c.png", smaller, kTest);
-  const DuplicateReport report = Find();
-  EXPECT_THAT(report.identical, IsEmpty());
-  EXPECT_THAT(report.near, ElementsAre(ElementsAre(0, 2, 3)));
-  EXPECT_EQ(report.near_across_splits, 1);
-  EXPECT_EQ(report.near_conflicting_labels, 0);
+  const Copies copies = Find();
+  EXPECT_THAT(copies.identical, IsEmpty());
+  EXPECT_THAT(copies.near, ElementsAre(ElementsAre(0, 2, 3)));
+  EXPECT_EQ(Count().near_across_splits, 1);
+  EXPECT_EQ(Count().near_conflicting_labels, 0);
 }
 
 TEST_F(DuplicatesTest, EachKindOfCopyOfManyDrawings) {
@@ -123,11 +132,21 @@ TEST_F(DuplicatesTest, IdenticalFilesJoinTheNearGroupOfOne) {
   Add("a.png", Drawing(1), kTrain);
   Add("b.jpg", Drawing(1), kTrain);
   Add("c.png", Drawing(1), kTest);
-  const DuplicateReport report = Find();
-  EXPECT_THAT(report.identical, ElementsAre(ElementsAre(0, 2)));
-  EXPECT_THAT(report.near, ElementsAre(ElementsAre(0, 1, 2)));
-  EXPECT_EQ(report.identical_across_splits, 1);
-  EXPECT_EQ(report.near_across_splits, 1);
+  const Copies copies = Find();
+  EXPECT_THAT(copies.identical, ElementsAre(ElementsAre(0, 2)));
+  EXPECT_THAT(copies.near, ElementsAre(ElementsAre(0, 1, 2)));
+  EXPECT_EQ(Count().identical_across_splits, 1);
+  EXPECT_EQ(Count().near_across_splits, 1);
+}
+
+TEST_F(DuplicatesTest, GroupsHoldAllCopiesOfAFile) {
+  Add("a.png", Drawing(1), kTrain);
+  Add("b.png", Drawing(2), kTrain);
+  Add("c.jpg", Drawing(1), kTrain);
+  Add("d.png", Drawing(1), kTest);
+  Add("e.png", Drawing(2), kTest);
+  Add("f.png", Drawing(3), kTest);
+  EXPECT_THAT(CopyGroups(Find(), files_.size()), ElementsAre(0, 1, 0, 0, 1, 5));
 }
 
 TEST_F(DuplicatesTest, LabelConflicts) {
@@ -136,12 +155,12 @@ TEST_F(DuplicatesTest, LabelConflicts) {
   Add("c.png", Drawing(2), kTrain, 1);
   Add("d.png", Drawing(2), kTrain, 1);
   Add("e.jpg", Drawing(2), kTrain, 2);
-  const DuplicateReport report = Find();
-  EXPECT_EQ(report.conflicting_labels, 1);
-  EXPECT_EQ(report.near_conflicting_labels, 1);
+  const Copies copies = Find();
+  EXPECT_EQ(Count().conflicting_labels, 1);
+  EXPECT_EQ(Count().near_conflicting_labels, 1);
   const std::string at = folder_.string() + "/";
   EXPECT_THAT(
-      Describe(report, files_),
+      Describe(copies, files_),
       ElementsAre("identical, across splits, different labels: " + at + "a.png (TRAIN, label 0), " +
                       at + "b.png (TEST, label 3)",
                   "identical: " + at + "c.png (TRAIN, label 1), " + at + "d.png (TRAIN, label 1)",
@@ -163,9 +182,9 @@ TEST_F(DuplicatesTest, UnreadableFilesAreLeftOut) {
   files_.push_back({(folder_ / "missing.jpg").string(), 0, kTest});
   files_.push_back({folder_.string(), 0, kTest});
   Add("b.png", Drawing(1), kTest);
-  const DuplicateReport report = FindDuplicates(files_, 999 * 1000);
-  EXPECT_THAT(report.identical, ElementsAre(ElementsAre(0, files_.size() - 1)));
-  EXPECT_THAT(report.near, IsEmpty());
+  const Copies copies = Find(999 * 1000);
+  EXPECT_THAT(copies.identical, ElementsAre(ElementsAre(0, files_.size() - 1)));
+  EXPECT_THAT(copies.near, IsEmpty());
 }
 
 TEST_F(DuplicatesTest, ImagesWithoutContrastAreNotNear) {
@@ -174,9 +193,9 @@ TEST_F(DuplicatesTest, ImagesWithoutContrastAreNotNear) {
   Add("pixel.png", cv::Mat(1, 1, CV_8U, cv::Scalar(90)), kTest);
   Add("line.png", cv::Mat(2, 3000, CV_8U, cv::Scalar(90)), kTest);
   Add("black2.png", cv::Mat(200, 200, CV_8U, cv::Scalar(0)), kTest);
-  const DuplicateReport report = Find();
-  EXPECT_THAT(report.identical, ElementsAre(ElementsAre(0, 4)));
-  EXPECT_THAT(report.near, IsEmpty());
+  const Copies copies = Find();
+  EXPECT_THAT(copies.identical, ElementsAre(ElementsAre(0, 4)));
+  EXPECT_THAT(copies.near, IsEmpty());
 }
 
 // Training and Testing with a folder for each class, every file of them.
@@ -209,14 +228,15 @@ TEST_P(RealDuplicatesTest, CountsAreThoseFoundByHand) {
   if (shared == nullptr) GTEST_SKIP() << "SHARED_DATA is not set";
   const Tree& tree = GetParam();
   const std::vector<FileRef> files = ListTree(fs::path(shared) / tree.folder);
-  const DuplicateReport report = FindDuplicates(files, kMaxPixels);
-  EXPECT_EQ(report.identical.size(), tree.identical);
+  const Copies copies = FindCopies(Paths(files), kMaxPixels);
+  const DuplicateReport report = CountCopies(copies, files);
+  EXPECT_EQ(copies.identical.size(), tree.identical);
   EXPECT_EQ(report.identical_across_splits, tree.identical_across_splits);
   EXPECT_EQ(report.conflicting_labels, tree.conflicting_labels);
-  EXPECT_EQ(report.near.size(), tree.near);
+  EXPECT_EQ(copies.near.size(), tree.near);
   EXPECT_EQ(report.near_across_splits, tree.near_across_splits);
   EXPECT_EQ(report.near_conflicting_labels, tree.near_conflicting_labels);
-  EXPECT_EQ(Describe(report, files).size(), tree.identical + tree.near);
+  EXPECT_EQ(Describe(copies, files).size(), tree.identical + tree.near);
 }
 
 INSTANTIATE_TEST_SUITE_P(Folders, RealDuplicatesTest,

@@ -1,25 +1,25 @@
 // Folders of images.
 #include "datasets/files_dataset.h"
 
-#include <xxhash.h>
-
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <map>
 #include <numeric>
+#include <set>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "datasets/duplicates.h"
 #include "datasets/image_file.h"
-#include "pipeline/files.h"
 
 namespace datasets {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t kMaxFileBytes = size_t{1} << 30;
+using Files = std::vector<ImageFile>;
+using Phases = std::array<Files, pipeline::kPhases>;
 
 absl::StatusOr<std::vector<std::string>> List(const std::string& folder, bool folders) {
   std::vector<std::string> paths;
@@ -40,27 +40,110 @@ absl::StatusOr<std::vector<std::string>> List(const std::string& folder, bool fo
   return paths;
 }
 
-// A number for each file, equal where the bytes are. Only files of equal length are read.
-std::vector<int64_t> ContentGroups(const std::vector<ImageFile>& files) {
-  std::map<uintmax_t, std::vector<size_t>> by_length;
-  for (size_t i = 0; i < files.size(); ++i) {
-    std::error_code error;
-    const uintmax_t length = fs::file_size(files[i].path, error);
-    if (!error) by_length[length].push_back(i);
+class FilesDataset : public Dataset {
+ public:
+  FilesDataset(pipeline::DataInfo info, int64_t max_pixels, Phases files)
+      : info_(std::move(info)), max_pixels_(max_pixels), files_(std::move(files)) {}
+
+  const pipeline::DataInfo& info() const override { return info_; }
+
+  absl::StatusOr<Sample> Read(pipeline::Phase phase, int64_t index, int size) const override {
+    const ImageFile& file = At(phase, index);
+    absl::StatusOr<cv::Mat> image = ReadImage(file.path, max_pixels_, size);
+    if (!image.ok()) return image.status();
+    return Sample{*std::move(image), {}, file.label};
   }
-  std::vector<int64_t> groups(files.size());
-  std::iota(groups.begin(), groups.end(), int64_t{0});
-  for (const auto& [length, same] : by_length) {
-    if (same.size() < 2) continue;
-    std::map<std::pair<uint64_t, uint64_t>, int64_t> first;
-    for (const size_t i : same) {
-      const auto bytes = pipeline::ReadFile(files[i].path, kMaxFileBytes);
-      if (!bytes.ok()) continue;
-      const XXH128_hash_t hash = XXH3_128bits(bytes->data(), bytes->size());
-      groups[i] = first.emplace(std::make_pair(hash.high64, hash.low64), groups[i]).first->second;
+
+  absl::Status CheckHeader(pipeline::Phase phase, int64_t index) const override {
+    return CheckImageHeader(At(phase, index).path, max_pixels_);
+  }
+
+  std::string Name(pipeline::Phase phase, int64_t index) const override {
+    return At(phase, index).path;
+  }
+
+ private:
+  const ImageFile& At(pipeline::Phase phase, int64_t index) const {
+    return files_[PhaseIndex(phase)][index];
+  }
+
+  const pipeline::DataInfo info_;
+  const int64_t max_pixels_;
+  const Phases files_;
+};
+
+// Which of `files` go to VAL; copies (files of one group) go together.
+std::vector<bool> ChooseValidation(const Files& files, const std::vector<size_t>& groups,
+                                   const DatasetContext& context) {
+  std::map<size_t, std::vector<size_t>> members;
+  std::map<int64_t, int64_t> wanted;  // by class
+  for (size_t i = 0; i < files.size(); ++i) {
+    members[groups[i]].push_back(i);
+    ++wanted[files[i].label];
+  }
+  for (auto& [label, count] : wanted) {
+    count = std::llround(context.validation_fraction * static_cast<double>(count));
+  }
+  std::vector<bool> chosen(files.size());
+  for (const int64_t i : ShuffledIndices(static_cast<int64_t>(files.size()), context.seed)) {
+    // A group goes as a whole, counted for the class of the member that came up.
+    if (chosen[i] || wanted[files[i].label] <= 0) continue;
+    for (const size_t member : members[groups[i]]) {
+      chosen[member] = true;
+      --wanted[files[member].label];
     }
   }
-  return groups;
+  return chosen;
+}
+
+std::string Plural(int64_t count, const char* what) {
+  return absl::StrCat(count, " ", what, count == 1 ? "" : "s");
+}
+
+// Counts copies in `info`; says what they mean for the result.
+void NoteCopies(const Copies& copies, const DuplicateReport& report, bool drop_copies,
+                pipeline::DataInfo* info) {
+  info->duplicates = {{"identical_groups", static_cast<int64_t>(copies.identical.size())},
+                      {"identical_across_train_and_test", report.identical_across_splits},
+                      {"identical_with_different_labels", report.conflicting_labels},
+                      {"near_groups", static_cast<int64_t>(copies.near.size())},
+                      {"near_across_train_and_test", report.near_across_splits},
+                      {"near_with_different_labels", report.near_conflicting_labels}};
+  const int64_t conflicts = report.conflicting_labels + report.near_conflicting_labels;
+  if (conflicts > 0) {
+    info->notes.push_back(
+        absl::StrCat(Plural(conflicts, "group"), " of copies with different labels"));
+  }
+  if (report.identical_across_splits + report.near_across_splits == 0) return;
+  info->notes.push_back(absl::StrCat(
+      "training and test share ", Plural(report.identical_across_splits, "group"),
+      " of identical and ", report.near_across_splits, " of near-identical images: ",
+      drop_copies ? "left out of training"
+                  : "the test result is an over-estimate (duplicates: DROP_FROM_TRAIN)"));
+}
+
+// The indices of files whose copies are test images (those at `first_test` and after it).
+std::set<size_t> CopiesOfTestImages(const Copies& copies, size_t first_test) {
+  std::set<size_t> found;
+  for (const auto* groups : {&copies.identical, &copies.near}) {
+    for (const std::vector<size_t>& group : *groups) {
+      if (group.back() < first_test) continue;
+      for (const size_t i : group) {
+        if (i < first_test) found.insert(i);
+      }
+    }
+  }
+  return found;
+}
+
+// A class that TRAIN lacks cannot be learned.
+void NoteMissingClasses(pipeline::DataInfo* info) {
+  for (size_t i = 0; i < info->classes.size(); ++i) {
+    if (info->class_counts[PhaseIndex(pipeline::TRAIN)][i] > 0) continue;
+    const bool tested = info->class_counts[PhaseIndex(pipeline::TEST)][i] > 0;
+    info->notes.push_back(absl::StrCat("no training image of ", info->classes[i],
+                                       tested ? ", although there are test images" : ""));
+  }
 }
 
 }  // namespace
@@ -82,31 +165,36 @@ std::vector<int64_t> ShuffledIndices(int64_t n, uint64_t seed) {
   return order;
 }
 
-std::vector<ImageFile> SplitOff(double fraction, uint64_t seed, std::vector<ImageFile>* files) {
-  if (fraction <= 0) return {};
-  const std::vector<int64_t> groups = ContentGroups(*files);
-  std::map<int64_t, std::vector<size_t>> members;
-  std::map<int64_t, int64_t> wanted;  // by class
-  for (size_t i = 0; i < files->size(); ++i) {
-    members[groups[i]].push_back(i);
-    ++wanted[(*files)[i].label];
+std::unique_ptr<Dataset> OpenFiles(pipeline::DataInfo info, std::vector<ImageFile> train,
+                                   std::vector<ImageFile> test, bool drop_copies,
+                                   const DatasetContext& context) {
+  std::vector<std::string> paths;
+  for (const Files* files : {&train, &test}) {
+    for (const ImageFile& file : *files) paths.push_back(file.path);
   }
-  for (auto& [label, count] : wanted) count = std::llround(fraction * static_cast<double>(count));
-  std::vector<bool> moved(files->size());
-  for (const int64_t i : ShuffledIndices(static_cast<int64_t>(files->size()), seed)) {
-    // A group goes as a whole, counted for the class of the member that came up.
-    if (moved[i] || wanted[(*files)[i].label] <= 0) continue;
-    for (const size_t member : members[groups[i]]) {
-      moved[member] = true;
-      --wanted[(*files)[member].label];
-    }
+  const Copies copies = FindCopies(paths, context.max_pixels);
+  const std::vector<bool> validation =
+      ChooseValidation(train, CopyGroups(copies, paths.size()), context);
+  const std::set<size_t> tested = CopiesOfTestImages(copies, train.size());
+  std::vector<FileRef> refs;
+  Phases files;
+  std::array<std::vector<int64_t>, pipeline::kPhases> labels;
+  for (size_t i = 0; i < paths.size(); ++i) {
+    const bool is_test = i >= train.size();
+    ImageFile& file = is_test ? test[i - train.size()] : train[i];
+    const int phase = PhaseIndex(is_test         ? pipeline::TEST
+                                 : validation[i] ? pipeline::VAL
+                                                 : pipeline::TRAIN);
+    refs.push_back({file.path, file.label, phase});
+    if (drop_copies && tested.count(i) > 0) continue;
+    labels[phase].push_back(file.label);
+    files[phase].push_back(std::move(file));
   }
-  std::vector<ImageFile> kept, split;
-  for (size_t i = 0; i < files->size(); ++i) {
-    (moved[i] ? split : kept).push_back(std::move((*files)[i]));
-  }
-  *files = std::move(kept);
-  return split;
+  info.duplicate_groups = Describe(copies, refs);
+  NoteCopies(copies, CountCopies(copies, refs), drop_copies, &info);
+  CountClasses(labels, &info);
+  NoteMissingClasses(&info);
+  return std::make_unique<FilesDataset>(std::move(info), context.max_pixels, std::move(files));
 }
 
 void CountClasses(const std::array<std::vector<int64_t>, pipeline::kPhases>& labels,
@@ -116,31 +204,6 @@ void CountClasses(const std::array<std::vector<int64_t>, pipeline::kPhases>& lab
     info->class_counts[phase].assign(info->classes.size(), 0);
     for (const int64_t label : labels[phase]) ++info->class_counts[phase][label];
   }
-}
-
-FilesDataset::FilesDataset(pipeline::DataInfo info, int64_t max_pixels,
-                           std::array<std::vector<ImageFile>, pipeline::kPhases> files)
-    : info_(std::move(info)), max_pixels_(max_pixels), files_(std::move(files)) {
-  std::array<std::vector<int64_t>, pipeline::kPhases> labels;
-  for (int phase = 0; phase < pipeline::kPhases; ++phase) {
-    for (const ImageFile& file : files_[phase]) labels[phase].push_back(file.label);
-  }
-  CountClasses(labels, &info_);
-}
-
-absl::StatusOr<Sample> FilesDataset::Read(pipeline::Phase phase, int64_t index, int size) const {
-  const ImageFile& file = At(phase, index);
-  absl::StatusOr<cv::Mat> image = ReadImage(file.path, max_pixels_, size);
-  if (!image.ok()) return image.status();
-  return Sample{*std::move(image), {}, file.label};
-}
-
-absl::Status FilesDataset::CheckHeader(pipeline::Phase phase, int64_t index) const {
-  return CheckImageHeader(At(phase, index).path, max_pixels_);
-}
-
-std::string FilesDataset::Name(pipeline::Phase phase, int64_t index) const {
-  return At(phase, index).path;
 }
 
 }  // namespace datasets

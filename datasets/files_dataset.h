@@ -3,6 +3,7 @@
 #define DATASETS_FILES_DATASET_H_
 
 #include <array>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,33 +21,16 @@ struct ImageFile {
 absl::StatusOr<std::vector<std::string>> ListFolders(const std::string& folder);
 absl::StatusOr<std::vector<std::string>> ListImages(const std::string& folder);
 
-// Moves about `fraction` of each class from `files` to the returned list: a pure function of the
-// files' order and the seed. Files with equal bytes stay together, on either side.
-std::vector<ImageFile> SplitOff(double fraction, uint64_t seed, std::vector<ImageFile>* files);
+// A dataset of `train` and `test`, of which VAL takes about context.validation_fraction of each
+// class of `train`: a pure function of the files' order, their bytes and the seed. Copies stay on
+// one side; with `drop_copies` those of test images leave TRAIN and VAL. Adds to info's counts and
+// notes.
+std::unique_ptr<Dataset> OpenFiles(pipeline::DataInfo info, std::vector<ImageFile> train,
+                                   std::vector<ImageFile> test, bool drop_copies,
+                                   const DatasetContext& context);
 
 // Draws indices 0..n-1 in an order that depends on the seed alone.
 std::vector<int64_t> ShuffledIndices(int64_t n, uint64_t seed);
-
-class FilesDataset : public Dataset {
- public:
-  // Fills in the counts of `info`.
-  FilesDataset(pipeline::DataInfo info, int64_t max_pixels,
-               std::array<std::vector<ImageFile>, pipeline::kPhases> files);
-
-  const pipeline::DataInfo& info() const override { return info_; }
-  absl::StatusOr<Sample> Read(pipeline::Phase phase, int64_t index, int size) const override;
-  absl::Status CheckHeader(pipeline::Phase phase, int64_t index) const override;
-  std::string Name(pipeline::Phase phase, int64_t index) const override;
-
- private:
-  const ImageFile& At(pipeline::Phase phase, int64_t index) const {
-    return files_[pipeline::PhaseIndex(phase)][index];
-  }
-
-  pipeline::DataInfo info_;
-  const int64_t max_pixels_;
-  const std::array<std::vector<ImageFile>, pipeline::kPhases> files_;
-};
 
 // Sets info->images and info->class_counts from labels.
 void CountClasses(const std::array<std::vector<int64_t>, pipeline::kPhases>& labels,

@@ -42,29 +42,67 @@ uint32_t LittleEndian(absl::string_view bytes, size_t at, int count) {
   return value;
 }
 
-// The frame header of a JPEG; false where none lies in `head`.
-bool JpegSize(absl::string_view head, Size* size) {
+// The extents in the first directory of a TIFF; false where there are none.
+bool TiffSize(absl::string_view bytes, Size* size) {
+  const auto number = [&](size_t at, int count) -> uint32_t {
+    if (at + count > bytes.size()) return 0;
+    return bytes[0] == 'I' ? LittleEndian(bytes, at, count) : BigEndian(bytes, at, count);
+  };
+  constexpr uint32_t kWidth = 256, kHeight = 257, kShort = 3;
+  constexpr size_t kEntryBytes = 12;
+  const size_t directory = number(4, 4);
+  for (size_t i = 0; i < number(directory, 2); ++i) {
+    const size_t entry = directory + 2 + i * kEntryBytes;
+    const int64_t value = number(entry + 8, number(entry + 2, 2) == kShort ? 2 : 4);
+    if (number(entry, 2) == kWidth) size->width = value;
+    if (number(entry, 2) == kHeight) size->height = value;
+  }
+  return size->width > 0 && size->height > 0;
+}
+
+// The first segment of a JPEG whose marker `wanted` accepts; npos where none lies in `bytes`.
+// Segments are skipped whole: those of applications hold previews, JPEGs of their own.
+template <class Wanted>
+size_t JpegSegment(absl::string_view bytes, const Wanted& wanted) {
   size_t at = 2;
-  while (at + 9 < head.size()) {
-    if (static_cast<uint8_t>(head[at]) != 0xff) return false;
-    const auto marker = static_cast<uint8_t>(head[at + 1]);
+  while (at + 9 < bytes.size()) {
+    if (static_cast<uint8_t>(bytes[at]) != 0xff) break;
+    const auto marker = static_cast<uint8_t>(bytes[at + 1]);
     if (marker == 0xff) {  // padding
       ++at;
       continue;
     }
-    const bool frame =
-        marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc;
-    if (frame) {
-      *size = {BigEndian(head, at + 7, 2), BigEndian(head, at + 5, 2)};
-      return true;
-    }
-    at += 2 + BigEndian(head, at + 2, 2);
+    if (wanted(marker)) return at;
+    at += 2 + BigEndian(bytes, at + 2, 2);
   }
-  return false;
+  return absl::string_view::npos;
+}
+
+// The frame header of a JPEG; false where none lies in `head`.
+bool JpegSize(absl::string_view head, Size* size) {
+  const size_t at = JpegSegment(head, [](uint8_t marker) {
+    return marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc;
+  });
+  if (at == absl::string_view::npos) return false;
+  *size = {BigEndian(head, at + 7, 2), BigEndian(head, at + 5, 2)};
+  return true;
+}
+
+// What follows the headers of a whole file.
+absl::string_view AfterHeaders(absl::string_view bytes) {
+  if (!absl::StartsWith(bytes, "\xff\xd8\xff")) return bytes;
+  constexpr uint8_t kScan = 0xda;
+  const size_t scan = JpegSegment(bytes, [](uint8_t marker) { return marker == kScan; });
+  return bytes.substr(std::min(bytes.size(), scan));
 }
 
 bool Begins(absl::string_view bytes, absl::string_view magic) {
   return absl::StartsWith(bytes, magic);
+}
+
+bool IsTiff(absl::string_view bytes) {
+  return Begins(bytes, absl::string_view("II*\0", 4)) ||
+         Begins(bytes, absl::string_view("MM\0*", 4));
 }
 
 // What the first bytes say of a file that is not an image.
@@ -82,7 +120,6 @@ std::string Guess(absl::string_view head) {
 // What is wrong with a file of `head` and `tail`, or "". Its size, where it can be told, in
 // `*size`.
 std::string Judge(absl::string_view head, absl::string_view tail, Size* size) {
-  using std::literals::operator""s;
   if (Begins(head, "\xff\xd8\xff")) {
     if (!JpegSize(head, size)) return "a JPEG without a frame header";
     if (!absl::StrContains(tail, "\xff\xd9")) return "a JPEG cut short";
@@ -104,8 +141,10 @@ std::string Judge(absl::string_view head, absl::string_view tail, Size* size) {
     } else {
       *size = {LittleEndian(head, 26, 2) & 0x3fff, LittleEndian(head, 28, 2) & 0x3fff};
     }
-  } else if (Begins(head, "II*"s + '\0') || Begins(head, "MM"s + '\0' + '*')) {
-    return "";  // TIFF: the size lies anywhere in the file; OpenCV's own limit holds
+  } else if (IsTiff(head)) {
+    if (!TiffSize(head, size)) return "a TIFF cut short";
+  } else if (Begins(head, "GIF8")) {
+    return "a GIF, which is not read here; convert it to PNG";
   } else {
     return Guess(head);
   }
@@ -113,7 +152,7 @@ std::string Judge(absl::string_view head, absl::string_view tail, Size* size) {
 }
 
 std::string JudgeSize(const Size& size, int64_t max_pixels) {
-  if (size.width * size.height <= max_pixels) return "";
+  if (size.width <= max_pixels / size.height) return "";  // the product may overflow
   return absl::StrCat(size.width, "x", size.height, " pixels, more than max_pixels (", max_pixels,
                       ")");
 }
@@ -130,15 +169,11 @@ absl::Status Check(const std::string& path, absl::string_view head, absl::string
   return wrong.empty() ? absl::OkStatus() : Refuse(path, wrong);
 }
 
-absl::string_view Tail(absl::string_view bytes) {
-  return bytes.substr(bytes.size() - std::min(bytes.size(), kTailBytes));
-}
-
 }  // namespace
 
 bool HasImageName(const std::string& path) {
   const std::string extension = absl::AsciiStrToLower(fs::path(path).extension().string());
-  for (const char* known : {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}) {
+  for (const char* known : {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif"}) {
     if (extension == known) return true;
   }
   return false;
@@ -152,18 +187,27 @@ absl::Status CheckImageHeader(const std::string& path, int64_t max_pixels) {
   std::string head(kHeadBytes, '\0');
   stream.read(head.data(), static_cast<std::streamsize>(head.size()));
   head.resize(static_cast<size_t>(stream.gcount()));
-  if (stream.eof()) return Check(path, head, Tail(head), max_pixels);
+  // The whole of a short file; a TIFF has its header anywhere.
+  if (stream.eof() || IsTiff(head)) return ReadImageBytes(path, max_pixels).status();
   std::string tail(kTailBytes, '\0');
   stream.seekg(-static_cast<std::streamoff>(kTailBytes), std::ios::end);
   stream.read(tail.data(), static_cast<std::streamsize>(tail.size()));
-  return Check(path, head, tail, max_pixels);
+  const absl::Status checked = Check(path, head, tail, max_pixels);
+  // What others appended may hide the end.
+  return checked.ok() ? checked : ReadImageBytes(path, max_pixels).status();
+}
+
+absl::StatusOr<std::string> ReadImageBytes(const std::string& path, int64_t max_pixels) {
+  absl::StatusOr<std::string> bytes = pipeline::ReadFile(path, kMaxFileBytes);
+  if (!bytes.ok()) return bytes;
+  const absl::Status checked = Check(path, *bytes, AfterHeaders(*bytes), max_pixels);
+  if (!checked.ok()) return checked;
+  return bytes;
 }
 
 absl::StatusOr<cv::Mat> ReadImage(const std::string& path, int64_t max_pixels, int size) {
-  const absl::StatusOr<std::string> bytes = pipeline::ReadFile(path, kMaxFileBytes);
+  const absl::StatusOr<std::string> bytes = ReadImageBytes(path, max_pixels);
   if (!bytes.ok()) return bytes.status();
-  const absl::Status checked = Check(path, *bytes, Tail(*bytes), max_pixels);
-  if (!checked.ok()) return checked;
   cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
   try {
     const cv::Mat encoded(1, static_cast<int>(bytes->size()), CV_8U,

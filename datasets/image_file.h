@@ -11,12 +11,16 @@
 
 namespace datasets {
 
-// Whether the name ends like an image's: .jpg .jpeg .png .bmp .tif .tiff .webp, in any case.
+// Whether the name ends like an image's: .jpg .jpeg .png .bmp .tif .tiff .webp, in any case; .gif
+// too, so that such files are named, not passed over.
 bool HasImageName(const std::string& path);
 
 // Whether the file begins like an image of at most `max_pixels` and is not cut short, without
 // decoding it. Errors read "PATH: why".
 absl::Status CheckImageHeader(const std::string& path, int64_t max_pixels);
+
+// The bytes of a file that passes that check.
+absl::StatusOr<std::string> ReadImageBytes(const std::string& path, int64_t max_pixels);
 
 // 8-bit RGB of size x size: EXIF orientation applied, 16-bit scaled down, gray repeated, alpha
 // dropped. Resized by ResizeBilinear, without keeping proportions. Errors read "PATH: why".

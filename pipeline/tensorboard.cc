@@ -73,14 +73,13 @@ TensorBoard::~TensorBoard() {
 }
 
 absl::Status TensorBoard::Open(Phase phase) {
-  const std::string folder =
-      absl::StrCat(folder_, "/", absl::AsciiStrToLower(Phase_Name(phase)));
+  const std::string folder = absl::StrCat(folder_, "/", absl::AsciiStrToLower(Phase_Name(phase)));
   const absl::Status made = MakeFolders(folder);
   if (!made.ok()) return made;
   const double now = WallTime();
   // TensorBoard takes files whose names hold "tfevents".
-  const std::string path = absl::StrCat(folder, "/events.out.tfevents.",
-                                        static_cast<int64_t>(now), ".", getpid());
+  const std::string path =
+      absl::StrCat(folder, "/events.out.tfevents.", static_cast<int64_t>(now), ".", getpid());
   int& file = files_[PhaseIndex(phase)];
   file = open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   if (file < 0) {

@@ -272,8 +272,8 @@ TEST(Check, TriesEverythingAndWritesNothing) {
 TEST(Check, NamesBrokenFiles) {
   const Workspace workspace;
   workspace.Write("configs/small.pbtxt", SmallConfig());
-  for (const char* name : {"a", "b"}) {
-    workspace.Write(absl::StrCat("data/Training/glioma/", name, ".jpg"), "not an image");
+  for (const char* name : {"glioma/a", "no_tumor/b"}) {
+    workspace.Write(absl::StrCat("data/Training/", name, ".jpg"), "not an image");
   }
   const Ran ran = RunPipeline({"check", "--config=small", "--set",
                                "load.dataset=[datasets/BrainTumor] { root: \"data\" }", "--set",

@@ -1,0 +1,132 @@
+// Image files of every kind, and what only looks like one.
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <opencv2/imgcodecs.hpp>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
+#include "datasets/image_file.h"
+#include "tests/oracle.h"
+#include "tests/testing.h"
+
+namespace {
+
+using testing_support::Workspace;
+
+// A gray picture whose bytes depend on `seed`.
+std::string Picture(int seed, const std::string& extension = ".png") {
+  cv::Mat image(12, 10, CV_8UC1);
+  cv::RNG random(seed);
+  random.fill(image, cv::RNG::UNIFORM, 0, 255);
+  std::vector<uchar> bytes;
+  cv::imencode(extension, image, bytes);
+  return {bytes.begin(), bytes.end()};
+}
+
+class ImageFiles : public testing::Test {
+ protected:
+  std::string Message(const std::string& content, const std::string& name = "x.jpg",
+                      int64_t max_pixels = 1 << 26) {
+    workspace_.Write(name, content);
+    const auto read = datasets::ReadImage(name, max_pixels, 8);
+    const absl::Status header = datasets::CheckImageHeader(name, max_pixels);
+    if (header.ok()) return std::string(read.status().message());
+    EXPECT_EQ(header.message(), read.status().message());
+    return std::string(header.message());
+  }
+  Workspace workspace_;
+};
+
+TEST_F(ImageFiles, NamesWhatIsWrong) {
+  EXPECT_EQ(Message(""), "x.jpg: the file is empty");
+  EXPECT_EQ(Message("hello, world"), "x.jpg: text, not an image");
+  EXPECT_EQ(Message("<!DOCTYPE html><html>"), "x.jpg: a web page, not an image");
+  EXPECT_EQ(Message("version https://git-lfs.github.com/spec/v1\n"),
+            "x.jpg: a Git LFS pointer, not the image itself");
+  EXPECT_EQ(Message("GIF89a...", "x.gif"),
+            "x.gif: a GIF, which is not read here; convert it to PNG");
+  EXPECT_EQ(Message(std::string("\x01\x02\x03\x04", 4)), "x.jpg: not an image of a known format");
+  const std::string jpeg = Picture(1, ".jpg"), png = Picture(1, ".png");
+  EXPECT_EQ(Message(jpeg.substr(0, jpeg.size() / 2)), "x.jpg: a JPEG cut short");
+  EXPECT_EQ(Message(png.substr(0, png.size() - 20)), "x.jpg: a PNG cut short");
+  EXPECT_EQ(Message(png, "x.png", 50), "x.png: 10x12 pixels, more than max_pixels (50)");
+  EXPECT_EQ(Message(jpeg, "x.jpg", 50), "x.jpg: 10x12 pixels, more than max_pixels (50)");
+}
+
+TEST(ImageKinds, AreReadAsPillowDoes) {
+  const auto oracle = testing_support::ReadOracle("datasets/testdata/images.json");
+  ASSERT_EQ(oracle["cases"].size(), 27);
+  const Workspace workspace;
+  for (const auto& c : oracle["cases"]) {
+    const std::string name = c["name"];
+    std::string file;
+    ASSERT_TRUE(absl::Base64Unescape(c["file"].get<std::string>(), &file));
+    workspace.Write(name, file);
+    const auto image = datasets::ReadImage(workspace.path() + "/" + name, 1 << 20, c["size"]);
+    ASSERT_TRUE(image.ok()) << image.status();
+    const auto pixels = c["pixels"].get<std::vector<int>>();
+    int worst = 0;
+    for (size_t i = 0; i < pixels.size(); ++i) {
+      worst = std::max(worst, std::abs(pixels[i] - image->data[i]));
+    }
+    EXPECT_LE(worst, c["tolerance"]) << name;
+  }
+}
+
+TEST_F(ImageFiles, LooksForTheEndOfAJpegBehindItsPreview) {
+  const std::string jpeg = Picture(1, ".jpg");
+  // What cameras and downloads append does no harm.
+  EXPECT_EQ(Message(jpeg + std::string(5000, 'x')), "");
+  // An application segment that holds a whole JPEG, the preview.
+  const std::string preview = Picture(2, ".jpg");
+  const size_t length = preview.size() + 2;
+  const std::string with_preview = jpeg.substr(0, 2) + "\xff\xe1" + static_cast<char>(length >> 8) +
+                                   static_cast<char>(length & 255) + preview + jpeg.substr(2);
+  EXPECT_EQ(Message(with_preview), "");
+  EXPECT_EQ(Message(with_preview.substr(0, with_preview.size() - 40)), "x.jpg: a JPEG cut short");
+}
+
+TEST_F(ImageFiles, BoundsTheSizeThatATiffClaims) {
+  const auto number = [](uint32_t value, int bytes) {
+    std::string text;
+    for (int i = 0; i < bytes; ++i) text += static_cast<char>(value >> 8 * i & 255);
+    return text;
+  };
+  const auto tiff = [&](uint32_t width, uint32_t height) {
+    // The header, then a directory of two entries: ImageWidth and ImageLength as LONG.
+    return "II*" + number(0, 1) + number(8, 4) + number(2, 2) + number(256, 2) + number(4, 2) +
+           number(1, 4) + number(width, 4) + number(257, 2) + number(4, 2) + number(1, 4) +
+           number(height, 4) + number(0, 4);
+  };
+  EXPECT_EQ(Message(tiff(30000, 30000), "x.tif"),
+            "x.tif: 30000x30000 pixels, more than max_pixels (67108864)");
+  EXPECT_EQ(Message(tiff(0xffffffff, 0xffffffff), "x.tif"),
+            "x.tif: 4294967295x4294967295 pixels, more than max_pixels (67108864)");
+  EXPECT_EQ(Message(tiff(5, 5).substr(0, 14), "x.tif"), "x.tif: a TIFF cut short");
+}
+
+TEST_F(ImageFiles, RefusesDamagedContent) {
+  std::string png = Picture(1, ".png");
+  for (size_t i = 50; i < 80; ++i) png[i] = static_cast<char>(~png[i]);
+  EXPECT_EQ(Message(png), "x.jpg: damaged: it cannot be decoded");
+}
+
+TEST_F(ImageFiles, ReadsByContentNotByName) {
+  EXPECT_EQ(Message(Picture(1, ".png"), "really_png.jpg"), "");
+  EXPECT_EQ(Message(Picture(1, ".bmp"), "really_bmp.png"), "");
+  EXPECT_EQ(Message(Picture(1, ".webp"), "x.webp"), "");
+  EXPECT_EQ(Message(Picture(1, ".tiff"), "x.tiff"), "");
+}
+
+TEST_F(ImageFiles, NeverHangsOnPipesAndFolders) {
+  std::filesystem::create_directory("folder.jpg");
+  EXPECT_FALSE(datasets::ReadImage("folder.jpg", 1 << 20, 8).ok());
+  EXPECT_FALSE(datasets::CheckImageHeader("folder.jpg", 1 << 20).ok());
+  EXPECT_EQ(mkfifo("pipe.jpg", 0600), 0);
+  EXPECT_FALSE(datasets::ReadImage("pipe.jpg", 1 << 20, 8).ok());
+  EXPECT_FALSE(datasets::CheckImageHeader("pipe.jpg", 1 << 20).ok());
+}
+
+}  // namespace
