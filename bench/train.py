@@ -2,11 +2,13 @@
 """Training speed: ours against the PyTorch script that a researcher would write.
 
   bench/train.py --python VENV/bin/python --peer train_vgg16.py --data brain_tumor [--json]
+      [--pipeline debian=bazel-bin/pipeline/pipeline wheel=...]
 
 For each image size both sides train VGG16 (Smooth L1 + Categorical Cross Entropy, Adam, batch 32, GAP
 head) on the same images for a few epochs, one after the other: plain (float32) and tuned (channels
-last, bfloat16 where the processor has it). Then the time from start to the end of the first step, with
-the GAP head and the data at hand. Build first: ./bazelw build //pipeline
+last, bfloat16 where the processor has it). Then the time from the start of our
+process to that of its first step (GAP head, data at hand), beside Python's imports alone. Build
+first: ./bazelw build //pipeline. Several builds can be named; each is set beside the same peer run.
 """
 import argparse
 import json
@@ -16,13 +18,12 @@ import subprocess
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-PIPELINE = ROOT / "bazel-bin/pipeline/pipeline"
 
 
-def ours(data, size, precision, epochs):
+def ours(pipeline, data, size, precision, epochs):
     """The summary of one training run."""
     with tempfile.TemporaryDirectory() as out:
-        command = [PIPELINE, "--config=brats_vgg16", f"--out={out}/run"]
+        command = [pipeline, "--config=brats_vgg16", f"--out={out}/run"]
         for setting in [f"load.dataset.root={data}", f"load.image_size={size}",
                         f"train.epochs={epochs}", f"train.precision={precision}",
                         "classify.model.head=GAP", "load.validation_fraction=0"]:
@@ -50,26 +51,31 @@ def main():
     parser.add_argument("--python", required=True)
     parser.add_argument("--peer", required=True)
     parser.add_argument("--data", required=True)
+    parser.add_argument("--pipeline", nargs="*", default=["ours=bazel-bin/pipeline/pipeline"])
     parser.add_argument("--sizes", type=int, nargs="*", default=[64, 224])
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     arguments.data = os.path.abspath(arguments.data)
-    cases = []
+    builds = [named.split("=", 1) for named in arguments.pipeline]
+    cases, startup = [], {}
     for size in arguments.sizes:
         epochs = arguments.epochs if size < 128 else 1
         for tuned in [False, True]:
             theirs = peer(arguments, size, tuned, epochs)
             precision = "BF16" if theirs["bf16"] else "FP32"
-            summary = ours(arguments.data, size, precision, epochs)
-            cases.append(case(f"ms/image, {size} px, {'tuned' if tuned else 'plain'}, {precision}",
-                              1000 / summary["images_per_second"], 1000 / theirs["img_s"]))
-            startup = summary["startup_seconds"]
+            for build, path in builds:
+                summary = ours(ROOT / path, arguments.data, size, precision, epochs)
+                kind = "tuned" if tuned else "plain"
+                cases.append(case(f"ms/image, {size} px, {kind}, {precision}, {build}",
+                                  1000 / summary["images_per_second"], 1000 / theirs["img_s"]))
+                startup[build] = summary["startup_seconds"]
     imports = "import time; t = time.time(); import torch, torchvision, monai; print(time.time() - t)"
     python = subprocess.run([arguments.python, "-c", imports], check=True, stdout=subprocess.PIPE,
                             stderr=subprocess.DEVNULL, text=True)
-    cases.append(case("start to first step, against Python's imports alone", 1000 * startup,
-                      1000 * float(python.stdout)))
+    for build, seconds in startup.items():
+        cases.append(case(f"start to first step, against Python's imports, {build}", 1000 * seconds,
+                          1000 * float(python.stdout)))
     if arguments.json:
         print(json.dumps({"cases": cases}))
         return

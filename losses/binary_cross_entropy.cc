@@ -3,10 +3,11 @@
 
 #include "losses/binary_cross_entropy.pb.h"
 #include "losses/loss.h"
+#include "pipeline/simd.h"
 
 namespace losses {
 
-class BinaryCrossEntropy : public Loss {
+class BinaryCrossEntropy : public Loss, public PixelLoss {
  public:
   explicit BinaryCrossEntropy(const BinaryCrossEntropyOptions&) {}
 
@@ -15,6 +16,40 @@ class BinaryCrossEntropy : public Loss {
     const at::Tensor rest =
         input.log_complements().sum(1) - AtTarget(input, input.log_complements());
     return PerSample(input, (mine + rest) * (-1.0 / static_cast<double>(input.classes())));
+  }
+
+  const PixelLoss* pixel_form() const override { return this; }
+
+  // One logarithm for all wrong classes, of the product of 1 - p: only one factor can be below 1/2,
+  // so it does not vanish.
+  void Add(const Block& block, float scale) const override {
+    pipeline::Vectorized([&]() SIMD {
+      const int stride = block.stride;
+      const float mean = 1.0F / static_cast<float>(block.classes);
+      const int32_t* __restrict y = block.y;
+      const float* __restrict rest = block.rest;
+      float* __restrict value = block.value;  // the product at first
+      float* __restrict dlog = block.dlog;
+      float* __restrict dtop = block.dtop;
+      const float* __restrict log_y = block.log_y;
+      for (int i = 0; i < stride; ++i) value[i] = 1;
+      for (int c = 0; c < block.classes; ++c) {
+        const float* __restrict p = block.p + c * stride;
+        float* __restrict dp = block.dp + c * stride;
+        for (int i = 0; i < stride; ++i) {
+          const bool wrong = y[i] != c, top = p[i] > 0.5F;
+          const float other = top ? rest[i] : 1 - p[i];
+          value[i] *= wrong ? other : 1.0F;
+          const float slope = mean * scale / (top ? 1.0F : other);
+          dp[i] += wrong && !top ? slope : 0.0F;
+          dtop[i] += wrong && top ? slope : 0.0F;
+        }
+      }
+      for (int i = 0; i < stride; ++i) {
+        value[i] = -mean * (log_y[i] + pipeline::Log(value[i]));
+        dlog[i] -= mean * scale;
+      }
+    });
   }
 };
 

@@ -7,7 +7,7 @@
 
 namespace losses {
 
-class Dice : public Loss {
+class Dice : public Loss, public RatioLoss {
  public:
   explicit Dice(const DiceOptions& options) : options_(options) {}
 
@@ -28,6 +28,38 @@ class Dice : public Loss {
       return PerUnit(sums, at::where(present, loss, given).mean(1));
     }
     return PerUnit(sums, loss.mean(1));
+  }
+
+  const RatioLoss* ratio_form() const override { return this; }
+  bool whole_batch() const override { return options_.sums() == DiceOptions::PER_BATCH; }
+
+  double Ratio(const ClassSums& sums, const RatioGradient& gradient) const override {
+    int counted = 0;
+    for (int c = 0; c < sums.classes; ++c) counted += sums.t[c] > 0 ? 1 : 0;
+    if (options_.empty() != DiceOptions::SKIP) counted = sums.classes;
+    if (counted == 0) return 0;
+    double total = 0;
+    for (int c = 0; c < sums.classes; ++c) {
+      const bool present = sums.t[c] > 0;
+      if (!present && options_.empty() == DiceOptions::SKIP) continue;
+      if (!present && options_.empty() == DiceOptions::CLEAN) {
+        total += sums.p[c] / sums.amount;
+        gradient.constant[c] = 1 / sums.amount / counted;
+        continue;
+      }
+      const double above = 2 * sums.both[c] + options_.smooth_numerator();
+      const double below = (options_.squared() ? sums.p_squared : sums.p)[c] + sums.t[c] +
+                           options_.smooth_denominator();
+      total += 1 - above / below;
+      gradient.on_target[c] = -2 / below / counted;
+      const double slope = above / (below * below) / counted;
+      if (options_.squared()) {
+        gradient.times_p[c] = 2 * slope;
+      } else {
+        gradient.constant[c] = slope;
+      }
+    }
+    return total / counted;
   }
 
  private:

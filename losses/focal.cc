@@ -1,29 +1,59 @@
 // Focal loss.
 #include <ATen/ATen.h>
 
+#include <algorithm>
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
 #include "losses/focal.pb.h"
 #include "losses/loss.h"
+#include "pipeline/simd.h"
 
 namespace losses {
 
 // (1 - p)^gamma is exp(gamma log(1 - p)): its slope stays finite where p is 1 and gamma below 1, at
 // which the usual form gives NaN.
-class Focal : public Loss {
+class Focal : public Loss, public PixelLoss {
  public:
-  explicit Focal(const FocalOptions& options)
-      : gamma_(options.gamma()), alpha_(options.alpha().begin(), options.alpha().end()) {}
+  static absl::StatusOr<std::unique_ptr<Focal>> Create(const FocalOptions& options) {
+    if (options.auto_alpha() && options.alpha_size() > 0) {
+      return pipeline::OptionError("alpha", "alpha: either alpha or auto_alpha, not both");
+    }
+    if (options.has_epoch_scaling_factor() && !options.adaptive_gamma()) {
+      return pipeline::OptionError(
+          "epoch_scaling_factor", "epoch_scaling_factor does nothing without adaptive_gamma: true");
+    }
+    return std::make_unique<Focal>(options);
+  }
 
-  absl::Status Check(int64_t classes) const override {
-    if (alpha_.size() <= 1 || static_cast<int64_t>(alpha_.size()) == classes) {
+  explicit Focal(const FocalOptions& options)
+      : options_(options), alpha_(options.alpha().begin(), options.alpha().end()) {}
+
+  absl::Status Prepare(const Classes& classes) override {
+    if (options_.auto_alpha()) {
+      absl::StatusOr<std::vector<double>> balanced = BalancedWeights(classes);
+      if (!balanced.ok()) {
+        return pipeline::OptionError("auto_alpha",
+                                     absl::StrCat("auto_alpha: ", balanced.status().message()));
+      }
+      alpha_ = *std::move(balanced);
+    }
+    if (alpha_.size() == 1) alpha_.resize(classes.count, alpha_[0]);
+    if (alpha_.empty() || static_cast<int64_t>(alpha_.size()) == classes.count) {
       return absl::OkStatus();
     }
-    return pipeline::OptionError(
-        "alpha", absl::StrCat("alpha has ", alpha_.size(), " values for ", classes, " classes"));
+    return pipeline::OptionError("alpha", absl::StrCat("alpha has ", alpha_.size(), " values for ",
+                                                       classes.count, " classes"));
+  }
+
+  double WeightAt(const pipeline::Step& step) const override {
+    return std::pow(options_.focal_weight_decay(), static_cast<double>(step.epoch));
   }
 
   LossValue operator()(const LossInput& input) override {
     at::Tensor loss = -AtTarget(input, input.log_probabilities());
-    if (gamma_ != 0) loss = loss * (AtTarget(input, input.log_complements()) * gamma_).exp();
+    const double gamma = GammaAt(input.step().epoch);
+    if (gamma != 0) loss = loss * (AtTarget(input, input.log_complements()) * gamma).exp();
     if (alpha_.size() == 1) loss = loss * alpha_[0];
     if (alpha_.size() > 1) {
       loss = loss * at::tensor(alpha_, input.logits().options()).index({input.target()});
@@ -31,9 +61,43 @@ class Focal : public Loss {
     return PerSample(input, loss);
   }
 
+  const PixelLoss* pixel_form() const override { return this; }
+  bool uses_dp() const override { return false; }
+
+  // With q = 1 - p: d(-q^g log p) / dlog p = -q^g + g q^(g-1) p log p.
+  void Add(const Block& block, float scale) const override {
+    const auto gamma = static_cast<float>(GammaAt(block.epoch));
+    const std::vector<float> table(alpha_.begin(), alpha_.end());
+    const float* by_class = table.size() > 1 ? table.data() : nullptr;
+    const float same = table.size() == 1 ? table[0] : 1;
+    pipeline::Vectorized([&]() SIMD {
+      const float* __restrict log_y = block.log_y;
+      const float* __restrict rest_y = block.rest_y;
+      const float* __restrict p_y = block.p_y;
+      const int32_t* __restrict y = block.y;
+      float* __restrict value = block.value;
+      float* __restrict dlog = block.dlog;
+      for (int i = 0; i < block.stride; ++i) {
+        const float q = rest_y[i];
+        const float power = gamma == 2 ? q * q : pipeline::Exp(gamma * pipeline::Log(q));
+        const float slope = gamma * power / q * p_y[i] * log_y[i] - power;
+        const float alpha = by_class == nullptr ? same : by_class[y[i]];
+        value[i] -= alpha * power * log_y[i];
+        dlog[i] += scale * alpha * slope;
+      }
+    });
+  }
+
  private:
-  const double gamma_;
-  const std::vector<double> alpha_;
+  double GammaAt(int64_t epoch) const {
+    if (!options_.adaptive_gamma()) return options_.gamma();
+    const double grown =
+        options_.gamma() * (1 + options_.epoch_scaling_factor() * static_cast<double>(epoch));
+    return std::min(grown, std::max(options_.max_gamma(), options_.gamma()));
+  }
+
+  const FocalOptions options_;
+  std::vector<double> alpha_;  // none, one, or one for each class
 };
 
 REGISTER_PLUGIN(Losses, Focal);

@@ -5,6 +5,8 @@
 
 #include <limits>
 
+#include "absl/strings/str_cat.h"
+
 namespace losses {
 namespace {
 
@@ -13,14 +15,35 @@ at::Tensor Widened(const at::Tensor& logits) {
   return half ? logits.to(at::kFloat) : logits;
 }
 
+// Logits without weight become 0: not even an infinity there may reach a gradient.
+at::Tensor Seen(const at::Tensor& logits, const at::Tensor& weight) {
+  return logits.masked_fill((weight == 0).unsqueeze(1), 0);
+}
+
 }  // namespace
 
 LossInput::LossInput(const pipeline::Step& step, at::Tensor logits, at::Tensor target,
                      at::Tensor weight)
     : step_(step),
-      logits_(Widened(logits)),
+      logits_(Seen(Widened(logits), weight)),
       target_(std::move(target)),
       weight_(std::move(weight)) {}
+
+absl::StatusOr<std::vector<double>> BalancedWeights(const Classes& classes) {
+  if (classes.images.empty()) {
+    return absl::InvalidArgumentError("this dataset does not count its classes");
+  }
+  double all = 0;
+  for (const int64_t count : classes.images) all += static_cast<double>(count);
+  std::vector<double> weights;
+  for (size_t c = 0; c < classes.images.size(); ++c) {
+    if (classes.images[c] == 0) {
+      return absl::InvalidArgumentError(absl::StrCat("class ", c, " has no training images"));
+    }
+    weights.push_back(all / static_cast<double>(classes.count * classes.images[c]));
+  }
+  return weights;
+}
 
 const at::Tensor& LossInput::log_probabilities() const {
   if (!log_probabilities_.defined()) log_probabilities_ = logits_.log_softmax(1);

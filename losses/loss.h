@@ -15,6 +15,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "losses/block.h"
 #include "pipeline/registry.h"
 #include "pipeline/stage.h"
 
@@ -30,6 +31,7 @@ class LossInput {
   LossInput(const pipeline::Step& step, at::Tensor logits, at::Tensor target, at::Tensor weight);
 
   const pipeline::Step& step() const { return step_; }
+  // 0 wherever weight is 0.
   const at::Tensor& logits() const { return logits_; }
   const at::Tensor& target() const { return target_; }
   const at::Tensor& weight() const { return weight_; }
@@ -58,13 +60,32 @@ struct LossValue {
   at::Tensor weight;
 };
 
+// What a loss may ask about the classes before the first step.
+struct Classes {
+  int64_t count = 0;
+  std::vector<int64_t> images;  // of each class in TRAIN; empty where they are not counted
+};
+
+// N / (C n) for a class with n of the N images: 1 on average over the images. An error where a
+// class has none, or where classes are not counted.
+absl::StatusOr<std::vector<double>> BalancedWeights(const Classes& classes);
+
 class Loss {
  public:
   virtual ~Loss() = default;
-  // Whether the options fit that many classes; asked once, before the first step.
-  virtual absl::Status Check(int64_t classes) const { return absl::OkStatus(); }
+  // Whether the options fit the classes; called once, before the first step.
+  virtual absl::Status Prepare(const Classes& classes) { return absl::OkStatus(); }
   // Differentiable with respect to the logits.
   virtual LossValue operator()(const LossInput& input) = 0;
+
+  // What the fusion multiplies the loss's weight by: a pure function of the step.
+  virtual double WeightAt(const pipeline::Step& step) const { return 1; }
+
+  // The same as a fast form for the processor, or nullptr: see block.h. At most one of them.
+  virtual const PixelLoss* pixel_form() const { return nullptr; }
+  virtual const RatioLoss* ratio_form() const { return nullptr; }
+  // A loss that is a weighted sum of others: these (then nothing else of it is asked).
+  virtual std::vector<std::pair<Loss*, double>> parts() { return {}; }
 };
 
 // For losses with one value per label: `values` of the target's shape.

@@ -3,15 +3,37 @@
 
 #include "losses/loss.h"
 #include "losses/mse.pb.h"
+#include "pipeline/simd.h"
 
 namespace losses {
 
-class Mse : public Loss {
+class Mse : public Loss, public PixelLoss {
  public:
   explicit Mse(const MseOptions&) {}
 
   LossValue operator()(const LossInput& input) override {
     return PerSample(input, (input.probabilities() - input.one_hot()).square().mean(1));
+  }
+
+  const PixelLoss* pixel_form() const override { return this; }
+
+  void Add(const Block& block, float scale) const override {
+    pipeline::Vectorized([&]() SIMD {
+      const int stride = block.stride;
+      const float mean = 1.0F / static_cast<float>(block.classes);
+      const int32_t* __restrict y = block.y;
+      const float* __restrict rest_y = block.rest_y;
+      float* __restrict value = block.value;
+      for (int c = 0; c < block.classes; ++c) {
+        const float* __restrict p = block.p + c * stride;
+        float* __restrict dp = block.dp + c * stride;
+        for (int i = 0; i < stride; ++i) {
+          const float distance = y[i] == c ? -rest_y[i] : p[i];
+          value[i] += mean * distance * distance;
+          dp[i] += 2 * mean * scale * distance;
+        }
+      }
+    });
   }
 };
 

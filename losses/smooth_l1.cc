@@ -3,10 +3,11 @@
 
 #include "losses/loss.h"
 #include "losses/smooth_l1.pb.h"
+#include "pipeline/simd.h"
 
 namespace losses {
 
-class SmoothL1 : public Loss {
+class SmoothL1 : public Loss, public PixelLoss {
  public:
   explicit SmoothL1(const SmoothL1Options& options) : beta_(options.beta()) {}
 
@@ -15,6 +16,32 @@ class SmoothL1 : public Loss {
     if (beta_ == 0) return PerSample(input, distance.mean(1));
     const at::Tensor square = distance * distance * (0.5 / beta_);
     return PerSample(input, at::where(distance < beta_, square, distance - 0.5 * beta_).mean(1));
+  }
+
+  const PixelLoss* pixel_form() const override { return this; }
+
+  void Add(const Block& block, float scale) const override {
+    const auto beta = static_cast<float>(beta_);
+    const float inverse = beta > 0 ? 1 / beta : 0;
+    pipeline::Vectorized([&]() SIMD {
+      const int stride = block.stride;
+      const float mean = 1.0F / static_cast<float>(block.classes);
+      const int32_t* __restrict y = block.y;
+      const float* __restrict rest_y = block.rest_y;
+      float* __restrict value = block.value;
+      for (int c = 0; c < block.classes; ++c) {
+        const float* __restrict p = block.p + c * stride;
+        float* __restrict dp = block.dp + c * stride;
+        for (int i = 0; i < stride; ++i) {
+          const float distance = y[i] == c ? rest_y[i] : p[i];
+          const bool near = distance < beta;
+          const float square = 0.5F * inverse * distance * distance;
+          value[i] += mean * (near ? square : distance - 0.5F * beta);
+          const float slope = near ? distance * inverse : 1.0F;
+          dp[i] += mean * scale * (y[i] == c ? -slope : slope);
+        }
+      }
+    });
   }
 
  private:

@@ -1,6 +1,9 @@
 // Tversky loss.
 #include <ATen/ATen.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "losses/loss.h"
 #include "losses/overlap.h"
 #include "losses/tversky.pb.h"
@@ -13,7 +16,7 @@ constexpr double kSmallest = 1e-7;
 
 }  // namespace
 
-class Tversky : public Loss {
+class Tversky : public Loss, public RatioLoss {
  public:
   explicit Tversky(const TverskyOptions& options) : options_(options) {}
 
@@ -27,6 +30,30 @@ class Tversky : public Loss {
                                options_.beta() * false_negatives + options_.smooth_denominator());
     if (options_.gamma() != 1) loss = loss.clamp_min(kSmallest).pow(options_.gamma());
     return PerUnit(sums, loss.mean(1));
+  }
+
+  const RatioLoss* ratio_form() const override { return this; }
+  bool whole_batch() const override { return options_.sums() == TverskyOptions::PER_BATCH; }
+
+  double Ratio(const ClassSums& sums, const RatioGradient& gradient) const override {
+    const double alpha = options_.alpha(), beta = options_.beta(), gamma = options_.gamma();
+    double total = 0;
+    for (int c = 0; c < sums.classes; ++c) {
+      const double above = sums.both[c] + options_.smooth_numerator();
+      const double below = sums.both[c] + alpha * (sums.p[c] - sums.both[c]) +
+                           beta * (sums.t[c] - sums.both[c]) + options_.smooth_denominator();
+      double loss = 1 - above / below;
+      // d(1 - above / below) = (above d(below) - below d(above)) / below^2.
+      double slope = 1 / (below * below) / sums.classes;
+      if (gamma != 1) {
+        slope *= loss > kSmallest ? gamma * std::pow(loss, gamma - 1) : 0;
+        loss = std::pow(std::max(loss, kSmallest), gamma);
+      }
+      total += loss;
+      gradient.constant[c] = slope * above * alpha;
+      gradient.on_target[c] = slope * (above * (1 - alpha - beta) - below);
+    }
+    return total / sums.classes;
   }
 
  private:

@@ -45,8 +45,8 @@ std::string DotText(const Graph& graph) {
   for (const Graph::NodeEntry& node : graph.nodes()) {
     for (const auto& [port, edge] : node.inputs) {
       const Graph::NodeEntry& from = graph.nodes()[edge.node];
-      absl::StrAppend(&text, "  ", from.name, " -> ", node.name, " [label=\"", edge.port,
-                      edge.port == port ? "" : absl::StrCat(" as ", port), "\\n",
+      absl::StrAppend(&text, "  ", from.name, " -> ", node.name, " [label=\"  ", edge.port,
+                      edge.port == port ? "" : absl::StrCat(" as ", port), "\\n  ",
                       SpecText(from.specs.at(edge.port)), "\"];\n");
     }
   }

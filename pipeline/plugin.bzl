@@ -82,12 +82,13 @@ def embedded_comments(name, srcs, names = [], imports = []):
         alwayslink = 1,
     )
 
-def plugins(names, deps):
+def plugins(names, deps, copts = []):
     """The plugins of a folder: for each name, <name>.proto and <name>.cc beside this BUILD file.
 
     Args:
       names: the plugins; each becomes a target of its name, and all together //<folder>.
       deps: what their sources use; one list for all of them.
+      copts: how their sources are compiled.
     """
     imports = ["//pipeline:protos"]
     for name in names:
@@ -100,6 +101,7 @@ def plugins(names, deps):
         native.cc_library(
             name = name,
             srcs = [name + ".cc"],
+            copts = copts,
             deps = deps + [":" + name + "_proto", "//pipeline:registry"],
             alwayslink = 1,
             visibility = ["//visibility:public"],

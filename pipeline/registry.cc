@@ -76,6 +76,26 @@ std::unique_ptr<google::protobuf::Message> UnpackOptions(const google::protobuf:
   return options;
 }
 
+std::vector<google::protobuf::Any> PluginsIn(const google::protobuf::Any& plugin) {
+  std::vector<google::protobuf::Any> plugins;
+  const std::unique_ptr<google::protobuf::Message> options = UnpackOptions(plugin);
+  if (options == nullptr) return plugins;
+  const google::protobuf::Reflection& reflection = *options->GetReflection();
+  const auto add = [&](const google::protobuf::Message& message) {
+    plugins.push_back(static_cast<const google::protobuf::Any&>(message));
+  };
+  std::vector<const google::protobuf::FieldDescriptor*> fields;
+  reflection.ListFields(*options, &fields);
+  for (const google::protobuf::FieldDescriptor* field : fields) {
+    if (field->message_type() != google::protobuf::Any::descriptor()) continue;
+    if (!field->is_repeated()) add(reflection.GetMessage(*options, field));
+    for (int i = 0; field->is_repeated() && i < reflection.FieldSize(*options, field); ++i) {
+      add(reflection.GetRepeatedMessage(*options, field, i));
+    }
+  }
+  return plugins;
+}
+
 google::protobuf::Any PackOptions(const google::protobuf::Message& options) {
   google::protobuf::Any plugin;
   plugin.set_type_url(NameOfOptions(*options.GetDescriptor()).Url());

@@ -22,8 +22,8 @@ struct RunFacts {
   int64_t steps = 0;             // of TRAIN so far
   double seconds = 0;            // since the start
   double images_per_second = 0;  // in TRAIN
-  double startup_seconds = 0;    // from the start of the process to the end of the first step
-  std::string stopped;           // why the run ended before its last epoch; else empty
+  double startup_seconds = 0;  // from the start of the process to the start of the first TRAIN step
+  std::string stopped;         // why the run ended before its last epoch; else empty
 };
 
 void PrintHeader(const RunFacts& facts, Terminal* terminal);

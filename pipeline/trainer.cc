@@ -149,13 +149,14 @@ absl::Status Trainer::Pass(Phase phase, int64_t epoch, int64_t max_steps, Report
     step.samples = graph_.source().Samples(step.index);
     SeedGenerators(Hash({step.seed, static_cast<uint64_t>(step.epoch), static_cast<uint64_t>(phase),
                          static_cast<uint64_t>(step.index)}));
+    if (phase == TRAIN && steps_ == 0) startup_seconds_ = ProcessAge();
     status = graph_.Run(step);
     if (status.ok()) status = Learn(step);
     const bool first = step.index == 0 && (step.epoch == 0 || phase == TEST);
     if (status.ok() && first) status = ShowImages(phase);
     if (!status.ok()) break;
     images += static_cast<int64_t>(step.samples.size());
-    if (phase == TRAIN && steps_++ == 0) startup_seconds_ = ProcessAge();
+    if (phase == TRAIN) ++steps_;
     ShowProgress(step, started, images);
   }
   graph_.EndPhase(step, report);

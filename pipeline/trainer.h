@@ -68,7 +68,7 @@ class Trainer {
   int64_t steps_ = 0;         // TRAIN steps so far
   int64_t train_images_ = 0;  // seen in TRAIN
   double train_seconds_ = 0;
-  double startup_seconds_ = 0;  // to the end of the first step
+  double startup_seconds_ = 0;  // from the process's start to that of the first step
   double learning_rate_ = 0;
   double phase_images_per_second_ = 0;
   int64_t epochs_done_ = 0;

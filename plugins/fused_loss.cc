@@ -1,13 +1,50 @@
-// Fusion of losses: one weight tensor for all of them, and an account of what each contributes.
+// Fusion of losses: one weight for each label, factors for the terms, and an account of what each
+// contributes.
 #include <ATen/ATen.h>
-#include <torch/autograd.h>
+
+#include <algorithm>
+#include <cmath>
 
 #include "absl/strings/str_cat.h"
-#include "losses/loss.h"
+#include "absl/strings/str_join.h"
+#include "losses/dynamic_weights.h"
+#include "losses/fusion.h"
 #include "pipeline/stage.h"
 #include "plugins/fused_loss.pb.h"
 
 namespace plugins {
+namespace {
+
+// Norms cost one more backward pass for each term, so they are taken at every 16th step.
+constexpr int64_t kStepsBetweenNorms = 16;
+
+std::unique_ptr<losses::DynamicWeights> MakeDynamic(const FusedLossOptions& options) {
+  const int64_t terms = options.term_size();
+  switch (options.dynamic_loss_weighting()) {
+    case FusedLossOptions::UNCERTAINTY:
+      return losses::UncertaintyWeights(terms);
+    case FusedLossOptions::DWA:
+      return losses::DwaWeights(terms, options.dwa_temperature());
+    case FusedLossOptions::GRADNORM:
+      return losses::GradNormWeights(terms, options.gradnorm_alpha(), options.gradnorm_rate());
+    case FusedLossOptions::RANDOM:
+      return losses::RandomWeights(terms);
+    default:
+      return nullptr;
+  }
+}
+
+// "focal", or "focal+dice" for a sum.
+std::string NameOfTerm(const google::protobuf::Any& term) {
+  const std::string name = pipeline::NameOf(term).file;
+  std::vector<std::string> parts;
+  for (const google::protobuf::Any& part : pipeline::PluginsIn(term)) {
+    parts.push_back(NameOfTerm(part));
+  }
+  return parts.empty() ? name : absl::StrJoin(parts, "+");
+}
+
+}  // namespace
 
 class FusedLoss : public pipeline::Stage {
  public:
@@ -20,30 +57,46 @@ class FusedLoss : public pipeline::Stage {
                                    absl::StrCat("loss_weights has ", options.loss_weights_size(),
                                                 " values for ", options.term_size(), " terms"));
     }
-    auto fused = std::make_unique<FusedLoss>();
+    if (options.class_weight_size() > 0 && options.class_weights() != FusedLossOptions::NONE) {
+      return pipeline::OptionError("class_weight",
+                                   "class_weight: either a list or class_weights, not both");
+    }
+    if (options.has_hard_negative_threshold() && options.difficulty_weight() == 0) {
+      return pipeline::OptionError(
+          "hard_negative_threshold",
+          "hard_negative_threshold does nothing without difficulty_weight");
+    }
+    auto fused = std::make_unique<FusedLoss>(options);
     std::map<std::string, int> seen;
     for (int i = 0; i < options.term_size(); ++i) {
       auto loss = losses::Losses::Get().Create(options.term(i));
       if (!loss.ok()) return pipeline::Within(absl::StrCat("term[", i, "]"), loss.status());
-      std::string name = pipeline::NameOf(options.term(i)).file;
+      std::string name = NameOfTerm(options.term(i));
       const int count = ++seen[name];
       if (count > 1) absl::StrAppend(&name, "_", count);
-      fused->terms_.push_back({name, *std::move(loss),
-                               options.loss_weights_size() > 0 ? options.loss_weights(i) : 1.0});
+      const double weight = options.loss_weights_size() > 0 ? options.loss_weights(i) : 1.0;
+      fused->AddTerm(name, *std::move(loss), weight);
     }
     return fused;
   }
 
+  explicit FusedLoss(const FusedLossOptions& options)
+      : options_(options), dynamic_(MakeDynamic(options)) {}
+
   pipeline::Ports ports() const override { return {{"logits", "labels"}, {"total"}}; }
 
   absl::StatusOr<pipeline::Specs> Build(const pipeline::Specs& in,
-                                        pipeline::BuildContext*) override {
+                                        pipeline::BuildContext* context) override {
     const absl::Status fits = pipeline::CheckLabels(in.at("logits"), in.at("labels"));
     if (!fits.ok()) return fits;
+    losses::Classes classes = {in.at("logits").shape[1], {}};
+    if (context->data != nullptr) classes.images = context->data->class_counts[0];
     for (size_t i = 0; i < terms_.size(); ++i) {
-      const absl::Status checked = terms_[i].loss->Check(in.at("logits").shape[1]);
-      if (!checked.ok()) return pipeline::Within(absl::StrCat("term[", i, "]"), checked);
+      const absl::Status ready = terms_[i].loss->Prepare(classes);
+      if (!ready.ok()) return pipeline::Within(absl::StrCat("term[", i, "]"), ready);
     }
+    const absl::Status weighed = ChooseClassWeights(classes);
+    if (!weighed.ok()) return weighed;
     return pipeline::Specs{{"total", {at::kFloat, {}, 0}}};
   }
 
@@ -51,44 +104,42 @@ class FusedLoss : public pipeline::Stage {
                    pipeline::Tensors* out) override {
     const at::Tensor& logits = in.at("logits");
     const at::Tensor& labels = in.at("labels");
-    const absl::Status in_range = CheckRange(labels, logits.size(1));
-    if (!in_range.ok()) return in_range;
-    const at::Tensor ignored = labels == pipeline::kIgnoredLabel;
-    const at::Tensor weight = ignored.logical_not().to(logits.scalar_type());
-    const losses::LossInput input(step, logits, labels.masked_fill(ignored, 0), weight);
-    at::Tensor total = at::zeros({}, logits.options());
-    const bool training = step.phase == pipeline::TRAIN && logits.requires_grad();
-    std::vector<at::Tensor> norms;
-    for (Term& term : terms_) {
-      const losses::LossValue value = (*term.loss)(input);
-      const at::Tensor sum = value.sum.sum(), amount = value.weight.sum();
-      // Where nothing has weight the sum is 0, and so is the value.
-      const at::Tensor mean = sum / at::where(amount > 0, amount, at::ones_like(amount));
-      total = total + mean * term.weight;
-      term.live = mean.item<double>();
-      term.sum += sum.item<double>();
-      term.amount += amount.item<double>();
-      if (training) norms.push_back(GradientNorm(mean, logits) * term.weight);
-    }
-    if (training) AddShares(norms);
-    (*out)["total"] = total;
+    at::Tensor weight;
+    const absl::Status weighed =
+        losses::WeighLabels(labels, logits.size(1), class_weights_, &weight);
+    if (!weighed.ok()) return weighed;
+    if (options_.difficulty_weight() > 0) weight = WeighHardSamples(logits, labels, weight);
+    const std::vector<double> factors =
+        dynamic_ ? dynamic_->Factors(step) : std::vector<double>(terms_.size(), 1);
+    const losses::FusedValue value =
+        losses::Fuse(step, logits, labels, weight, PartsAt(step, factors));
+    const std::vector<double> means = Record(step, factors, value);
+    (*out)["total"] = value.total;
+    if (step.phase != pipeline::TRAIN) return absl::OkStatus();
+    Balance(step, logits, labels, weight, factors, means);
+    const at::Tensor extra = dynamic_ ? dynamic_->Extra(means) : at::Tensor();
+    if (extra.defined()) (*out)["total"] = value.total + extra;
     return absl::OkStatus();
   }
 
   void EndPhase(const pipeline::Step& step, const std::string& node,
                 pipeline::Report* report) override {
     double total = 0;
-    for (const Term& term : terms_) total += term.weight * Mean(term);
+    for (const Term& term : terms_) total += Weight(term) * Mean(term);
     report->Add(node + ".total", total);
     for (const Term& term : terms_) report->Add(absl::StrCat(node, ".", term.name), Mean(term));
-    for (const Term& term : terms_) report->Add("weight." + term.name, term.weight);
+    for (const Term& term : terms_) report->Add("weight." + term.name, Weight(term));
     if (step.phase == pipeline::TRAIN) {
       for (const Term& term : terms_) {
-        report->Add("gradient_share." + term.name, term.share / static_cast<double>(steps_));
+        report->Add("gradient_share." + term.name,
+                    shares_ == 0 ? 0 : term.share / static_cast<double>(shares_));
       }
     }
-    steps_ = 0;
-    for (Term& term : terms_) term.sum = term.amount = term.share = 0;
+    steps_ = shares_ = 0;
+    for (Term& term : terms_) {
+      term.factors = term.share = 0;
+      for (Part& part : term.parts) part.sum = part.amount = 0;
+    }
   }
 
   std::vector<std::pair<std::string, double>> Live() const override {
@@ -97,53 +148,163 @@ class FusedLoss : public pipeline::Stage {
     return values;
   }
 
+  torch::nn::Module* module() override { return dynamic_ ? dynamic_->module() : nullptr; }
+
  private:
+  struct Part {
+    losses::Loss* loss;
+    double weight;               // within the term
+    double now = 0;              // with the loss's own factor, at the last step
+    double sum = 0, amount = 0;  // over the phase
+  };
   struct Term {
     std::string name;
     std::unique_ptr<losses::Loss> loss;
-    double weight = 1;
-    double live = 0;             // value of the last step
-    double sum = 0, amount = 0;  // over the phase
-    double share = 0;            // sum over the phase's steps
+    double weight;
+    std::vector<Part> parts;  // the loss itself, unless it is a sum
+    bool is_sum = false;
+    double live = 0;     // value of the last step
+    double factors = 0;  // sum over the phase's steps of what the weight was multiplied by
+    double share = 0;    // sum over the steps at which norms were taken
   };
 
-  // Losses index memory by label, so a wrong one must not get that far.
-  static absl::Status CheckRange(const at::Tensor& labels, int64_t classes) {
-    if (labels.numel() == 0) return absl::OkStatus();
-    const at::Tensor wrong =
-        ((labels < 0) & (labels != pipeline::kIgnoredLabel)) | (labels >= classes);
-    if (!wrong.any().item<bool>()) return absl::OkStatus();
-    return absl::InvalidArgumentError(absl::StrCat("labels must be in [0, ", classes, ") or ",
-                                                   pipeline::kIgnoredLabel, " (ignored); got ",
-                                                   labels.masked_select(wrong)[0].item<int64_t>()));
+  void AddTerm(const std::string& name, std::unique_ptr<losses::Loss> loss, double weight) {
+    Term term = {name, std::move(loss), weight, {}};
+    Flatten(term.loss.get(), 1, &term.parts);
+    term.is_sum = term.parts[0].loss != term.loss.get();
+    terms_.push_back(std::move(term));
   }
 
-  static double Mean(const Term& term) {
-    if (term.amount == 0) return 0;
-    return term.sum / term.amount;
+  static void Flatten(losses::Loss* loss, double weight, std::vector<Part>* parts) {
+    const auto inner = loss->parts();
+    if (inner.empty()) parts->push_back({loss, weight});
+    for (const auto& [part, factor] : inner) Flatten(part, weight * factor, parts);
   }
 
-  static at::Tensor GradientNorm(const at::Tensor& value, const at::Tensor& logits) {
-    if (!value.requires_grad()) return at::zeros({}, logits.options());
-    const auto gradients =
-        torch::autograd::grad({value}, {logits}, {}, /*retain_graph=*/true, /*create_graph=*/false,
-                              /*allow_unused=*/true);
-    return gradients[0].defined() ? gradients[0].norm() : at::zeros({}, logits.options());
+  absl::Status ChooseClassWeights(const losses::Classes& classes) {
+    class_weights_.assign(options_.class_weight().begin(), options_.class_weight().end());
+    if (!class_weights_.empty() && static_cast<int64_t>(class_weights_.size()) != classes.count) {
+      return pipeline::OptionError(
+          "class_weight", absl::StrCat("class_weight has ", class_weights_.size(), " values for ",
+                                       classes.count, " classes"));
+    }
+    if (options_.class_weights() == FusedLossOptions::NONE) return absl::OkStatus();
+    absl::StatusOr<std::vector<double>> balanced = losses::BalancedWeights(classes);
+    if (!balanced.ok()) {
+      return pipeline::OptionError("class_weights",
+                                   absl::StrCat("class_weights: ", balanced.status().message()));
+    }
+    class_weights_ = *std::move(balanced);
+    if (options_.class_weights() == FusedLossOptions::BALANCED) return absl::OkStatus();
+    const double beta = options_.effective_number_beta();
+    double sum = 0;
+    for (int64_t c = 0; c < classes.count; ++c) {
+      const auto count = static_cast<double>(classes.images[c]);
+      sum += class_weights_[c] = (1 - beta) / (1 - std::pow(beta, count));
+    }
+    for (double& weight : class_weights_) weight *= static_cast<double>(classes.count) / sum;
+    return absl::OkStatus();
   }
 
-  // A term's share: its weighted norm over the sum of all.
-  void AddShares(const std::vector<at::Tensor>& norms) {
-    const at::Tensor values = at::stack(norms).to(at::kCPU, at::kDouble);
-    const double sum = values.sum().item<double>();
-    for (size_t i = 0; i < terms_.size(); ++i) {
-      const double norm = values[static_cast<int64_t>(i)].item<double>();
-      terms_[i].share += sum > 0 ? norm / sum : 1.0 / static_cast<double>(terms_.size());
+  at::Tensor WeighHardSamples(const at::Tensor& logits, const at::Tensor& labels,
+                              const at::Tensor& weight) const {
+    const at::Tensor p = logits.detach().to(at::kFloat).softmax(1);
+    const at::Tensor wrong = p.scatter(1, labels.clamp_min(0).unsqueeze(1), 0).amax(1);
+    const at::Tensor factor =
+        1 + options_.difficulty_weight() * (wrong > options_.hard_negative_threshold());
+    return weight.defined() ? weight * factor : factor.to(at::kFloat);
+  }
+
+  // Every part of every term, with all of its factors.
+  std::vector<losses::Term> PartsAt(const pipeline::Step& step,
+                                    const std::vector<double>& factors) {
+    std::vector<losses::Term> parts;
+    for (size_t k = 0; k < terms_.size(); ++k) {
+      for (Part& part : terms_[k].parts) {
+        part.now = part.weight * part.loss->WeightAt(step);
+        parts.push_back({part.loss, terms_[k].weight * factors[k] * part.now});
+      }
+    }
+    return parts;
+  }
+
+  // Adds up what the phase reports; returns each term's value with its fixed weights.
+  std::vector<double> Record(const pipeline::Step&, const std::vector<double>& factors,
+                             const losses::FusedValue& value) {
+    std::vector<double> means;
+    size_t i = 0;
+    for (size_t k = 0; k < terms_.size(); ++k) {
+      Term& term = terms_[k];
+      double mean = 0, raw = 0;
+      for (Part& part : term.parts) {
+        part.sum += value.sums[i];
+        part.amount += value.amounts[i];
+        const double own = value.amounts[i] > 0 ? value.sums[i] / value.amounts[i] : 0;
+        raw += own * (term.is_sum ? part.now : 1);
+        mean += own * part.now;
+        ++i;
+      }
+      term.live = raw;
+      term.factors += factors[k] * (term.is_sum ? 1 : term.parts[0].now);
+      means.push_back(term.weight * mean);
     }
     ++steps_;
+    return means;
   }
 
+  // Takes gradient norms where they are due, and lets the factors follow.
+  void Balance(const pipeline::Step& step, const at::Tensor& logits, const at::Tensor& labels,
+               const at::Tensor& weight, const std::vector<double>& factors,
+               const std::vector<double>& means) {
+    const bool wanted = dynamic_ && dynamic_->wants_norms();
+    std::vector<double> norms;
+    if (wanted || step.index % kStepsBetweenNorms == 0) {
+      norms = TermNorms(step, logits, labels, weight);
+      AddShares(factors, norms);
+    }
+    if (dynamic_) dynamic_->Observe(step, means, norms);
+  }
+
+  // Of each term with its fixed weights.
+  std::vector<double> TermNorms(const pipeline::Step& step, const at::Tensor& logits,
+                                const at::Tensor& labels, const at::Tensor& weight) const {
+    std::vector<double> norms;
+    for (const Term& term : terms_) {
+      std::vector<losses::Term> parts;
+      for (const Part& part : term.parts) parts.push_back({part.loss, term.weight * part.now});
+      norms.push_back(losses::GradientNorm(step, logits, labels, weight, parts));
+    }
+    return norms;
+  }
+
+  void AddShares(const std::vector<double>& factors, const std::vector<double>& norms) {
+    double sum = 0;
+    for (size_t k = 0; k < terms_.size(); ++k) sum += factors[k] * norms[k];
+    for (size_t k = 0; k < terms_.size(); ++k) {
+      terms_[k].share +=
+          sum > 0 ? factors[k] * norms[k] / sum : 1.0 / static_cast<double>(terms_.size());
+    }
+    ++shares_;
+  }
+
+  // Over the phase.
+  double Weight(const Term& term) const {
+    return steps_ == 0 ? term.weight : term.weight * term.factors / static_cast<double>(steps_);
+  }
+  static double Mean(const Term& term) {
+    double mean = 0;
+    for (const Part& part : term.parts) {
+      if (part.amount > 0) mean += (term.is_sum ? part.now : 1) * part.sum / part.amount;
+    }
+    return mean;
+  }
+
+  const FusedLossOptions options_;
+  std::vector<double> class_weights_;  // none, or one for each class
   std::vector<Term> terms_;
-  int64_t steps_ = 0;
+  std::unique_ptr<losses::DynamicWeights> dynamic_;  // nothing if the weights are fixed
+  int64_t steps_ = 0;                                // of the phase
+  int64_t shares_ = 0;                               // steps at which norms were taken
 };
 
 REGISTER_PLUGIN(pipeline::Stages, FusedLoss);

@@ -54,7 +54,9 @@ TEST(Libraries, ParallelLoopsRunOnSeveralThreads) {
 TEST(Device, FallsBackToTheProcessor) {
   const auto device = pipeline::ChooseDevice("AUTO");
   ASSERT_TRUE(device.ok());
-  if (!at::hasCUDA() || access("/dev/nvidiactl", F_OK) != 0) EXPECT_EQ(*device, "cpu");
+  if (!at::hasCUDA() || access("/dev/nvidiactl", F_OK) != 0) {
+    EXPECT_EQ(*device, "cpu");
+  }
 }
 
 }  // namespace

@@ -1,0 +1,77 @@
+// The fast form of a loss on the processor: one cache-sized block of pixels at a time, all losses
+// of a fusion on the same block. A loss may offer it beside its tensor form (Loss::pixel_form or
+// ratio_form); both are tested equal. Loops go into pipeline::Vectorized.
+//
+// Gradients are collected as dL/dp_c and dL/dlog p_y, from which the fusion makes dL/dz once.
+#ifndef LOSSES_BLOCK_H_
+#define LOSSES_BLOCK_H_
+
+#include <cstdint>
+
+namespace losses {
+
+// Planes are [classes][stride]; other arrays [stride]. `stride` is a multiple of 16, and loops may
+// run over all of it: what lies beyond the block's pixels is valid and counts nothing.
+struct Block {
+  int classes = 0;
+  int stride = 0;
+  const float* p = nullptr;       // plane: probabilities
+  const int32_t* y = nullptr;     // the target class
+  const float* log_y = nullptr;   // log p of the target class
+  const float* p_y = nullptr;     // p of the target class
+  const float* rest_y = nullptr;  // 1 - p of the target class, exact also where p_y is nearly 1
+  // Sum of p over the classes with p <= 1/2: where a class has p > 1/2, exactly 1 - p of that
+  // class.
+  const float* rest = nullptr;
+
+  float* value = nullptr;  // += the loss of each pixel
+  float* dp = nullptr;     // plane: += scale dL/dp_c
+  float* dlog = nullptr;   // += scale dL/dlog p_y
+  // += scale (1 - p_c) dL/dp_c for the class with p_c > 1/2: instead of dp for losses whose slope
+  // grows as 1 / (1 - p_c).
+  float* dtop = nullptr;
+
+  int64_t epoch = 0;  // for losses that change over time
+};
+
+// A loss that is a mean over pixels. Weights are the fusion's.
+class PixelLoss {
+ public:
+  virtual ~PixelLoss() = default;
+  // Whether Add writes dp or dtop; if no loss of a fusion does, both are left out.
+  virtual bool uses_dp() const { return true; }
+  virtual void Add(const Block& block, float scale) const = 0;
+};
+
+// What a loss of ratios sees of a unit (an image, or the whole batch): weighted sums over its
+// pixels by class, [classes] each. Weights are divided by their mean over the unit
+// (losses/overlap.h).
+struct ClassSums {
+  int classes = 0;
+  double amount = 0;                  // sum of the divided weights
+  const double* both = nullptr;       // sum of p t
+  const double* p = nullptr;          // sum of p
+  const double* p_squared = nullptr;  // sum of p^2
+  const double* t = nullptr;          // sum of t
+};
+
+// dL/dp_c of a pixel = constant[c] + (on_target[c] where t = c) + times_p[c] p_c; [classes] each,
+// zero at first.
+struct RatioGradient {
+  double* constant = nullptr;
+  double* on_target = nullptr;
+  double* times_p = nullptr;
+};
+
+// A loss of ratios of class sums, a mean over units.
+class RatioLoss {
+ public:
+  virtual ~RatioLoss() = default;
+  virtual bool whole_batch() const = 0;  // or image by image
+  // The loss of one unit and its gradient.
+  virtual double Ratio(const ClassSums& sums, const RatioGradient& gradient) const = 0;
+};
+
+}  // namespace losses
+
+#endif  // LOSSES_BLOCK_H_

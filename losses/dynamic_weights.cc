@@ -1,0 +1,193 @@
+// Four ways to weigh terms anew.
+#include "losses/dynamic_weights.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+#include <torch/nn/module.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace losses {
+namespace {
+
+std::vector<double> ToVector(const at::Tensor& tensor) {
+  const at::Tensor flat = tensor.detach().to(at::kCPU, at::kDouble).contiguous();
+  return {flat.data_ptr<double>(), flat.data_ptr<double>() + flat.numel()};
+}
+
+at::Tensor Doubles(int64_t count, double value) { return at::full({count}, value, at::kDouble); }
+
+// K softmax(x).
+std::vector<double> Shares(std::vector<double> x) {
+  const double top = *std::max_element(x.begin(), x.end());
+  double sum = 0;
+  for (double& value : x) sum += value = std::exp(value - top);
+  for (double& value : x) value *= static_cast<double>(x.size()) / sum;
+  return x;
+}
+
+// A number in (0, 1), from the upper 53 bits.
+double Uniform(uint64_t hash) {
+  return (static_cast<double>(hash >> 11) + 0.5) / 9007199254740992.0;
+}
+
+class Uncertainty : public DynamicWeights {
+ public:
+  explicit Uncertainty(int64_t terms)
+      : log_variance_(module_.register_parameter("log_variance", at::zeros({terms}))) {}
+
+  std::vector<double> Factors(const pipeline::Step&) override {
+    return ToVector((-log_variance_).exp());
+  }
+
+  // exp(-s_k) L_k is in the total already, as a function of the logits; as one of s_k it is added
+  // here, less its value.
+  at::Tensor Extra(const std::vector<double>& values) override {
+    const at::Tensor fixed = at::tensor(values, log_variance_.options().requires_grad(false));
+    const at::Tensor scaled = ((-log_variance_).exp() * fixed).sum();
+    return scaled - scaled.detach() + log_variance_.sum() / 2;
+  }
+
+  torch::nn::Module* module() override { return &module_; }
+
+ private:
+  torch::nn::Module module_;
+  at::Tensor log_variance_;
+};
+
+class Dwa : public DynamicWeights {
+ public:
+  Dwa(int64_t terms, double temperature)
+      : temperature_(temperature),
+        sums_(module_.register_buffer("epoch_sums", Doubles(terms, 0))),
+        last_(module_.register_buffer("last_means", Doubles(terms, 0))),
+        before_(module_.register_buffer("means_before", Doubles(terms, 0))),
+        counts_(module_.register_buffer("counts", at::zeros({2}, at::kLong))) {}
+
+  std::vector<double> Factors(const pipeline::Step& step) override {
+    if (step.phase == pipeline::TRAIN) Roll(step.epoch);
+    std::vector<double> last = ToVector(last_), before = ToVector(before_);
+    std::vector<double> ratios(last.size(), 1);
+    for (size_t k = 0; k < last.size(); ++k) {
+      if (before[k] == 0) return ratios;
+      ratios[k] = last[k] / before[k] / temperature_;
+    }
+    return Shares(ratios);
+  }
+
+  void Observe(const pipeline::Step&, const std::vector<double>& values,
+               const std::vector<double>&) override {
+    const c10::NoGradGuard no_gradients;
+    sums_.add_(at::tensor(values, at::kDouble).to(sums_.device()));
+    counts_[1] += 1;
+  }
+
+  torch::nn::Module* module() override { return &module_; }
+
+ private:
+  // At the first step of an epoch, the means of the one that ended become the last.
+  void Roll(int64_t epoch) {
+    const auto steps = counts_[1].item<int64_t>();
+    if (counts_[0].item<int64_t>() == epoch || steps == 0) return;
+    const c10::NoGradGuard no_gradients;
+    before_.copy_(last_);
+    last_.copy_(sums_ / static_cast<double>(steps));
+    sums_.zero_();
+    counts_[0] = epoch;
+    counts_[1] = 0;
+  }
+
+  torch::nn::Module module_;
+  const double temperature_;
+  at::Tensor sums_, last_, before_;
+  at::Tensor counts_;  // the epoch, and its steps so far
+};
+
+class GradNorm : public DynamicWeights {
+ public:
+  GradNorm(int64_t terms, double alpha, double rate)
+      : alpha_(alpha),
+        rate_(rate),
+        factors_(module_.register_buffer("factors", Doubles(terms, 1))),
+        first_(module_.register_buffer("first_values", Doubles(terms, 0))) {}
+
+  std::vector<double> Factors(const pipeline::Step&) override { return ToVector(factors_); }
+  bool wants_norms() const override { return true; }
+
+  void Observe(const pipeline::Step&, const std::vector<double>& values,
+               const std::vector<double>& norms) override {
+    std::vector<double> factors = ToVector(factors_), first = ToVector(first_);
+    const auto count = static_cast<double>(factors.size());
+    if (first[0] == 0) first = values;
+    double mean_norm = 0, mean_ratio = 0;
+    for (size_t k = 0; k < factors.size(); ++k) {
+      // A term that is solved, or that no logit moves, says nothing about balance.
+      if (!(values[k] > 0) || !(first[k] > 0) || !(norms[k] > 0)) return;
+      mean_norm += factors[k] * norms[k] / count;
+      mean_ratio += values[k] / first[k] / count;
+    }
+    double sum = 0;
+    for (size_t k = 0; k < factors.size(); ++k) {
+      const double wanted = mean_norm * std::pow(values[k] / first[k] / mean_ratio, alpha_);
+      factors[k] *= std::exp(rate_ * std::log(wanted / (factors[k] * norms[k])));
+      sum += factors[k];
+    }
+    for (double& factor : factors) factor *= count / sum;
+    const c10::NoGradGuard no_gradients;
+    factors_.copy_(at::tensor(factors, at::kDouble));
+    first_.copy_(at::tensor(first, at::kDouble));
+  }
+
+  torch::nn::Module* module() override { return &module_; }
+
+ private:
+  torch::nn::Module module_;
+  const double alpha_, rate_;
+  at::Tensor factors_, first_;
+};
+
+class Random : public DynamicWeights {
+ public:
+  explicit Random(int64_t terms) : terms_(terms) {}
+
+  std::vector<double> Factors(const pipeline::Step& step) override {
+    if (step.phase != pipeline::TRAIN) return std::vector<double>(terms_, 1);
+    std::vector<double> normals;
+    for (int64_t k = 0; k < terms_; ++k) {
+      const auto draw = [&](uint64_t which) {
+        return Uniform(
+            pipeline::Hash({step.seed, static_cast<uint64_t>(step.epoch),
+                            static_cast<uint64_t>(step.index), static_cast<uint64_t>(k), which}));
+      };
+      // Box and Muller.
+      normals.push_back(std::sqrt(-2 * std::log(draw(0))) * std::cos(2 * M_PI * draw(1)));
+    }
+    return Shares(normals);
+  }
+
+  torch::nn::Module* module() override { return nullptr; }
+
+ private:
+  const int64_t terms_;
+};
+
+}  // namespace
+
+std::unique_ptr<DynamicWeights> UncertaintyWeights(int64_t terms) {
+  return std::make_unique<Uncertainty>(terms);
+}
+
+std::unique_ptr<DynamicWeights> DwaWeights(int64_t terms, double temperature) {
+  return std::make_unique<Dwa>(terms, temperature);
+}
+
+std::unique_ptr<DynamicWeights> GradNormWeights(int64_t terms, double alpha, double rate) {
+  return std::make_unique<GradNorm>(terms, alpha, rate);
+}
+
+std::unique_ptr<DynamicWeights> RandomWeights(int64_t terms) {
+  return std::make_unique<Random>(terms);
+}
+
+}  // namespace losses

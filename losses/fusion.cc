@@ -1,0 +1,174 @@
+// Which losses take which form, and the autograd node of those in blocks.
+#include "losses/fusion.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <c10/core/GradMode.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <atomic>
+
+#include "absl/strings/str_cat.h"
+#include "losses/block_fusion.h"
+
+namespace losses {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+// What the node computes; lives as long as the call that makes it.
+struct BlockCall {
+  const at::Tensor& labels;
+  const at::Tensor& weight;
+  int64_t epoch;
+  const std::vector<BlockTerm>& terms;
+  bool with_gradient;
+  BlockResult result;
+};
+
+class BlockNode : public torch::autograd::Function<BlockNode> {
+ public:
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& logits, BlockCall* call) {
+    call->result = FuseBlocks(logits, call->labels, call->weight, call->epoch, call->terms,
+                              call->with_gradient);
+    if (call->with_gradient) context->save_for_backward({call->result.gradient});
+    double total = 0;
+    for (size_t k = 0; k < call->terms.size(); ++k) {
+      const double amount = call->result.amounts[k];
+      if (amount > 0) total += call->terms[k].weight * call->result.sums[k] / amount;
+    }
+    return at::scalar_tensor(total, logits.options());
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& incoming) {
+    TORCH_CHECK(!c10::GradMode::is_enabled(),
+                "the block form of a loss has no second derivative: use its tensor form");
+    const at::Tensor gradient = context->get_saved_variables()[0];
+    // Nearly always 1, and a pass over memory is saved.
+    const bool one = incoming[0].item<float>() == 1;
+    return {one ? gradient : gradient * incoming[0], at::Tensor()};
+  }
+};
+
+bool HasBlockForm(const Loss& loss) {
+  return loss.pixel_form() != nullptr || loss.ratio_form() != nullptr;
+}
+
+at::Tensor Widened(const at::Tensor& logits) {
+  const bool half = logits.scalar_type() == at::kHalf || logits.scalar_type() == at::kBFloat16;
+  return half ? logits.to(at::kFloat) : logits;
+}
+
+// Adds the terms at `which` through LibTorch's operators.
+void AddTensorForms(const LossInput& input, const std::vector<Term>& terms,
+                    const std::vector<size_t>& which, FusedValue* fused) {
+  for (const size_t k : which) {
+    const LossValue value = (*terms[k].loss)(input);
+    const at::Tensor sum = value.sum.sum(), amount = value.weight.sum();
+    // Where nothing has weight the sum is 0, and so is the mean.
+    const at::Tensor mean = sum / at::where(amount > 0, amount, at::ones_like(amount));
+    fused->total = fused->total + mean * terms[k].weight;
+    fused->sums[k] = sum.item<double>();
+    fused->amounts[k] = amount.item<double>();
+  }
+}
+
+LossInput InputOf(const pipeline::Step& step, const at::Tensor& logits, const at::Tensor& labels,
+                  const at::Tensor& weight) {
+  if (!weight.defined()) {
+    return LossInput(step, logits, labels, at::ones(labels.sizes(), logits.options()));
+  }
+  return LossInput(step, logits, labels.clamp_min(0), weight.to(logits.scalar_type()));
+}
+
+}  // namespace
+
+absl::Status WeighLabels(const at::Tensor& labels, int64_t classes,
+                         const std::vector<double>& class_weights, at::Tensor* weight) {
+  *weight = at::Tensor();
+  if (labels.numel() == 0) return absl::OkStatus();
+  const auto [least, greatest] = labels.aminmax();
+  const auto low = least.item<int64_t>(), high = greatest.item<int64_t>();
+  if (low < 0 || high >= classes) {
+    // Losses index memory by label, so a wrong one must not get that far.
+    const at::Tensor wrong =
+        ((labels < 0) & (labels != pipeline::kIgnoredLabel)) | (labels >= classes);
+    if (wrong.any().item<bool>()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("labels must be in [0, ", classes, ") or ", pipeline::kIgnoredLabel,
+                       " (ignored); got ", labels.masked_select(wrong)[0].item<int64_t>()));
+    }
+  }
+  if (low >= 0 && class_weights.empty()) return absl::OkStatus();
+  if (class_weights.empty()) {
+    *weight = (labels >= 0).to(at::kFloat);
+    return absl::OkStatus();
+  }
+  std::vector<float> table(class_weights.begin(), class_weights.end());
+  if (labels.is_cpu() && labels.is_contiguous()) {
+    *weight = at::empty(labels.sizes(), at::kFloat);
+    const int64_t* from = labels.data_ptr<int64_t>();
+    float* to = weight->data_ptr<float>();
+    at::parallel_for(0, labels.numel(), 1 << 15, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) to[i] = from[i] < 0 ? 0 : table[from[i]];
+    });
+    return absl::OkStatus();
+  }
+  const at::Tensor by_class = at::tensor(table, at::kFloat).to(labels.device());
+  *weight = by_class.index({labels.clamp_min(0)}) * (labels >= 0);
+  return absl::OkStatus();
+}
+
+FusedValue Fuse(const pipeline::Step& step, const at::Tensor& logits, const at::Tensor& labels,
+                const at::Tensor& weight, const std::vector<Term>& terms, bool use_blocks) {
+  const at::Tensor wide = Widened(logits);
+  use_blocks = use_blocks && wide.is_cpu() && wide.scalar_type() == at::kFloat;
+  std::vector<size_t> in_blocks, others;
+  std::vector<BlockTerm> block_terms;
+  for (size_t k = 0; k < terms.size(); ++k) {
+    const Loss& loss = *terms[k].loss;
+    if (!use_blocks || !HasBlockForm(loss)) {
+      others.push_back(k);
+      continue;
+    }
+    in_blocks.push_back(k);
+    block_terms.push_back({loss.pixel_form(), loss.ratio_form(), terms[k].weight});
+  }
+  FusedValue fused = {at::Tensor(), std::vector<double>(terms.size()),
+                      std::vector<double>(terms.size())};
+  if (in_blocks.empty()) {
+    fused.total = at::zeros({}, wide.options());
+  } else {
+    const at::Tensor ready = labels.contiguous();
+    const at::Tensor weights = weight.defined() ? weight.contiguous() : weight;
+    BlockCall call = {ready,
+                      weights,
+                      step.epoch,
+                      block_terms,
+                      c10::GradMode::is_enabled() && wide.requires_grad(),
+                      {}};
+    fused.total = BlockNode::apply(wide, &call);
+    for (size_t i = 0; i < in_blocks.size(); ++i) {
+      fused.sums[in_blocks[i]] = call.result.sums[i];
+      fused.amounts[in_blocks[i]] = call.result.amounts[i];
+    }
+  }
+  if (!others.empty()) AddTensorForms(InputOf(step, wide, labels, weight), terms, others, &fused);
+  return fused;
+}
+
+double GradientNorm(const pipeline::Step& step, const at::Tensor& logits, const at::Tensor& labels,
+                    const at::Tensor& weight, const std::vector<Term>& terms) {
+  const c10::AutoGradMode on(true);
+  const at::Tensor leaf = logits.detach().requires_grad_();
+  const at::Tensor total = Fuse(step, leaf, labels, weight, terms).total;
+  if (!total.requires_grad()) return 0;
+  const at::Tensor gradient =
+      torch::autograd::grad({total}, {leaf}, {}, /*retain_graph=*/false,
+                            /*create_graph=*/false, /*allow_unused=*/true)[0];
+  return gradient.defined() ? gradient.norm().item<double>() : 0;
+}
+
+}  // namespace losses

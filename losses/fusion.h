@@ -1,0 +1,46 @@
+// Weighted sums of losses over one batch, with gradients: losses that offer a block form are
+// computed together, block by block, as one autograd node; the others through LibTorch's operators.
+#ifndef LOSSES_FUSION_H_
+#define LOSSES_FUSION_H_
+
+#include <vector>
+
+#include "absl/status/status.h"
+#include "losses/loss.h"
+
+namespace losses {
+
+// A loss and its factor in the sum.
+struct Term {
+  Loss* loss = nullptr;
+  double weight = 1;
+};
+
+// What the labels of a batch weigh: 0 where ignored, else the class's weight (1 without
+// `class_weights`). `weight` is undefined where every label weighs 1. A label outside [0, classes)
+// that is not pipeline::kIgnoredLabel is an error.
+absl::Status WeighLabels(const at::Tensor& labels, int64_t classes,
+                         const std::vector<double>& class_weights, at::Tensor* weight);
+
+struct FusedValue {
+  at::Tensor total;             // scalar: sum of weight * mean, differentiable
+  std::vector<double> sums;     // of each term, weighted as by LossValue
+  std::vector<double> amounts;  // and the weights' sums; mean = sum / amount, 0 where amount is 0
+};
+
+// logits: [N, C] or [N, C, H, W]. labels: int64 [N] or [N, H, W], checked by WeighLabels. weight:
+// of the labels' shape and the logits' (widened) type, or undefined.
+//
+// The block form needs float32 (or half precision, which is widened) on the processor; its value
+// does not depend on the number of threads. It has no second derivative and says so. With
+// `use_blocks` false every loss takes its tensor form.
+FusedValue Fuse(const pipeline::Step& step, const at::Tensor& logits, const at::Tensor& labels,
+                const at::Tensor& weight, const std::vector<Term>& terms, bool use_blocks = true);
+
+// The norm of the sum's gradient with respect to the logits.
+double GradientNorm(const pipeline::Step& step, const at::Tensor& logits, const at::Tensor& labels,
+                    const at::Tensor& weight, const std::vector<Term>& terms);
+
+}  // namespace losses
+
+#endif  // LOSSES_FUSION_H_

@@ -1,0 +1,145 @@
+// Dynamic weights: against a reference over 20 steps, and on a fusion that one term drowns.
+#include "losses/dynamic_weights.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+#include <gtest/gtest.h>
+#include <torch/autograd.h>
+#include <torch/nn/module.h>
+#include <torch/utils.h>
+
+#include <cmath>
+
+#include "losses/fusion.h"
+#include "tests/oracle.h"
+#include "tests/testing.h"
+
+namespace {
+
+using losses::DynamicWeights;
+using nlohmann::json;
+using pipeline::Step;
+
+Step StepAt(int64_t index, const json& oracle) {
+  const auto in_epoch = oracle["steps_in_epoch"].get<int64_t>();
+  Step step;
+  step.epoch = index / in_epoch;
+  step.index = index % in_epoch;
+  step.seed = oracle["seed"];
+  return step;
+}
+
+void ExpectFactors(DynamicWeights* weights, const std::string& method, double tolerance) {
+  const json oracle = testing_support::ReadOracle("losses/testdata/dynamic_weights.json");
+  ASSERT_EQ(oracle["values"].size(), 20);
+  for (int64_t i = 0; i < 20; ++i) {
+    const Step step = StepAt(i, oracle);
+    const auto expected = oracle["factors"][method][i].get<std::vector<double>>();
+    const std::vector<double> factors = weights->Factors(step);
+    ASSERT_EQ(factors.size(), expected.size());
+    for (size_t k = 0; k < factors.size(); ++k) {
+      EXPECT_NEAR(factors[k], expected[k], tolerance * expected[k]) << method << " step " << i;
+    }
+    const auto values = oracle["values"][i].get<std::vector<double>>();
+    weights->Observe(step, values, oracle["norms"][i].get<std::vector<double>>());
+    const at::Tensor extra = weights->Extra(values);
+    if (!extra.defined()) continue;
+    // One step of gradient descent on the parameters, of size 0.05.
+    at::Tensor parameter = weights->module()->parameters()[0];
+    const at::Tensor gradient = torch::autograd::grad({extra}, {parameter})[0];
+    const c10::NoGradGuard no_gradients;
+    parameter -= 0.05 * gradient;
+  }
+}
+
+// Sums of 20 terms in float64; the learned s are float32.
+TEST(DynamicWeights, UncertaintyEqualsItsReference) {
+  ExpectFactors(losses::UncertaintyWeights(3).get(), "uncertainty", 1e-5);
+}
+TEST(DynamicWeights, DwaEqualsItsReference) {
+  ExpectFactors(losses::DwaWeights(3, 2).get(), "dwa", 1e-12);
+}
+TEST(DynamicWeights, GradNormEqualsItsReference) {
+  ExpectFactors(losses::GradNormWeights(3, 1.5, 0.1).get(), "gradnorm", 1e-12);
+}
+TEST(DynamicWeights, RandomEqualsItsReference) {
+  ExpectFactors(losses::RandomWeights(3).get(), "random", 1e-12);
+}
+
+// Copies parameters and buffers by name, as a checkpoint does.
+void CopyState(DynamicWeights* from, DynamicWeights* to) {
+  const c10::NoGradGuard no_gradients;
+  for (const auto& item : from->module()->named_parameters()) {
+    to->module()->named_parameters()[item.key()].copy_(item.value());
+  }
+  for (const auto& item : from->module()->named_buffers()) {
+    to->module()->named_buffers()[item.key()].copy_(item.value());
+  }
+}
+
+TEST(DynamicWeights, KeepTheirStateInTheModule) {
+  const json oracle = testing_support::ReadOracle("losses/testdata/dynamic_weights.json");
+  const auto makers = {+[] { return losses::DwaWeights(3, 2); },
+                       +[] { return losses::GradNormWeights(3, 1.5, 0.1); }};
+  for (const auto& make : makers) {
+    auto whole = make(), first = make(), second = make();
+    for (int64_t i = 0; i < 20; ++i) {
+      const Step step = StepAt(i, oracle);
+      const auto values = oracle["values"][i].get<std::vector<double>>();
+      const auto norms = oracle["norms"][i].get<std::vector<double>>();
+      DynamicWeights* interrupted = i < 12 ? first.get() : second.get();
+      if (i == 12) CopyState(first.get(), second.get());
+      EXPECT_EQ(whole->Factors(step), interrupted->Factors(step)) << i;
+      whole->Observe(step, values, norms);
+      interrupted->Observe(step, values, norms);
+    }
+  }
+}
+
+// A planted problem: two samples, a term for each, the first of 1000 times the scale, and steps of
+// a fixed length (as with clipped gradients). Fixed weights spend them on the first sample until it
+// is solved to three digits. Returns the probability of the second's class after 250 steps.
+double SecondSampleLearns(DynamicWeights* weights) {
+  const auto loss = *losses::Losses::Get().Create(
+      testing_support::PluginOf("losses/CategoricalCrossEntropy", ""));
+  at::Tensor logits = at::zeros({2, 2}, at::kDouble).requires_grad_();
+  const at::Tensor labels[] = {at::tensor({0, -100}, at::kLong), at::tensor({-100, 0}, at::kLong)};
+  const double scales[] = {1000, 1};
+  for (int i = 0; i < 250; ++i) {
+    Step step;
+    step.index = i;
+    const std::vector<double> factors =
+        weights == nullptr ? std::vector<double>{1, 1} : weights->Factors(step);
+    std::vector<double> values, norms;
+    at::Tensor total = at::zeros({}, at::kDouble);
+    for (int k = 0; k < 2; ++k) {
+      const at::Tensor weight = (labels[k] >= 0).to(at::kDouble);
+      const std::vector<losses::Term> term = {{loss.get(), scales[k]}};
+      const auto value = losses::Fuse(step, logits, labels[k], weight, term);
+      values.push_back(value.total.item<double>());
+      norms.push_back(losses::GradientNorm(step, logits, labels[k], weight, term));
+      total = total + value.total * factors[k];
+    }
+    if (weights != nullptr) weights->Observe(step, values, norms);
+    const at::Tensor extra = weights == nullptr ? at::Tensor() : weights->Extra(values);
+    std::vector<at::Tensor> parameters = {logits};
+    if (extra.defined()) {
+      total = total + extra;
+      parameters.push_back(weights->module()->parameters()[0]);
+    }
+    const auto gradients = torch::autograd::grad({total}, parameters);
+    const c10::NoGradGuard no_gradients;
+    logits -= 0.02 * gradients[0] / gradients[0].norm();
+    // Adam's first steps are of this kind.
+    if (extra.defined()) parameters[1] -= 0.05 * gradients[1].sign();
+  }
+  return logits.softmax(1)[1][0].item<double>();
+}
+
+TEST(DynamicWeights, RepairATermThatDrownsTheOther) {
+  EXPECT_LT(SecondSampleLearns(nullptr), 0.65);
+  EXPECT_GT(SecondSampleLearns(losses::GradNormWeights(2, 0, 0.1).get()), 0.9);
+  EXPECT_GT(SecondSampleLearns(losses::UncertaintyWeights(2).get()), 0.8);
+}
+
+}  // namespace
