@@ -7,6 +7,8 @@
 
 namespace losses {
 
+using pipeline::Select;
+
 class BinaryCrossEntropy : public Loss, public PixelLoss {
  public:
   explicit BinaryCrossEntropy(const BinaryCrossEntropyOptions&) {}
@@ -25,7 +27,7 @@ class BinaryCrossEntropy : public Loss, public PixelLoss {
   void Add(const Block& block, float scale) const override {
     pipeline::Vectorized([&]() SIMD {
       const int stride = block.stride;
-      const float mean = 1.0F / static_cast<float>(block.classes);
+      const float mean = 1.0F / static_cast<float>(block.classes), step = mean * scale;
       const int32_t* __restrict y = block.y;
       const float* __restrict rest = block.rest;
       float* __restrict value = block.value;  // the product at first
@@ -38,16 +40,16 @@ class BinaryCrossEntropy : public Loss, public PixelLoss {
         float* __restrict dp = block.dp + c * stride;
         for (int i = 0; i < stride; ++i) {
           const bool wrong = y[i] != c, top = p[i] > 0.5F;
-          const float other = top ? rest[i] : 1 - p[i];
-          value[i] *= wrong ? other : 1.0F;
-          const float slope = mean * scale / (top ? 1.0F : other);
-          dp[i] += wrong && !top ? slope : 0.0F;
-          dtop[i] += wrong && top ? slope : 0.0F;
+          const float other = Select(top, rest[i], 1 - p[i]);
+          value[i] *= Select(wrong, other, 1);
+          const float slope = Select(wrong, step, 0);
+          dp[i] += Select(top, 0, slope / other);
+          dtop[i] += Select(top, slope, 0);
         }
       }
       for (int i = 0; i < stride; ++i) {
         value[i] = -mean * (log_y[i] + pipeline::Log(value[i]));
-        dlog[i] -= mean * scale;
+        dlog[i] -= step;
       }
     });
   }

@@ -15,6 +15,7 @@ namespace {
 using pipeline::Exp;
 using pipeline::Log;
 using pipeline::LogOneMinus;
+using pipeline::Select;
 using pipeline::Vectorized;
 
 constexpr int kLanes = 16;
@@ -195,10 +196,6 @@ class Fusion {
     const int64_t at = span.image * layout_.pixels + span.first;
     const float* from =
         logits_ + span.image * layout_.image_stride + span.first * layout_.pixel_stride;
-    for (int i = 0; i < span.pixels; ++i) {
-      const int64_t label = labels_[at + i];
-      s->y[i] = label < 0 ? 0 : static_cast<int32_t>(label);
-    }
     if (weight_ != nullptr) {
       std::copy_n(weight_ + at, span.pixels, s->weight);
     } else {
@@ -207,7 +204,13 @@ class Fusion {
     // What lies beyond the pixels: even logits, no weight.
     std::fill(s->y + span.pixels, s->y + stride_, 0);
     std::fill(s->weight + span.pixels, s->weight + stride_, 0.0F);
-    Vectorized([&]() SIMD { Softmax(from, span.pixels, s); });
+    Vectorized([&]() SIMD {
+      const int pixels = span.pixels;
+      const int64_t* __restrict labels = labels_ + at;
+      int32_t* __restrict y = s->y;
+      for (int i = 0; i < pixels; ++i) y[i] = std::max(static_cast<int32_t>(labels[i]), 0);
+      Softmax(from, pixels, s);
+    });
   }
 
   SIMD inline void Softmax(const float* __restrict from, int pixels, Scratch* s) const {
@@ -232,7 +235,7 @@ class Fusion {
     for (int i = 0; i < stride; ++i) top[i] = p[i];
     for (int c = 1; c < classes; ++c) {
       const float* __restrict row = p + c * stride;
-      for (int i = 0; i < stride; ++i) top[i] = row[i] > top[i] ? row[i] : top[i];
+      for (int i = 0; i < stride; ++i) top[i] = Select(row[i] > top[i], row[i], top[i]);
     }
     for (int i = 0; i < stride; ++i) log_z[i] = 0;
     // log p of the target, less log z.
@@ -243,8 +246,8 @@ class Fusion {
       float* __restrict row = p + c * stride;
       for (int i = 0; i < stride; ++i) {
         const float x = row[i] - top[i];
-        const float e = Exp(x < kLeastLogit ? kLeastLogit : x);
-        log_y[i] += y[i] == c ? x : 0.0F;
+        const float e = Exp(Select(x < kLeastLogit, kLeastLogit, x));
+        log_y[i] += Select(y[i] == c, x, 0);
         log_z[i] += e;
         row[i] = e;
       }
@@ -263,16 +266,16 @@ class Fusion {
       for (int i = 0; i < stride; ++i) {
         const float q = row[i] * inverse[i];
         row[i] = q;
-        rest[i] += q > 0.5F ? 0.0F : q;
-        p_y[i] += y[i] == c ? q : 0.0F;
+        rest[i] += Select(q > 0.5F, 0, q);
+        p_y[i] += Select(y[i] == c, q, 0);
       }
     }
     float* __restrict rest_y = s->rest_y;
     for (int i = 0; i < stride; ++i) {
-      rest_y[i] = p_y[i] > 0.5F ? rest[i] : 1 - p_y[i];
+      rest_y[i] = Select(p_y[i] > 0.5F, rest[i], 1 - p_y[i]);
       // Near 0, log p is what is left of 1, not a difference of rounded logarithms.
       const float near = LogOneMinus(rest_y[i]);
-      log_y[i] = rest_y[i] < 0.29F ? near : log_y[i];
+      log_y[i] = Select(rest_y[i] < 0.29F, near, log_y[i]);
     }
   }
 
@@ -322,12 +325,12 @@ class Fusion {
       float both = 0, plain = 0, squared = 0, target = 0;
 #pragma omp simd reduction(+ : both, plain, squared, target)
       for (int i = 0; i < stride; ++i) {
-        const float q = weight[i] > 0 ? row[i] : 0.0F;  // not even NaN counts there
+        const float q = Select(weight[i] > 0, row[i], 0);  // not even NaN counts there
         const float wp = weight[i] * q;
         plain += wp;
         squared += wp * q;
-        both += y[i] == c ? wp : 0.0F;
-        target += y[i] == c ? weight[i] : 0.0F;
+        both += Select(y[i] == c, wp, 0);
+        target += Select(y[i] == c, weight[i], 0);
       }
       sums[c] = both;
       sums[classes + c] = plain;
@@ -449,7 +452,7 @@ class Fusion {
         const float* __restrict p = s->p + c * stride;
         float* __restrict dp = s->dp + c * stride;
         for (int i = 0; i < stride; ++i)
-          dp[i] = (y[i] == c ? on_target : constant) + times_p * p[i];
+          dp[i] = Select(y[i] == c, on_target, constant) + times_p * p[i];
       }
     });
   }
@@ -467,7 +470,7 @@ class Fusion {
       float sum = 0;
       // Where nothing weighs, not even an infinity may count.
 #pragma omp simd reduction(+ : sum)
-      for (int i = 0; i < stride_; ++i) sum += weight[i] > 0 ? weight[i] * value[i] : 0.0F;
+      for (int i = 0; i < stride_; ++i) sum += Select(weight[i] > 0, weight[i] * value[i], 0);
       return static_cast<double>(sum);
     });
   }
@@ -475,13 +478,14 @@ class Fusion {
   // dL/dz_k of every pixel, times its weight, in the logits' layout. With q_k = dL/dp_k and g =
   // dL/dlog p_y:
   //   dL/dz_k = p_k (q_k - sum_c p_c q_c) + g ([k = y] - p_k).
-  // Where a class m has p_m > 1/2, 1 - p_m is taken from rest: differences would cancel.
+  // Where a class m has p_m > 1/2, 1 - p_m is taken from rest, since differences would cancel, and
+  // q_m has a part dtop / (1 - p_m), which is multiplied out:
+  //   dL/dz_m = p_m ((1 - p_m) q_m + dtop - dot),       dot: the sum without m
+  //   dL/dz_k = p_k (q_k - p_m q_m - dot) - p_k / (1 - p_m) p_m dtop.
   SIMD inline void Store(const Span& span, const Scratch& s, float* gradient) const {
     const int classes = layout_.classes, stride = stride_;
-    float* __restrict dot = s.value;    // sum over the classes other than m, of p_c q_c
-    float* __restrict q_top = s.log_z;  // q_m, 0 where there is no such class
     const float* __restrict dlog = s.dlog;
-    const float* __restrict rest = s.rest;
+    const float* __restrict rest_y = s.rest_y;
     const float* __restrict weight = s.weight;
     const int32_t* __restrict y = s.y;
     float* to = gradient + span.image * layout_.image_stride + span.first * layout_.pixel_stride;
@@ -489,42 +493,60 @@ class Fusion {
       for (int k = 0; k < classes; ++k) {
         float* __restrict p = s.p + k * stride;
         for (int i = 0; i < stride; ++i) {
-          const float off = p[i] > 0.5F ? rest[i] : 1 - p[i];
-          const float z = dlog[i] * (y[i] == k ? off : -p[i]);
-          p[i] = weight[i] > 0 ? weight[i] * z : 0.0F;
+          const float z = dlog[i] * Select(y[i] == k, rest_y[i], -p[i]);
+          p[i] = Select(weight[i] > 0, weight[i] * z, 0);
         }
         Write(p, k, span, to);
       }
       return;
     }
-    const float* __restrict dtop = s.dtop;
+    Contract(s);
+    const float* __restrict at_top = s.value;
+    const float* __restrict elsewhere = s.log_z;
+    const float* __restrict p_top = s.dtop;
+    const float* __restrict inverse = s.rest;
+    for (int k = 0; k < classes; ++k) {
+      float* __restrict p = s.p + k * stride;
+      const float* __restrict dp = s.dp + k * stride;
+      for (int i = 0; i < stride; ++i) {
+        const bool top = p[i] > 0.5F;
+        const float share = Select(top, 0, p[i] * inverse[i]);
+        const float own = Select(top, at_top[i], dp[i] - elsewhere[i]);
+        const float direct = dlog[i] * Select(y[i] == k, rest_y[i], -p[i]);
+        const float z = p[i] * own - share * p_top[i] + direct;
+        p[i] = Select(weight[i] > 0, weight[i] * z, 0);
+      }
+      Write(p, k, span, to);
+    }
+  }
+
+  // The parts of Store that are the same for all classes but m: value = (1 - p_m) q_m + dtop - dot,
+  // log_z = p_m q_m + dot, dtop = p_m dtop and rest = 1 / (1 - p_m); where there is no m, p_m and
+  // q_m count as 0 (rest is about 1 there, and at most about 1/2 elsewhere).
+  SIMD inline void Contract(const Scratch& s) const {
+    const int classes = layout_.classes, stride = stride_;
+    float* __restrict dot = s.value;
+    float* __restrict q_top = s.log_z;
+    float* __restrict dtop = s.dtop;
+    float* __restrict rest = s.rest;
     for (int i = 0; i < stride; ++i) dot[i] = q_top[i] = 0;
     for (int c = 0; c < classes; ++c) {
       const float* __restrict p = s.p + c * stride;
       const float* __restrict dp = s.dp + c * stride;
       for (int i = 0; i < stride; ++i) {
         const bool top = p[i] > 0.5F;
-        dot[i] += top ? 0.0F : p[i] * dp[i];
-        q_top[i] += top ? dp[i] : 0.0F;
+        dot[i] += Select(top, 0, p[i] * dp[i]);
+        q_top[i] += Select(top, dp[i], 0);
       }
     }
-    for (int k = 0; k < classes; ++k) {
-      float* __restrict p = s.p + k * stride;
-      const float* __restrict dp = s.dp + k * stride;
-      for (int i = 0; i < stride; ++i) {
-        const bool top = p[i] > 0.5F;
-        const bool beside = !top && rest[i] < 0.5F;  // another class is m
-        const float p_top = beside ? 1 - rest[i] : 0.0F;
-        const float share = beside ? p[i] / rest[i] : 0.0F;
-        const float off = top ? rest[i] : 1 - p[i];
-        // q_k - p_m q_m, where 1 - p_m is rest.
-        const float apart = top ? dtop[i] : dp[i] - q_top[i];
-        const float kept = top || beside ? q_top[i] * rest[i] : 0.0F;
-        const float own = apart + kept - dot[i];
-        const float z = p[i] * own - p_top * share * dtop[i] + dlog[i] * (y[i] == k ? off : -p[i]);
-        p[i] = weight[i] > 0 ? weight[i] * z : 0.0F;
-      }
-      Write(p, k, span, to);
+    for (int i = 0; i < stride; ++i) {
+      const float p_top = Select(rest[i] < 0.75F, 1 - rest[i], 0);
+      const float at_top = rest[i] * q_top[i] + dtop[i] - dot[i];
+      const float elsewhere = p_top * q_top[i] + dot[i];
+      dot[i] = at_top;
+      q_top[i] = elsewhere;
+      dtop[i] *= p_top;
+      rest[i] = 1 / rest[i];
     }
   }
 

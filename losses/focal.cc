@@ -66,26 +66,32 @@ class Focal : public Loss, public PixelLoss {
 
   // With q = 1 - p: d(-q^g log p) / dlog p = -q^g + g q^(g-1) p log p.
   void Add(const Block& block, float scale) const override {
-    const auto gamma = static_cast<float>(GammaAt(block.epoch));
-    const std::vector<float> table(alpha_.begin(), alpha_.end());
-    const float* by_class = table.size() > 1 ? table.data() : nullptr;
-    const float same = table.size() == 1 ? table[0] : 1;
-    pipeline::Vectorized([&]() SIMD {
-      const float* __restrict log_y = block.log_y;
-      const float* __restrict rest_y = block.rest_y;
-      const float* __restrict p_y = block.p_y;
-      const int32_t* __restrict y = block.y;
-      float* __restrict value = block.value;
-      float* __restrict dlog = block.dlog;
-      for (int i = 0; i < block.stride; ++i) {
-        const float q = rest_y[i];
-        const float power = gamma == 2 ? q * q : pipeline::Exp(gamma * pipeline::Log(q));
-        const float slope = gamma * power / q * p_y[i] * log_y[i] - power;
-        const float alpha = by_class == nullptr ? same : by_class[y[i]];
-        value[i] -= alpha * power * log_y[i];
-        dlog[i] += scale * alpha * slope;
-      }
-    });
+    std::vector<float> table(alpha_.begin(), alpha_.end());
+    if (table.size() == 1) table.resize(block.classes, table[0]);
+    const auto with = [&](auto power, auto alpha_of) {
+      pipeline::Vectorized([&]() SIMD {
+        const auto gamma = static_cast<float>(GammaAt(block.epoch));
+        const float* __restrict alpha = table.data();
+        const float factor = scale;
+        const float* __restrict log_y = block.log_y;
+        const float* __restrict rest_y = block.rest_y;
+        const float* __restrict p_y = block.p_y;
+        const int32_t* __restrict y = block.y;
+        float* __restrict value = block.value;
+        float* __restrict dlog = block.dlog;
+        for (int i = 0; i < block.stride; ++i) {
+          const float q = rest_y[i], weakened = power(q, gamma), a = alpha_of(alpha, y[i]);
+          value[i] -= a * weakened * log_y[i];
+          dlog[i] += factor * a * (gamma * weakened / q * p_y[i] * log_y[i] - weakened);
+        }
+      });
+    };
+    const auto with_alpha = [&](auto power) {
+      if (table.empty()) return with(power, [](const float*, int32_t) SIMD { return 1.0F; });
+      with(power, [](const float* __restrict alpha, int32_t y) SIMD { return alpha[y]; });
+    };
+    if (GammaAt(block.epoch) == 2) return with_alpha([](float q, float) SIMD { return q * q; });
+    with_alpha([](float q, float gamma) SIMD { return pipeline::Exp(gamma * pipeline::Log(q)); });
   }
 
  private:

@@ -7,6 +7,8 @@
 
 namespace losses {
 
+using pipeline::Select;
+
 class Mse : public Loss, public PixelLoss {
  public:
   explicit Mse(const MseOptions&) {}
@@ -20,7 +22,7 @@ class Mse : public Loss, public PixelLoss {
   void Add(const Block& block, float scale) const override {
     pipeline::Vectorized([&]() SIMD {
       const int stride = block.stride;
-      const float mean = 1.0F / static_cast<float>(block.classes);
+      const float mean = 1.0F / static_cast<float>(block.classes), step = 2 * mean * scale;
       const int32_t* __restrict y = block.y;
       const float* __restrict rest_y = block.rest_y;
       float* __restrict value = block.value;
@@ -28,9 +30,9 @@ class Mse : public Loss, public PixelLoss {
         const float* __restrict p = block.p + c * stride;
         float* __restrict dp = block.dp + c * stride;
         for (int i = 0; i < stride; ++i) {
-          const float distance = y[i] == c ? -rest_y[i] : p[i];
+          const float distance = Select(y[i] == c, -rest_y[i], p[i]);
           value[i] += mean * distance * distance;
-          dp[i] += 2 * mean * scale * distance;
+          dp[i] += step * distance;
         }
       }
     });

@@ -7,6 +7,8 @@
 
 namespace losses {
 
+using pipeline::Select;
+
 class SmoothL1 : public Loss, public PixelLoss {
  public:
   explicit SmoothL1(const SmoothL1Options& options) : beta_(options.beta()) {}
@@ -21,11 +23,11 @@ class SmoothL1 : public Loss, public PixelLoss {
   const PixelLoss* pixel_form() const override { return this; }
 
   void Add(const Block& block, float scale) const override {
-    const auto beta = static_cast<float>(beta_);
-    const float inverse = beta > 0 ? 1 / beta : 0;
     pipeline::Vectorized([&]() SIMD {
+      const auto beta = static_cast<float>(beta_);
+      const float inverse = beta > 0 ? 1 / beta : 0;
       const int stride = block.stride;
-      const float mean = 1.0F / static_cast<float>(block.classes);
+      const float mean = 1.0F / static_cast<float>(block.classes), step = mean * scale;
       const int32_t* __restrict y = block.y;
       const float* __restrict rest_y = block.rest_y;
       float* __restrict value = block.value;
@@ -33,12 +35,13 @@ class SmoothL1 : public Loss, public PixelLoss {
         const float* __restrict p = block.p + c * stride;
         float* __restrict dp = block.dp + c * stride;
         for (int i = 0; i < stride; ++i) {
-          const float distance = y[i] == c ? rest_y[i] : p[i];
+          const bool here = y[i] == c;
+          const float distance = Select(here, rest_y[i], p[i]);
           const bool near = distance < beta;
           const float square = 0.5F * inverse * distance * distance;
-          value[i] += mean * (near ? square : distance - 0.5F * beta);
-          const float slope = near ? distance * inverse : 1.0F;
-          dp[i] += mean * scale * (y[i] == c ? -slope : slope);
+          value[i] += mean * Select(near, square, distance - 0.5F * beta);
+          const float slope = step * Select(near, distance * inverse, 1);
+          dp[i] += Select(here, -slope, slope);
         }
       }
     });

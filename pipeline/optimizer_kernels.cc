@@ -1,16 +1,10 @@
-// Loops that the compiler vectorises for each instruction set; the processor chooses at run time.
+// Loops over parameters, for the processor's best instruction set.
 #include "pipeline/optimizer_kernels.h"
 
 #include <algorithm>
 #include <cmath>
 
-// Not every platform can choose between clones when a program is loaded.
-#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__) && \
-    !defined(__SANITIZE_ADDRESS__)
-#define CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define CLONES
-#endif
+#include "pipeline/simd.h"
 
 namespace pipeline {
 namespace {
@@ -19,11 +13,8 @@ constexpr float kBeta1 = 0.9F, kBeta2 = 0.999F, kEpsilon = 1e-8F, kMomentum = 0.
 // Floats are summed within a block, doubles across.
 constexpr int64_t kBlock = 1024;
 
-}  // namespace
-
-CLONES void UpdateAdam(const UpdateRule& rule, int64_t n, const float* __restrict g,
-                       float* __restrict p, float* __restrict m, float* __restrict v) {
-  const UpdateRule r = rule;
+SIMD inline void AdamLoop(const UpdateRule r, int64_t n, const float* __restrict g,
+                          float* __restrict p, float* __restrict m, float* __restrict v) {
   for (int64_t i = 0; i < n; ++i) {
     const float gradient = g[i] * r.gradient_factor + r.penalty * p[i];
     m[i] = kBeta1 * m[i] + (1 - kBeta1) * gradient;
@@ -32,9 +23,8 @@ CLONES void UpdateAdam(const UpdateRule& rule, int64_t n, const float* __restric
   }
 }
 
-CLONES void UpdateSgd(const UpdateRule& rule, bool first, int64_t n, const float* __restrict g,
-                      float* __restrict p, float* __restrict m) {
-  const UpdateRule r = rule;
+SIMD inline void SgdLoop(const UpdateRule r, bool first, int64_t n, const float* __restrict g,
+                         float* __restrict p, float* __restrict m) {
   const float kept = first ? 0 : kMomentum;
   for (int64_t i = 0; i < n; ++i) {
     const float gradient = g[i] * r.gradient_factor + r.penalty * p[i];
@@ -43,16 +33,30 @@ CLONES void UpdateSgd(const UpdateRule& rule, bool first, int64_t n, const float
   }
 }
 
-CLONES double SumOfSquares(int64_t n, const float* g) {
-  double total = 0;
-  for (int64_t begin = 0; begin < n; begin += kBlock) {
-    const int64_t end = std::min(n, begin + kBlock);
-    float sum = 0;
+}  // namespace
+
+void UpdateAdam(const UpdateRule& rule, int64_t n, const float* __restrict g, float* __restrict p,
+                float* __restrict m, float* __restrict v) {
+  Vectorized([=]() SIMD { AdamLoop(rule, n, g, p, m, v); });
+}
+
+void UpdateSgd(const UpdateRule& rule, bool first, int64_t n, const float* __restrict g,
+               float* __restrict p, float* __restrict m) {
+  Vectorized([=]() SIMD { SgdLoop(rule, first, n, g, p, m); });
+}
+
+double SumOfSquares(int64_t n, const float* g) {
+  return Vectorized([=]() SIMD {
+    double total = 0;
+    for (int64_t begin = 0; begin < n; begin += kBlock) {
+      const int64_t end = std::min(n, begin + kBlock);
+      float sum = 0;
 #pragma omp simd reduction(+ : sum)
-    for (int64_t i = begin; i < end; ++i) sum += g[i] * g[i];
-    total += sum;
-  }
-  return total;
+      for (int64_t i = begin; i < end; ++i) sum += g[i] * g[i];
+      total += sum;
+    }
+    return total;
+  });
 }
 
 }  // namespace pipeline

@@ -3,7 +3,9 @@
 //   Vectorized([&]() SIMD { for (int i = 0; i < n; ++i) y[i] = Exp(x[i]); });
 //
 // The lambda, and every function of our own that it calls, is marked SIMD, so that it is inlined
-// into each of the compiled versions. Files that use it are compiled with SIMD_COPTS (simd.bzl);
+// into each of the compiled versions. What a loop reads is copied into locals of the lambda first:
+// what it captured might be changed by what the loop writes, for all the compiler knows, and then
+// nothing is vectorised. Files that use it are compiled with SIMD_COPTS (simd.bzl);
 // results may differ between instruction sets in the last bit (fused multiplication and addition).
 #ifndef PIPELINE_SIMD_H_
 #define PIPELINE_SIMD_H_
@@ -53,6 +55,10 @@ auto Vectorized(const Body& body) {
       return body();
   }
 }
+
+// a or b, both of them read: `c ? x[i] : y[i]` would read one, which many loops cannot be
+// vectorised for.
+SIMD inline float Select(bool condition, float a, float b) { return condition ? a : b; }
 
 // e^x with a relative error of 1e-7; 1.2e-38 for x below -87.3, and 3.4e38 above 88.7. NaN for NaN.
 SIMD inline float Exp(float x) {

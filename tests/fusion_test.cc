@@ -9,8 +9,10 @@
 #include <torch/utils.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 
+#include "pipeline/simd.h"
 #include "tests/oracle.h"
 
 namespace {
@@ -305,6 +307,14 @@ TEST(Fusions, AreZeroForAnEmptyBatch) {
   const at::Tensor logits = at::zeros({0, 3, 4, 4}).requires_grad_();
   const auto value = Fuse(kStep, logits, at::zeros({0, 4, 4}, at::kLong), {}, {{loss.get(), 1}});
   EXPECT_EQ(value.total.item<float>(), 0);
+}
+
+TEST(InstructionSet, IsAtMostWhatTheEnvironmentAsksFor) {
+  const char* const asked = std::getenv("LOSSFUSION_INSTRUCTION_SET");
+  if (asked == nullptr) GTEST_SKIP() << "LOSSFUSION_INSTRUCTION_SET is not set";
+  const auto most = std::string(asked) == "baseline" ? pipeline::InstructionSet::kBaseline
+                                                     : pipeline::InstructionSet::kAvx2;
+  EXPECT_LE(pipeline::ChosenInstructionSet(), most);
 }
 
 // ---- labels ----
