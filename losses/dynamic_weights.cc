@@ -35,7 +35,7 @@ double Uniform(uint64_t hash) {
 class Uncertainty : public DynamicWeights {
  public:
   explicit Uncertainty(int64_t terms)
-      : log_variance_(module_.register_parameter("log_variance", at::zeros({terms}))) {}
+      : log_variance_(module_->register_parameter("log_variance", at::zeros({terms}))) {}
 
   std::vector<double> Factors(const pipeline::Step&) override {
     return ToVector((-log_variance_).exp());
@@ -49,10 +49,10 @@ class Uncertainty : public DynamicWeights {
     return scaled - scaled.detach() + log_variance_.sum() / 2;
   }
 
-  torch::nn::Module* module() override { return &module_; }
+  torch::nn::Module* module() override { return module_.get(); }
 
  private:
-  torch::nn::Module module_;
+  const std::shared_ptr<torch::nn::Module> module_ = std::make_shared<torch::nn::Module>();
   at::Tensor log_variance_;
 };
 
@@ -60,10 +60,10 @@ class Dwa : public DynamicWeights {
  public:
   Dwa(int64_t terms, double temperature)
       : temperature_(temperature),
-        sums_(module_.register_buffer("epoch_sums", Doubles(terms, 0))),
-        last_(module_.register_buffer("last_means", Doubles(terms, 0))),
-        before_(module_.register_buffer("means_before", Doubles(terms, 0))),
-        counts_(module_.register_buffer("counts", at::zeros({2}, at::kLong))) {}
+        sums_(module_->register_buffer("epoch_sums", Doubles(terms, 0))),
+        last_(module_->register_buffer("last_means", Doubles(terms, 0))),
+        before_(module_->register_buffer("means_before", Doubles(terms, 0))),
+        counts_(module_->register_buffer("counts", at::zeros({2}, at::kLong))) {}
 
   std::vector<double> Factors(const pipeline::Step& step) override {
     if (step.phase == pipeline::TRAIN) Roll(step.epoch);
@@ -83,7 +83,7 @@ class Dwa : public DynamicWeights {
     counts_[1] += 1;
   }
 
-  torch::nn::Module* module() override { return &module_; }
+  torch::nn::Module* module() override { return module_.get(); }
 
  private:
   // At the first step of an epoch, the means of the one that ended become the last.
@@ -98,7 +98,7 @@ class Dwa : public DynamicWeights {
     counts_[1] = 0;
   }
 
-  torch::nn::Module module_;
+  const std::shared_ptr<torch::nn::Module> module_ = std::make_shared<torch::nn::Module>();
   const double temperature_;
   at::Tensor sums_, last_, before_;
   at::Tensor counts_;  // the epoch, and its steps so far
@@ -109,8 +109,8 @@ class GradNorm : public DynamicWeights {
   GradNorm(int64_t terms, double alpha, double rate)
       : alpha_(alpha),
         rate_(rate),
-        factors_(module_.register_buffer("factors", Doubles(terms, 1))),
-        first_(module_.register_buffer("first_values", Doubles(terms, 0))) {}
+        factors_(module_->register_buffer("factors", Doubles(terms, 1))),
+        first_(module_->register_buffer("first_values", Doubles(terms, 0))) {}
 
   std::vector<double> Factors(const pipeline::Step&) override { return ToVector(factors_); }
   bool wants_norms() const override { return true; }
@@ -139,10 +139,10 @@ class GradNorm : public DynamicWeights {
     first_.copy_(at::tensor(first, at::kDouble));
   }
 
-  torch::nn::Module* module() override { return &module_; }
+  torch::nn::Module* module() override { return module_.get(); }
 
  private:
-  torch::nn::Module module_;
+  const std::shared_ptr<torch::nn::Module> module_ = std::make_shared<torch::nn::Module>();
   const double alpha_, rate_;
   at::Tensor factors_, first_;
 };

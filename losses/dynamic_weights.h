@@ -27,6 +27,7 @@ class DynamicWeights {
   // What is added to the total: undefined for nothing. Differentiable with respect to the
   // parameters.
   virtual at::Tensor Extra(const std::vector<double>& values) { return {}; }
+  // Held by a shared pointer, as LibTorch needs to walk over its parts; nullptr without state.
   virtual torch::nn::Module* module() = 0;
 };
 

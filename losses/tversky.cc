@@ -11,8 +11,8 @@
 namespace losses {
 namespace {
 
-// Below it a power less than 1 would have an unbounded slope.
-constexpr double kSmallest = 1e-7;
+// Below it a power less than 1 would have an unbounded slope; squares of its slope fit a float.
+constexpr double kSmallest = 1e-18;
 
 }  // namespace
 
@@ -25,9 +25,10 @@ class Tversky : public Loss, public RatioLoss {
         SumOverlap(input, options_.sums() == TverskyOptions::PER_BATCH, /*squared=*/false);
     const at::Tensor false_positives = sums.probability - sums.intersection;
     const at::Tensor false_negatives = sums.target - sums.intersection;
-    at::Tensor loss = 1 - (sums.intersection + options_.smooth_numerator()) /
-                              (sums.intersection + options_.alpha() * false_positives +
-                               options_.beta() * false_negatives + options_.smooth_denominator());
+    // 1 - ratio as one fraction: a difference would lose the digits of a small loss.
+    const at::Tensor wrong = options_.alpha() * false_positives + options_.beta() * false_negatives;
+    at::Tensor loss = (wrong + (options_.smooth_denominator() - options_.smooth_numerator())) /
+                      (sums.intersection + wrong + options_.smooth_denominator());
     if (options_.gamma() != 1) loss = loss.clamp_min(kSmallest).pow(options_.gamma());
     return PerUnit(sums, loss.mean(1));
   }
@@ -42,7 +43,7 @@ class Tversky : public Loss, public RatioLoss {
       const double above = sums.both[c] + options_.smooth_numerator();
       const double below = sums.both[c] + alpha * (sums.p[c] - sums.both[c]) +
                            beta * (sums.t[c] - sums.both[c]) + options_.smooth_denominator();
-      double loss = 1 - above / below;
+      double loss = (below - above) / below;
       // d(1 - above / below) = (above d(below) - below d(above)) / below^2.
       double slope = 1 / (below * below) / sums.classes;
       if (gamma != 1) {

@@ -4,6 +4,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/match.h"
+#include "absl/strings/str_join.h"
 
 namespace pipeline {
 namespace {
@@ -15,6 +16,27 @@ PluginName NameOfOptions(const google::protobuf::Descriptor& options) {
   std::string name = options.name();
   if (absl::EndsWith(name, kSuffix)) name.resize(name.size() - (sizeof(kSuffix) - 1));
   return {options.file()->package(), name, FileNameOf(name)};
+}
+
+// The plugins that a plugin's options hold, in the order of their fields.
+std::vector<google::protobuf::Any> PluginsIn(const google::protobuf::Any& plugin) {
+  std::vector<google::protobuf::Any> plugins;
+  const std::unique_ptr<google::protobuf::Message> options = UnpackOptions(plugin);
+  if (options == nullptr) return plugins;
+  const google::protobuf::Reflection& reflection = *options->GetReflection();
+  const auto add = [&](const google::protobuf::Message& message) {
+    plugins.push_back(static_cast<const google::protobuf::Any&>(message));
+  };
+  std::vector<const google::protobuf::FieldDescriptor*> fields;
+  reflection.ListFields(*options, &fields);
+  for (const google::protobuf::FieldDescriptor* field : fields) {
+    if (field->message_type() != google::protobuf::Any::descriptor()) continue;
+    if (!field->is_repeated()) add(reflection.GetMessage(*options, field));
+    for (int i = 0; field->is_repeated() && i < reflection.FieldSize(*options, field); ++i) {
+      add(reflection.GetRepeatedMessage(*options, field, i));
+    }
+  }
+  return plugins;
 }
 
 }  // namespace
@@ -76,24 +98,13 @@ std::unique_ptr<google::protobuf::Message> UnpackOptions(const google::protobuf:
   return options;
 }
 
-std::vector<google::protobuf::Any> PluginsIn(const google::protobuf::Any& plugin) {
-  std::vector<google::protobuf::Any> plugins;
-  const std::unique_ptr<google::protobuf::Message> options = UnpackOptions(plugin);
-  if (options == nullptr) return plugins;
-  const google::protobuf::Reflection& reflection = *options->GetReflection();
-  const auto add = [&](const google::protobuf::Message& message) {
-    plugins.push_back(static_cast<const google::protobuf::Any&>(message));
-  };
-  std::vector<const google::protobuf::FieldDescriptor*> fields;
-  reflection.ListFields(*options, &fields);
-  for (const google::protobuf::FieldDescriptor* field : fields) {
-    if (field->message_type() != google::protobuf::Any::descriptor()) continue;
-    if (!field->is_repeated()) add(reflection.GetMessage(*options, field));
-    for (int i = 0; field->is_repeated() && i < reflection.FieldSize(*options, field); ++i) {
-      add(reflection.GetRepeatedMessage(*options, field, i));
-    }
+std::string NameOfParts(const google::protobuf::Any& plugin) {
+  const PluginName name = NameOf(plugin);
+  std::vector<std::string> parts;
+  for (const google::protobuf::Any& part : PluginsIn(plugin)) {
+    if (NameOf(part).folder == name.folder) parts.push_back(NameOfParts(part));
   }
-  return plugins;
+  return parts.empty() ? name.file : absl::StrJoin(parts, "+");
 }
 
 google::protobuf::Any PackOptions(const google::protobuf::Message& options) {

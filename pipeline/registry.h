@@ -76,8 +76,8 @@ PluginName NameOf(const google::protobuf::Any& plugin);
 // The options inside an Any; nullptr where the Any is empty or its plugin unknown.
 std::unique_ptr<google::protobuf::Message> UnpackOptions(const google::protobuf::Any& plugin);
 
-// The plugins that a plugin's options hold, in the order of their fields.
-std::vector<google::protobuf::Any> PluginsIn(const google::protobuf::Any& plugin);
+// "dice", or "focal+dice" for a plugin made of others of its folder, in the order of their fields.
+std::string NameOfParts(const google::protobuf::Any& plugin);
 
 // An Any that names a plugin and holds `options`.
 google::protobuf::Any PackOptions(const google::protobuf::Message& options);

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
@@ -17,12 +18,16 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 // File names of the config's plugins of one folder.
+// A plugin made of others of the folder is one name.
 std::vector<std::string> PluginsOf(const Document& document, const std::string& folder) {
   std::vector<std::string> names;
+  std::string last;  // path of the last one
   VisitPlugins(document, [&](const google::protobuf::Any& plugin, const google::protobuf::Message&,
-                             const std::string&) {
-    const PluginName name = NameOf(plugin);
-    if (name.folder == folder) names.push_back(name.file);
+                             const std::string& path) {
+    const bool part = !last.empty() && absl::StartsWith(path, last + ".");
+    if (part || NameOf(plugin).folder != folder) return;
+    names.push_back(NameOfParts(plugin));
+    last = path;
   });
   return names;
 }

@@ -6,6 +6,9 @@
 #include <google/protobuf/io/tokenizer.h>
 #include <google/protobuf/text_format.h>
 
+#include <algorithm>
+#include <limits>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -51,18 +54,28 @@ std::vector<std::string> Quoted(const std::string& message) {
   return quoted;
 }
 
-// Enum fields called `field` of Train and of every plugin.
-std::vector<const EnumDescriptor*> EnumsOf(const std::string& field) {
+std::vector<std::string> ValuesOf(const EnumDescriptor& type) {
+  std::vector<std::string> values;
+  for (int i = 0; i < type.value_count(); ++i) values.push_back(type.value(i)->name());
+  return values;
+}
+
+// What the enum fields called `field` of Train and of every plugin may be; empty where there is
+// none, or where they differ.
+std::vector<std::string> ValuesOfField(const std::string& field) {
   std::vector<const Descriptor*> types = {Train::descriptor(), Node::descriptor()};
   for (const PluginName& name : PluginIndex::Get().All()) {
     types.push_back(PluginIndex::Get().Find(name.Url()));
   }
-  std::vector<const EnumDescriptor*> enums;
+  std::vector<std::string> values;
   for (const Descriptor* type : types) {
     const FieldDescriptor* found = type->FindFieldByName(field);
-    if (found != nullptr && found->enum_type() != nullptr) enums.push_back(found->enum_type());
+    if (found == nullptr || found->enum_type() == nullptr) continue;
+    const std::vector<std::string> own = ValuesOf(*found->enum_type());
+    if (!values.empty() && values != own) return {};
+    values = own;
   }
-  return enums;
+  return values;
 }
 
 // libprotobuf's wording turned into ours; empty where the message says nothing new.
@@ -76,12 +89,8 @@ std::string Reworded(const std::string& message) {
                         DidYouMean(quoted[1], FieldNames(*type)));
   }
   if (absl::StartsWith(message, "Unknown enumeration value of") && quoted.size() == 2) {
-    const std::vector<const EnumDescriptor*> enums = EnumsOf(quoted[1]);
-    if (enums.size() != 1) return message;
-    std::vector<std::string> values;
-    for (int i = 0; i < enums[0]->value_count(); ++i) {
-      values.push_back(enums[0]->value(i)->name());
-    }
+    const std::vector<std::string> values = ValuesOfField(quoted[1]);
+    if (values.empty()) return message;
     return absl::StrCat(quoted[1], " cannot be \"", quoted[0],
                         "\"; it may be: ", absl::StrJoin(values, ", "),
                         DidYouMean(quoted[0], values));
@@ -98,7 +107,7 @@ class Collector : public google::protobuf::io::ErrorCollector {
   void AddError(int line, int column, const std::string& message) override {
     const std::string text = Reworded(message);
     if (text.empty()) return;
-    if (text != message) column = Back(line, column, message);
+    if (text != message) Back(message, &line, &column);
     errors_->Add(Location{file_, line + 1, column + 1}, text);
     seen_ = true;
   }
@@ -109,14 +118,23 @@ class Collector : public google::protobuf::io::ErrorCollector {
   bool seen() const { return seen_; }
 
  private:
-  // The parser complains of a name when it stands behind it: the column of the name itself.
-  int Back(int line, int column, const std::string& message) const {
-    if (line < 0 || line >= static_cast<int>(lines_.size()) || column <= 0) return column;
+  // The parser complains of a name when it stands behind it, maybe some lines below: moves to the
+  // name itself.
+  void Back(const std::string& message, int* line, int* column) const {
     const std::vector<std::string> quoted = Quoted(message);
     const std::string& name =
         absl::StartsWith(message, "Unknown enumeration") ? quoted.front() : quoted.back();
-    const size_t found = lines_[line].rfind(name, column - 1);
-    return found == std::string::npos ? column : static_cast<int>(found);
+    int end = *column;
+    for (int i = std::min(*line, static_cast<int>(lines_.size()) - 1); i >= 0; --i) {
+      const std::string before = lines_[i].substr(0, end);
+      const size_t found = before.rfind(name);
+      if (found != std::string::npos) {
+        *line = i;
+        *column = static_cast<int>(found);
+        return;
+      }
+      end = std::numeric_limits<int>::max();
+    }
   }
 
   const std::vector<std::string> lines_;

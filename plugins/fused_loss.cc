@@ -6,7 +6,6 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "losses/dynamic_weights.h"
 #include "losses/fusion.h"
 #include "pipeline/stage.h"
@@ -32,16 +31,6 @@ std::unique_ptr<losses::DynamicWeights> MakeDynamic(const FusedLossOptions& opti
     default:
       return nullptr;
   }
-}
-
-// "focal", or "focal+dice" for a sum.
-std::string NameOfTerm(const google::protobuf::Any& term) {
-  const std::string name = pipeline::NameOf(term).file;
-  std::vector<std::string> parts;
-  for (const google::protobuf::Any& part : pipeline::PluginsIn(term)) {
-    parts.push_back(NameOfTerm(part));
-  }
-  return parts.empty() ? name : absl::StrJoin(parts, "+");
 }
 
 }  // namespace
@@ -71,7 +60,7 @@ class FusedLoss : public pipeline::Stage {
     for (int i = 0; i < options.term_size(); ++i) {
       auto loss = losses::Losses::Get().Create(options.term(i));
       if (!loss.ok()) return pipeline::Within(absl::StrCat("term[", i, "]"), loss.status());
-      std::string name = NameOfTerm(options.term(i));
+      std::string name = pipeline::NameOfParts(options.term(i));
       const int count = ++seen[name];
       if (count > 1) absl::StrAppend(&name, "_", count);
       const double weight = options.loss_weights_size() > 0 ? options.loss_weights(i) : 1.0;

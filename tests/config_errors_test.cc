@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
@@ -58,6 +59,45 @@ TEST(ConfigErrors, OptionOutOfRange) {
             "c.pbtxt:39:9: epochs is 0; it must be between 1 and 100000");
   EXPECT_EQ(ErrorsWith("learning_rate: 1e-3", "learning_rate: nan"),
             "c.pbtxt:39:19: learning_rate is nan; it must be a finite number");
+}
+
+// The errors for other options of the loss.
+std::string ErrorsOfLoss(const std::string& terms) {
+  return ErrorsWith("    term { [losses/SmoothL1] {} }\n", "    " + terms + "\n");
+}
+
+TEST(ConfigErrors, OptionsOfLosses) {
+  EXPECT_EQ(ErrorsOfLoss("loss_weights: [1, -1] term { [losses/SmoothL1] {} }"),
+            "c.pbtxt:29:5: loss_weights is -1; it must be at least 0");
+  EXPECT_EQ(ErrorsOfLoss("loss_weights: [1, 1]"),
+            "c.pbtxt:29:5: loss_weights has 2 values for 1 terms");
+  EXPECT_EQ(ErrorsOfLoss("difficulty_weight: 1 hard_negative_threshold: 1.5"),
+            "c.pbtxt:29:26: hard_negative_threshold is 1.5; it must be between 0 and 1");
+  EXPECT_EQ(ErrorsOfLoss("hard_negative_threshold: 0.5"),
+            "c.pbtxt:29:5: hard_negative_threshold does nothing without difficulty_weight");
+  EXPECT_EQ(ErrorsOfLoss("class_weights: BALANCED class_weight: [1, 2]"),
+            "c.pbtxt:29:29: class_weight: either a list or class_weights, not both");
+  EXPECT_EQ(ErrorsOfLoss("term { [losses/Focal] { epoch_scaling_factor: 0.1 } }"),
+            "c.pbtxt:29:29: epoch_scaling_factor does nothing without adaptive_gamma: true");
+  EXPECT_EQ(ErrorsOfLoss("term { [losses/Focal] { alpha: 1 auto_alpha: true } }"),
+            "c.pbtxt:29:29: alpha: either alpha or auto_alpha, not both");
+  EXPECT_EQ(ErrorsOfLoss("term { [losses/Focal] { focal_weight_decay: 1.5 } }"),
+            "c.pbtxt:29:29: focal_weight_decay is 1.5; it must be above 0 and at most 1");
+  // A focal option where there is no focal term.
+  EXPECT_TRUE(absl::StartsWith(
+      ErrorsOfLoss("focal_weight_decay: 0.99"),
+      "c.pbtxt:29:5: [plugins/FusedLoss] has no field \"focal_weight_decay\"; it has: term, "));
+  EXPECT_EQ(ErrorsOfLoss("term { [losses/Sum] {} }"),
+            "c.pbtxt:29:12: [losses/Sum] needs at least one term");
+  EXPECT_EQ(
+      ErrorsOfLoss("term { [losses/Sum] { term { [losses/Dice] { smooth_denominator: 0 } } } }"),
+      "c.pbtxt:29:50: smooth_denominator is 0; it must be above 0 and at most 1000");
+  EXPECT_EQ(ErrorsOfLoss("dynamic_loss_weighting: KENDALL"),
+            "c.pbtxt:29:29: dynamic_loss_weighting cannot be \"KENDALL\"; it may be: OFF, "
+            "UNCERTAINTY, DWA, GRADNORM, RANDOM");
+  // Two plugins have a field of this name, with the same values.
+  EXPECT_EQ(ErrorsOfLoss("term { [losses/Dice] { sums: PER_CLASS } }"),
+            "c.pbtxt:29:34: sums cannot be \"PER_CLASS\"; it may be: PER_IMAGE, PER_BATCH");
 }
 
 TEST(ConfigErrors, UnknownField) {
@@ -250,6 +290,24 @@ TEST(Program, RefusesRootsThatAreNotThere) {
   const std::string set = brain + "/nowhere\" }";
   ExpectMistake({"--config=small", "--set", set},
                 "--set " + set + ": root: no folder " + workspace.path() + "/nowhere");
+}
+
+// What needs the number of classes is found once the data's source is known.
+TEST(Program, ListsByClass) {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"term { [losses/Focal] { alpha: [1, 2] } }",
+       "configs/small.pbtxt:29:29: alpha has 2 values for 4 classes"},
+      {"term { [losses/Sum] { term { [losses/Focal] { alpha: [1, 2] } } } }",
+       "configs/small.pbtxt:29:51: alpha has 2 values for 4 classes"},
+      {"class_weight: [1, 2, 3]",
+       "configs/small.pbtxt:29:5: class_weight has 3 values for 4 classes"},
+  };
+  for (const auto& [loss, error] : cases) {
+    const Workspace workspace;
+    workspace.Write("configs/small.pbtxt",
+                    absl::StrReplaceAll(SmallConfig(), {{"term { [losses/SmoothL1] {} }", loss}}));
+    ExpectMistake({"--config=small"}, error);
+  }
 }
 
 TEST(Program, RefusesUnreadableFolders) {

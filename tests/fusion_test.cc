@@ -92,6 +92,8 @@ const Variant kVariants[] = {
     {"Dice", "empty: CLEAN squared: true"},
     {"Focal", ""},
     {"Focal", "gamma: 0"},
+    {"Focal", "gamma: 0.25"},
+    {"Focal", "gamma: 1"},
     {"Focal", "gamma: 0.5 alpha: 0.25"},
     {"Focal", "gamma: 5"},
     {"Mse", ""},
@@ -146,9 +148,11 @@ TEST_P(BlockForm, EqualsTheTensorForm) {
 TEST_P(BlockForm, IsFiniteForHugeLogits) {
   for (const double scale : {1e2, 1e4}) {
     const Batch batch = RandomBatch({4, 3, 9, 5}, scale, true, true);
-    const Result found = RunFusion(batch, {{loss_.get(), 1}}, at::kFloat, true);
-    EXPECT_TRUE(std::isfinite(found.total));
-    EXPECT_TRUE(found.gradient.isfinite().all().item<bool>());
+    for (const bool use_blocks : {false, true}) {
+      const Result found = RunFusion(batch, {{loss_.get(), 1}}, at::kFloat, use_blocks);
+      EXPECT_TRUE(std::isfinite(found.total)) << use_blocks;
+      EXPECT_TRUE(found.gradient.isfinite().all().item<bool>()) << use_blocks;
+    }
   }
 }
 
@@ -174,6 +178,15 @@ TEST_P(BlockForm, IsZeroWhereEverythingIsIgnored) {
   const Result found = RunFusion(batch, {{loss_.get(), 1}}, at::kFloat, true);
   EXPECT_EQ(found.total, 0);
   EXPECT_EQ(found.gradient.abs().sum().item<double>(), 0);
+}
+
+TEST_P(BlockForm, DoesNotSeeWeightsOfOne) {
+  Batch batch = RandomBatch({3, 4, 9, 7}, 2, false, false);
+  const Result without = RunFusion(batch, {{loss_.get(), 1}}, at::kFloat, true);
+  batch.weight = at::ones({3, 9, 7}, at::kDouble);
+  const Result with = RunFusion(batch, {{loss_.get(), 1}}, at::kFloat, true);
+  EXPECT_EQ(without.total, with.total);
+  EXPECT_TRUE(without.gradient.equal(with.gradient));
 }
 
 TEST_P(BlockForm, DoesNotDependOnThreads) {

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <csignal>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <thread>
 
 #include "absl/strings/ascii.h"
@@ -209,6 +210,29 @@ TEST(Run, NamesStepNodeAndImagesWhenTheLossIsNotFinite) {
   EXPECT_TRUE(absl::StrContains(ran.err, "drawn image ")) << ran.err;
   EXPECT_TRUE(absl::StrContains(ran.err, "what was learned before is in out")) << ran.err;
   EXPECT_TRUE(workspace.Has("out/weights.safetensors"));
+}
+
+TEST(Run, LogsWeightsThatChange) {
+  for (const std::string kind : {"UNCERTAINTY", "DWA", "GRADNORM", "RANDOM"}) {
+    SCOPED_TRACE(kind);
+    const Workspace workspace;
+    workspace.Write("configs/small.pbtxt", SmallConfig());
+    const Ran ran = RunPipeline({"--config=small", "--out=out", "--set", "train.epochs=4", "--set",
+                                 "loss.dynamic_loss_weighting=" + kind});
+    ASSERT_EQ(ran.code, 0) << ran.err;
+    std::set<std::string> weights;
+    for (auto& row : ParseCsv(workspace.Read("out/metrics.csv"))) {
+      if (row["phase"] == "TRAIN") weights.insert(row["weight.smooth_l1"]);
+    }
+    EXPECT_GE(weights.size(), 2) << workspace.Read("out/metrics.csv");
+    // What they have learned is kept with the weights of the model.
+    const auto kept = pipeline::ReadSafetensors("out/weights.safetensors");
+    ASSERT_TRUE(kept.ok());
+    const auto of_loss = std::count_if(kept->begin(), kept->end(), [](const auto& named) {
+      return absl::StartsWith(named.first, "loss.");
+    });
+    EXPECT_EQ(of_loss > 0, kind != "RANDOM");
+  }
 }
 
 TEST(Run, SettlesBatchNormStatisticsAfterTraining) {
