@@ -5,6 +5,7 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 
 #include "pipeline/simd.h"
@@ -22,6 +23,7 @@ constexpr int kLanes = 16;
 // Logits further below the greatest count as this far below: probabilities stay normal numbers.
 // (The target's log p is exact all the same.)
 constexpr float kLeastLogit = -80;
+constexpr float kLeastProbability = 1.81e-35F;  // a little above its exponential
 constexpr int kBlockFloats =
     4096;  // of a set of planes: the few that are used fit the cache of a core
 
@@ -74,7 +76,7 @@ class Scratch {
     p = take(classes);
     dp = take(classes);
     weight = take(1);
-    log_z = take(1);
+    q_top = take(1);
     log_y = take(1);
     p_y = take(1);
     rest_y = take(1);
@@ -85,7 +87,7 @@ class Scratch {
     y = targets_.get();
   }
 
-  float *p, *dp, *weight, *log_z, *log_y, *p_y, *rest_y, *rest, *value, *dlog, *dtop;
+  float *p, *dp, *weight, *q_top, *log_y, *p_y, *rest_y, *rest, *value, *dlog, *dtop;
   int32_t* y;
 
  private:
@@ -120,7 +122,7 @@ class Fusion {
   BlockResult Run(float* gradient) {
     SumWeights();
     if (has_ratios_) {
-      AddUpClasses();
+      AddUpClasses(gradient);
       FindRatios();
     }
     Differentiate(gradient);
@@ -191,78 +193,92 @@ class Fusion {
     }
   }
 
-  // Logits, targets and weights of a block; softmax, with the logarithm of its denominator.
-  void Load(const Span& span, Scratch* s) const {
+  // Targets and weights of a block. What lies beyond the pixels has no weight.
+  SIMD inline void LoadLabels(const Span& span, Scratch* s) const {
+    const int pixels = span.pixels, stride = stride_;
     const int64_t at = span.image * layout_.pixels + span.first;
-    const float* from =
-        logits_ + span.image * layout_.image_stride + span.first * layout_.pixel_stride;
+    const int64_t* __restrict labels = labels_ + at;
+    int32_t* __restrict y = s->y;
+    float* __restrict weight = s->weight;
+    for (int i = 0; i < pixels; ++i) y[i] = std::max(static_cast<int32_t>(labels[i]), 0);
+    for (int i = pixels; i < stride; ++i) y[i] = 0;
     if (weight_ != nullptr) {
-      std::copy_n(weight_ + at, span.pixels, s->weight);
+      const float* __restrict from = weight_ + at;
+      for (int i = 0; i < pixels; ++i) weight[i] = from[i];
     } else {
-      std::fill_n(s->weight, span.pixels, 1.0F);
+      for (int i = 0; i < pixels; ++i) weight[i] = 1;
     }
-    // What lies beyond the pixels: even logits, no weight.
-    std::fill(s->y + span.pixels, s->y + stride_, 0);
-    std::fill(s->weight + span.pixels, s->weight + stride_, 0.0F);
-    Vectorized([&]() SIMD {
-      const int pixels = span.pixels;
-      const int64_t* __restrict labels = labels_ + at;
-      int32_t* __restrict y = s->y;
-      for (int i = 0; i < pixels; ++i) y[i] = std::max(static_cast<int32_t>(labels[i]), 0);
-      Softmax(from, pixels, s);
-    });
+    for (int i = pixels; i < stride; ++i) weight[i] = 0;
   }
 
-  SIMD inline void Softmax(const float* __restrict from, int pixels, Scratch* s) const {
-    const int classes = layout_.classes, stride = stride_;
-    float* __restrict p = s->p;
+  // p = exp(z - max z), and value = 1 / their sum. Beyond the pixels all logits are 0.
+  SIMD inline void Exponentiate(const Span& span, Scratch* s) const {
+    const int classes = layout_.classes, stride = stride_, pixels = span.pixels;
+    const int64_t step = layout_.pixel_stride;
+    const float* from = logits_ + span.image * layout_.image_stride + span.first * step;
     float* __restrict top = s->dlog;  // unused until Start
-    float* __restrict log_z = s->log_z;
-    if (layout_.pixel_stride == 1) {
-      for (int c = 0; c < classes; ++c) {
-        const float* __restrict row = from + c * layout_.class_stride;
-        float* __restrict to = p + c * stride;
+    float* __restrict sum = s->value;
+    for (int c = 0; c < classes; ++c) {
+      const float* __restrict row = from + c * layout_.class_stride;
+      float* __restrict to = s->p + c * stride;
+      if (step == 1) {
         for (int i = 0; i < pixels; ++i) to[i] = row[i];
-        for (int i = pixels; i < stride; ++i) to[i] = 0;
+      } else {
+        for (int i = 0; i < pixels; ++i) to[i] = row[i * step];
       }
-    } else {
-      for (int c = 0; c < classes; ++c) {
-        float* __restrict to = p + c * stride;
-        for (int i = 0; i < pixels; ++i) to[i] = from[i * classes + c];
-        for (int i = pixels; i < stride; ++i) to[i] = 0;
-      }
+      for (int i = pixels; i < stride; ++i) to[i] = 0;
     }
-    for (int i = 0; i < stride; ++i) top[i] = p[i];
+    const float* __restrict first = s->p;
+    for (int i = 0; i < stride; ++i) top[i] = first[i];
     for (int c = 1; c < classes; ++c) {
-      const float* __restrict row = p + c * stride;
+      const float* __restrict row = s->p + c * stride;
       for (int i = 0; i < stride; ++i) top[i] = Select(row[i] > top[i], row[i], top[i]);
     }
-    for (int i = 0; i < stride; ++i) log_z[i] = 0;
-    // log p of the target, less log z.
-    float* __restrict log_y = s->log_y;
-    const int32_t* __restrict y = s->y;
-    for (int i = 0; i < stride; ++i) log_y[i] = 0;
+    for (int i = 0; i < stride; ++i) sum[i] = 0;
     for (int c = 0; c < classes; ++c) {
-      float* __restrict row = p + c * stride;
+      float* __restrict row = s->p + c * stride;
       for (int i = 0; i < stride; ++i) {
         const float x = row[i] - top[i];
         const float e = Exp(Select(x < kLeastLogit, kLeastLogit, x));
-        log_y[i] += Select(y[i] == c, x, 0);
-        log_z[i] += e;
+        sum[i] += e;
         row[i] = e;
       }
     }
-    float* __restrict rest = s->rest;
-    float* __restrict inverse = s->value;
-    for (int i = 0; i < stride; ++i) {
-      inverse[i] = 1 / log_z[i];
-      log_y[i] -= Log(log_z[i]);
-      rest[i] = 0;
-    }
-    float* __restrict p_y = s->p_y;
-    for (int i = 0; i < stride; ++i) p_y[i] = 0;
+    for (int i = 0; i < stride; ++i) sum[i] = 1 / sum[i];
+  }
+
+  // Where a block's probabilities wait for the second pass: in its part of the gradient, which is
+  // written only then. As planes: channels-last logits give a block one stretch of memory.
+  float* PlaneOf(float* gradient, const Span& span, int c) const {
+    gradient += span.image * layout_.image_stride;
+    return layout_.pixel_stride == 1
+               ? gradient + c * layout_.class_stride + span.first
+               : gradient + span.first * layout_.classes + int64_t{c} * span.pixels;
+  }
+
+  // Takes them back, as what Exponentiate leaves.
+  SIMD inline void Restore(const Span& span, float* gradient, Scratch* s) const {
+    const int classes = layout_.classes, stride = stride_, pixels = span.pixels;
     for (int c = 0; c < classes; ++c) {
-      float* __restrict row = p + c * stride;
+      const float* __restrict from = PlaneOf(gradient, span, c);
+      float* __restrict to = s->p + c * stride;
+      for (int i = 0; i < pixels; ++i) to[i] = from[i];
+      for (int i = pixels; i < stride; ++i) to[i] = 0;
+    }
+    float* __restrict inverse = s->value;
+    for (int i = 0; i < stride; ++i) inverse[i] = 1;
+  }
+
+  // From what Exponentiate leaves: p, rest, and what the losses want to know of the target.
+  SIMD inline void Normalize(const Span& span, Scratch* s) const {
+    const int classes = layout_.classes, stride = stride_;
+    const float* __restrict inverse = s->value;
+    const int32_t* __restrict y = s->y;
+    float* __restrict rest = s->rest;
+    float* __restrict p_y = s->p_y;
+    for (int i = 0; i < stride; ++i) rest[i] = p_y[i] = 0;
+    for (int c = 0; c < classes; ++c) {
+      float* __restrict row = s->p + c * stride;
       for (int i = 0; i < stride; ++i) {
         const float q = row[i] * inverse[i];
         row[i] = q;
@@ -271,60 +287,72 @@ class Fusion {
       }
     }
     float* __restrict rest_y = s->rest_y;
+    float* __restrict log_y = s->log_y;
+    int least = 0;
     for (int i = 0; i < stride; ++i) {
       rest_y[i] = Select(p_y[i] > 0.5F, rest[i], 1 - p_y[i]);
-      // Near 0, log p is what is left of 1, not a difference of rounded logarithms.
-      const float near = LogOneMinus(rest_y[i]);
-      log_y[i] = Select(rest_y[i] < 0.29F, near, log_y[i]);
+      // Near 1, log p is what is left of 1.
+      log_y[i] = Select(rest_y[i] < 0.29F, LogOneMinus(rest_y[i]), Log(p_y[i]));
+      least |= p_y[i] <= kLeastProbability ? 1 : 0;
+    }
+    if (least != 0) TakeLogits(span, s);
+  }
+
+  // log p of targets whose p may have been bounded by kLeastLogit.
+  void TakeLogits(const Span& span, Scratch* s) const {
+    for (int i = 0; i < span.pixels; ++i) {
+      if (!(s->p_y[i] <= kLeastProbability)) continue;
+      const float* z =
+          logits_ + span.image * layout_.image_stride + (span.first + i) * layout_.pixel_stride;
+      const auto logit = [&](int c) { return double{z[c * layout_.class_stride]}; };
+      double top = logit(0), sum = 0;
+      for (int c = 1; c < layout_.classes; ++c) top = std::max(top, logit(c));
+      for (int c = 0; c < layout_.classes; ++c) sum += std::exp(logit(c) - top);
+      s->log_y[i] = static_cast<float>(logit(s->y[i]) - top - std::log(sum));
     }
   }
 
   // Sums over units of w, by class: of p t, p, p^2 and t.
   static constexpr int kSums = 4;
 
-  void AddUpClasses() {
+  // Leaves the probabilities in `gradient`, if there is one.
+  void AddUpClasses(float* gradient) {
     const int classes = layout_.classes;
     const int64_t row = int64_t{kSums} * classes;
     class_sums_.assign(layout_.units() * row, 0);
-    if (layout_.pixels_are_units) {
-      ForBlocks([&](int64_t block, Scratch* s) {
-        const Span span = SpanOf(block);
-        Load(span, s);
-        for (int i = 0; i < span.pixels; ++i) {
-          if (!(s->weight[i] > 0)) continue;
-          double* sums = &class_sums_[(span.first + i) * row];
-          for (int c = 0; c < classes; ++c) {
-            const double p = s->p[c * stride_ + i], w = s->weight[i];
-            sums[classes + c] = w * p;
-            sums[2 * classes + c] = w * p * p;
-          }
-          sums[s->y[i]] = s->weight[i] * static_cast<double>(s->p_y[i]);
-          sums[3 * classes + s->y[i]] = s->weight[i];
-        }
-      });
-      return;
-    }
-    std::vector<double> by_block(blocks_ * row);
+    std::vector<double> by_block(layout_.pixels_are_units ? 0 : blocks_ * row);
     ForBlocks([&](int64_t block, Scratch* s) {
-      Load(SpanOf(block), s);
-      double* sums = &by_block[block * row];
-      Vectorized([&]() SIMD { SumClasses(*s, sums); });
+      const Span span = SpanOf(block);
+      Vectorized([&]() SIMD {
+        LoadLabels(span, s);
+        Exponentiate(span, s);
+        if (!layout_.pixels_are_units) SumClasses(s, &by_block[block * row]);
+      });
+      if (layout_.pixels_are_units) ListClasses(span, s);
+      if (gradient == nullptr) return;
+      for (int c = 0; c < classes; ++c) {
+        std::copy_n(s->p + c * stride_, span.pixels, PlaneOf(gradient, span, c));
+      }
     });
+    if (layout_.pixels_are_units) return;
     for (int64_t block = 0; block < blocks_; ++block) {
       double* sums = &class_sums_[block / per_image_ * row];
       for (int64_t i = 0; i < row; ++i) sums[i] += by_block[block * row + i];
     }
   }
 
-  SIMD inline void SumClasses(const Scratch& s, double* sums) const {
+  // Sums of a block; p is normalized on the way.
+  SIMD inline void SumClasses(Scratch* s, double* sums) const {
     const int classes = layout_.classes, stride = stride_;
-    const int32_t* __restrict y = s.y;
-    const float* __restrict weight = s.weight;
+    const int32_t* __restrict y = s->y;
+    const float* __restrict weight = s->weight;
+    const float* __restrict inverse = s->value;
     for (int c = 0; c < classes; ++c) {
-      const float* __restrict row = s.p + c * stride;
+      float* __restrict row = s->p + c * stride;
       float both = 0, plain = 0, squared = 0, target = 0;
 #pragma omp simd reduction(+ : both, plain, squared, target)
       for (int i = 0; i < stride; ++i) {
+        row[i] *= inverse[i];
         const float q = Select(weight[i] > 0, row[i], 0);  // not even NaN counts there
         const float wp = weight[i] * q;
         plain += wp;
@@ -336,6 +364,24 @@ class Fusion {
       sums[classes + c] = plain;
       sums[2 * classes + c] = squared;
       sums[3 * classes + c] = target;
+    }
+  }
+
+  // The same where every pixel is a unit.
+  void ListClasses(const Span& span, Scratch* s) {
+    const int classes = layout_.classes;
+    for (int i = 0; i < span.pixels; ++i) {
+      double* sums = &class_sums_[(span.first + i) * kSums * classes];
+      const double w = s->weight[i];
+      for (int c = 0; c < classes; ++c) {
+        const double p = s->p[c * stride_ + i] *= s->value[i];
+        if (!(w > 0)) continue;
+        sums[classes + c] = w * p;
+        sums[2 * classes + c] = w * p * p;
+        if (c != s->y[i]) continue;
+        sums[c] = w * p;
+        sums[3 * classes + c] = w;
+      }
     }
   }
 
@@ -377,16 +423,14 @@ class Fusion {
     if (count == 0) return;
     const int classes = layout_.classes;
     const double mean = weight / count;
-    std::vector<double> divided(sums, sums + int64_t{kSums} * classes);
-    for (double& sum : divided) sum /= mean;
-    std::vector<double> gradient(3 * classes);
-    const ClassSums view = {classes,
-                            count,
-                            divided.data(),
-                            &divided[classes],
-                            &divided[2 * classes],
-                            &divided[3 * classes]};
-    const RatioGradient slots = {gradient.data(), &gradient[classes], &gradient[2 * classes]};
+    divided_.assign(sums, sums + int64_t{kSums} * classes);
+    for (double& sum : divided_) sum /= mean;
+    ratio_gradient_.assign(3 * classes, 0);
+    const double* divided = divided_.data();
+    double* gradient = ratio_gradient_.data();
+    const ClassSums view = {
+        classes, count, divided, divided + classes, divided + 2 * classes, divided + 3 * classes};
+    const RatioGradient slots = {gradient, gradient + classes, gradient + 2 * classes};
     sums_[k] += mean * terms_[k].ratio->Ratio(view, slots);
     // d(total)/dp of a pixel is w_i times this: the unit's weight `mean` and the division by it
     // cancel.
@@ -403,7 +447,15 @@ class Fusion {
     std::vector<double> by_block(blocks_ * terms_.size());
     ForBlocks([&](int64_t block, Scratch* s) {
       const Span span = SpanOf(block);
-      Load(span, s);
+      Vectorized([&]() SIMD {
+        LoadLabels(span, s);
+        if (has_ratios_ && gradient != nullptr) {
+          Restore(span, gradient, s);
+        } else {
+          Exponentiate(span, s);
+        }
+        Normalize(span, s);
+      });
       Start(span, s);
       for (size_t k = 0; k < terms_.size(); ++k) {
         if (terms_[k].pixel == nullptr) continue;
@@ -502,7 +554,7 @@ class Fusion {
     }
     Contract(s);
     const float* __restrict at_top = s.value;
-    const float* __restrict elsewhere = s.log_z;
+    const float* __restrict elsewhere = s.q_top;
     const float* __restrict p_top = s.dtop;
     const float* __restrict inverse = s.rest;
     for (int k = 0; k < classes; ++k) {
@@ -521,12 +573,12 @@ class Fusion {
   }
 
   // The parts of Store that are the same for all classes but m: value = (1 - p_m) q_m + dtop - dot,
-  // log_z = p_m q_m + dot, dtop = p_m dtop and rest = 1 / (1 - p_m); where there is no m, p_m and
+  // q_top = p_m q_m + dot, dtop = p_m dtop and rest = 1 / (1 - p_m); where there is no m, p_m and
   // q_m count as 0 (rest is about 1 there, and at most about 1/2 elsewhere).
   SIMD inline void Contract(const Scratch& s) const {
     const int classes = layout_.classes, stride = stride_;
     float* __restrict dot = s.value;
-    float* __restrict q_top = s.log_z;
+    float* __restrict q_top = s.q_top;
     float* __restrict dtop = s.dtop;
     float* __restrict rest = s.rest;
     for (int i = 0; i < stride; ++i) dot[i] = q_top[i] = 0;
@@ -573,9 +625,10 @@ class Fusion {
 
   std::vector<double> unit_weight_, unit_count_;
   double total_weight_ = 0;
-  std::vector<double> class_sums_;      // [units][kSums][classes]
-  std::vector<float> coefficients_;     // [units][3][classes]
-  std::vector<double> sums_, amounts_;  // by term
+  std::vector<double> class_sums_;                // [units][kSums][classes]
+  std::vector<float> coefficients_;               // [units][3][classes]
+  std::vector<double> divided_, ratio_gradient_;  // of AddRatio
+  std::vector<double> sums_, amounts_;            // by term
 };
 
 }  // namespace

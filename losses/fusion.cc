@@ -7,10 +7,12 @@
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <algorithm>
 #include <atomic>
 
 #include "absl/strings/str_cat.h"
 #include "losses/block_fusion.h"
+#include "pipeline/simd.h"
 
 namespace losses {
 namespace {
@@ -83,41 +85,79 @@ LossInput InputOf(const pipeline::Step& step, const at::Tensor& logits, const at
   return LossInput(step, logits, labels.clamp_min(0), weight.to(logits.scalar_type()));
 }
 
+// What is among labels.
+struct Found {
+  bool ignored = false;  // some that do not count
+  bool wrong = false;    // some that are no class
+};
+
+constexpr int64_t kLabelsPerThread = 1 << 15;
+
+Found Look(const at::Tensor& labels, int64_t classes) {
+  const int64_t* all = labels.data_ptr<int64_t>();
+  std::atomic<bool> ignored{false}, wrong{false};
+  at::parallel_for(0, labels.numel(), kLabelsPerThread, [&](int64_t begin, int64_t end) {
+    pipeline::Vectorized([&]() SIMD {
+      const int64_t* __restrict from = all + begin;
+      const int64_t count = end - begin, most = classes - 1;
+      int64_t below = 0, outside = 0;
+      for (int64_t i = 0; i < count; ++i) {
+        const int64_t negative = from[i] < 0 ? 1 : 0;
+        const int64_t skipped = from[i] == pipeline::kIgnoredLabel ? 1 : 0;
+        below |= negative;
+        outside |= (negative & ~skipped) | (from[i] > most ? 1 : 0);
+      }
+      if (below != 0) ignored = true;
+      if (outside != 0) wrong = true;
+    });
+  });
+  return {ignored, wrong};
+}
+
+Found LookByOperators(const at::Tensor& labels, int64_t classes) {
+  const at::Tensor below = labels < 0;
+  const at::Tensor wrong = (below & (labels != pipeline::kIgnoredLabel)) | (labels >= classes);
+  return {below.any().item<bool>(), wrong.any().item<bool>()};
+}
+
 }  // namespace
 
 absl::Status WeighLabels(const at::Tensor& labels, int64_t classes,
                          const std::vector<double>& class_weights, at::Tensor* weight) {
   *weight = at::Tensor();
   if (labels.numel() == 0) return absl::OkStatus();
-  const auto [least, greatest] = labels.aminmax();
-  const auto low = least.item<int64_t>(), high = greatest.item<int64_t>();
-  if (low < 0 || high >= classes) {
+  const at::Tensor flat = labels.is_cpu() ? labels.contiguous() : labels;
+  const Found found = flat.is_cpu() ? Look(flat, classes) : LookByOperators(flat, classes);
+  if (found.wrong) {
     // Losses index memory by label, so a wrong one must not get that far.
     const at::Tensor wrong =
         ((labels < 0) & (labels != pipeline::kIgnoredLabel)) | (labels >= classes);
-    if (wrong.any().item<bool>()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("labels must be in [0, ", classes, ") or ", pipeline::kIgnoredLabel,
-                       " (ignored); got ", labels.masked_select(wrong)[0].item<int64_t>()));
-    }
+    return absl::InvalidArgumentError(absl::StrCat("labels must be in [0, ", classes, ") or ",
+                                                   pipeline::kIgnoredLabel, " (ignored); got ",
+                                                   labels.masked_select(wrong)[0].item<int64_t>()));
   }
-  if (low >= 0 && class_weights.empty()) return absl::OkStatus();
-  if (class_weights.empty()) {
-    *weight = (labels >= 0).to(at::kFloat);
-    return absl::OkStatus();
-  }
+  if (!found.ignored && class_weights.empty()) return absl::OkStatus();
   std::vector<float> table(class_weights.begin(), class_weights.end());
-  if (labels.is_cpu() && labels.is_contiguous()) {
-    *weight = at::empty(labels.sizes(), at::kFloat);
-    const int64_t* from = labels.data_ptr<int64_t>();
-    float* to = weight->data_ptr<float>();
-    at::parallel_for(0, labels.numel(), 1 << 15, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) to[i] = from[i] < 0 ? 0 : table[from[i]];
-    });
+  if (table.empty()) table.assign(classes, 1);
+  if (!flat.is_cpu()) {
+    const at::Tensor by_class = at::tensor(table, at::kFloat).to(labels.device());
+    *weight = by_class.index({labels.clamp_min(0)}) * (labels >= 0);
     return absl::OkStatus();
   }
-  const at::Tensor by_class = at::tensor(table, at::kFloat).to(labels.device());
-  *weight = by_class.index({labels.clamp_min(0)}) * (labels >= 0);
+  *weight = at::empty(flat.sizes(), at::kFloat);
+  const int64_t* all = flat.data_ptr<int64_t>();
+  float* out = weight->data_ptr<float>();
+  at::parallel_for(0, flat.numel(), kLabelsPerThread, [&](int64_t begin, int64_t end) {
+    pipeline::Vectorized([&]() SIMD {
+      const int64_t* __restrict from = all + begin;
+      float* __restrict to = out + begin;
+      const float* __restrict by_class = table.data();
+      const int64_t count = end - begin;
+      for (int64_t i = 0; i < count; ++i) {
+        to[i] = pipeline::Select(from[i] < 0, 0, by_class[std::max<int64_t>(from[i], 0)]);
+      }
+    });
+  });
   return absl::OkStatus();
 }
 
