@@ -164,9 +164,8 @@ double PeerMs(const std::string& key) {
     std::string text;
     FILE* const pipe = popen(absl::StrCat(FLAGS_python, " ", FLAGS_peer).c_str(), "r");
     TORCH_CHECK(pipe != nullptr, "popen");
-    for (char buffer[4096]; const size_t got = fread(buffer, 1, sizeof(buffer), pipe);) {
-      text.append(buffer, got);
-    }
+    char buffer[4096];
+    for (size_t got; (got = fread(buffer, 1, sizeof(buffer), pipe)) > 0;) text.append(buffer, got);
     TORCH_CHECK(pclose(pipe) == 0, "failed: ", FLAGS_python, " ", FLAGS_peer);
     return nlohmann::json::parse(text);
   }();

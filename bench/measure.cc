@@ -63,8 +63,9 @@ std::vector<double> LeastMs(const std::vector<std::function<void()>>& bodies, do
   }
   const auto rounds = std::max<int64_t>(3, static_cast<int64_t>(seconds * 1e3 / round_ms));
   for (int64_t round = 0; round < rounds; ++round) {
-    for (size_t i = 0; i < bodies.size(); ++i)
+    for (size_t i = 0; i < bodies.size(); ++i) {
       least[i] = std::min(least[i], Ms(bodies[i], calls[i]));
+    }
   }
   return least;
 }

@@ -118,8 +118,9 @@ class BrainTumor : public Dataset {
     }
     info.origin = root;
     const auto training = Subfolder(root, "training");
-    if (!training.ok())
+    if (!training.ok()) {
       return pipeline::OptionError("root", std::string(training.status().message()));
+    }
     const auto testing = Subfolder(root, "testing");
     if (training->empty()) {
       return pipeline::OptionError(

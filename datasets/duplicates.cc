@@ -48,8 +48,9 @@ uint64_t PerceptualHash(const cv::Mat& thumbnail) {
   std::sort(sorted.begin(), sorted.end());
   const float median = (sorted[sorted.size() / 2 - 1] + sorted[sorted.size() / 2]) / 2;
   uint64_t hash = 0;
-  for (auto it = low.begin<float>(); it != low.end<float>(); ++it)
+  for (auto it = low.begin<float>(); it != low.end<float>(); ++it) {
     hash = hash << 1 | (*it > median);
+  }
   return hash;
 }
 

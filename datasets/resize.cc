@@ -24,8 +24,8 @@ std::vector<Taps> TapsFor(int in, int out) {
   std::vector<Taps> taps(out);
   for (int i = 0; i < out; ++i) {
     const double center = (i + 0.5) * scale;
-    const int first = std::max(0, static_cast<int>(center - width + 0.5));
-    const int last = std::min(in, static_cast<int>(center + width + 0.5));
+    const int first = std::max(0, static_cast<int>(std::floor(center - width + 0.5)));
+    const int last = std::min(in, static_cast<int>(std::floor(center + width + 0.5)));
     std::vector<double> weights;
     double sum = 0;
     for (int x = first; x < last; ++x) {

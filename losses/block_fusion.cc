@@ -63,11 +63,12 @@ class Scratch {
  public:
   Scratch(int classes, int stride) : stride_(stride) {
     const size_t planes = 2 * static_cast<size_t>(classes);
-    floats_ = std::make_unique<float[]>((planes + kArrays) * stride + kLanes);
+    size_t bytes = ((planes + kArrays) * stride + kLanes) * sizeof(float);
+    floats_ = std::make_unique<float[]>(bytes / sizeof(float));
     targets_ = std::make_unique<int32_t[]>(stride);
     // Rows begin at multiples of 64 bytes.
-    auto* at =
-        reinterpret_cast<float*>((reinterpret_cast<uintptr_t>(floats_.get()) + 63) / 64 * 64);
+    void* aligned = floats_.get();
+    auto* at = static_cast<float*>(std::align(64, sizeof(float), aligned, bytes));
     const auto take = [&](int rows) {
       float* taken = at;
       at += static_cast<size_t>(rows) * stride_;
@@ -503,8 +504,9 @@ class Fusion {
                     times_p = by_class[2 * classes + c];
         const float* __restrict p = s->p + c * stride;
         float* __restrict dp = s->dp + c * stride;
-        for (int i = 0; i < stride; ++i)
+        for (int i = 0; i < stride; ++i) {
           dp[i] = Select(y[i] == c, on_target, constant) + times_p * p[i];
+        }
       }
     });
   }

@@ -22,7 +22,7 @@ at::Tensor Seen(const at::Tensor& logits, const at::Tensor& weight) {
 
 }  // namespace
 
-LossInput::LossInput(const pipeline::Step& step, at::Tensor logits, at::Tensor target,
+LossInput::LossInput(const pipeline::Step& step, const at::Tensor& logits, at::Tensor target,
                      at::Tensor weight)
     : step_(step),
       logits_(Seen(Widened(logits), weight)),

@@ -28,7 +28,8 @@ class LossInput {
   // logits: [N, C] or [N, C, H, W], float32 or float64 (half precision is widened to float32).
   // target: int64 [N] or [N, H, W], each in [0, C) wherever weight is not 0.
   // weight: of the target's shape and the logits' type, >= 0.
-  LossInput(const pipeline::Step& step, at::Tensor logits, at::Tensor target, at::Tensor weight);
+  LossInput(const pipeline::Step& step, const at::Tensor& logits, at::Tensor target,
+            at::Tensor weight);
 
   const pipeline::Step& step() const { return step_; }
   // 0 wherever weight is 0.

@@ -25,7 +25,7 @@ constexpr double kHidden = 4096;
 
 // He's initialisation for the gain of the activation that follows: the signal's variance is kept
 // forwards for linear layers and backwards (fan out) for convolutions, as torchvision does.
-void Initialise(at::Tensor weight, at::Tensor bias, double fan, double gain) {
+void Initialise(const at::Tensor& weight, const at::Tensor& bias, double fan, double gain) {
   const c10::NoGradGuard no_gradients;
   weight.normal_(0, gain / std::sqrt(fan));
   bias.zero_();

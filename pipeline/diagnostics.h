@@ -26,7 +26,7 @@ struct Location {
 // "load:plugin".
 class Locations {
  public:
-  void Set(const std::string& path, Location location) { at_[path] = std::move(location); }
+  void Set(const std::string& path, const Location& location) { at_[path] = location; }
   // Forgets all that lies below `path`.
   void EraseBelow(const std::string& path);
   // Takes over all of `other` whose path begins with `prefix`, without that prefix.

@@ -63,8 +63,9 @@ absl::Status Graph::Build(BuildContext* context) {
     for (const auto& [port, edge] : node.inputs) in[port] = nodes_[edge.node].specs.at(edge.port);
     const absl::Status built = Caught([&] {
       absl::StatusOr<Specs> specs = node.stage->Build(in, context);
-      if (specs.ok()) node.specs = *std::move(specs);
-      return specs.status();
+      if (!specs.ok()) return specs.status();
+      node.specs = *std::move(specs);
+      return absl::OkStatus();
     });
     const std::string option = OptionOf(built);
     if (!option.empty()) {

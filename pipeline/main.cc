@@ -108,8 +108,9 @@ absl::StatusOr<CommandLine> ParseCommandLine(int argc, char** argv) {
       for_gflags.push_back(argv[i]);
       // gflags also takes the value from the next word.
       if (bare == "config" || bare == "out") {
-        if (++i == argc)
+        if (++i == argc) {
           return absl::InvalidArgumentError(absl::StrCat(argument, " needs a value"));
+        }
         for_gflags.push_back(argv[i]);
       }
     }

@@ -35,16 +35,16 @@ bool IsPlain(const at::Tensor& parameter) {
          parameter.is_non_overlapping_and_dense();
 }
 
-void AdamByTensors(const UpdateRule& rule, const at::Tensor& g, at::Tensor p, at::Tensor m,
-                   at::Tensor v) {
+void AdamByTensors(const UpdateRule& rule, const at::Tensor& g, const at::Tensor& p,
+                   const at::Tensor& m, const at::Tensor& v) {
   const at::Tensor gradient = g * rule.gradient_factor + p * rule.penalty;
   m.mul_(kBeta1).add_(gradient, 1 - kBeta1);
   v.mul_(kBeta2).addcmul_(gradient, gradient, 1 - kBeta2);
   p.mul_(rule.shrink).addcdiv_(m, (v.sqrt() * rule.second_scale).add_(kEpsilon), -rule.rate);
 }
 
-void SgdByTensors(const UpdateRule& rule, bool first, const at::Tensor& g, at::Tensor p,
-                  at::Tensor m) {
+void SgdByTensors(const UpdateRule& rule, bool first, const at::Tensor& g, const at::Tensor& p,
+                  const at::Tensor& m) {
   const at::Tensor gradient = g * rule.gradient_factor + p * rule.penalty;
   m.mul_(first ? 0 : kMomentum).add_(gradient);
   p.add_(gradient + m * kMomentum, -rule.rate);

@@ -90,9 +90,9 @@ absl::Status WriteSafetensors(const std::string& path, const NamedTensors& tenso
   header["__metadata__"] = metadata;
   uint64_t offset = 0;
   for (const auto& [name, tensor] : tensors) {
-    const auto* type = std::find_if(std::begin(kTypes), std::end(kTypes), [&](const auto& known) {
-      return known.second == tensor.scalar_type();
-    });
+    const at::ScalarType scalar = tensor.scalar_type();
+    const auto* type = std::find_if(std::begin(kTypes), std::end(kTypes),
+                                    [&](const auto& known) { return known.second == scalar; });
     if (type == std::end(kTypes)) {
       return absl::InvalidArgumentError(absl::StrCat("cannot save ", name, ": unsupported type"));
     }

@@ -56,8 +56,8 @@ absl::StatusOr<std::string> FindConfig(const std::string& name) {
   }
   std::error_code error;
   const std::string workspace = WorkspaceFolder();
-  for (const std::string& stem : {name, workspace + "/configs/" + name}) {
-    for (const std::string& path : {stem, stem + kExtension}) {
+  for (const std::string& stem : {name, absl::StrCat(workspace, "/configs/", name)}) {
+    for (const std::string& path : {stem, absl::StrCat(stem, kExtension)}) {
       if (fs::is_regular_file(path, error)) return path;
     }
   }

@@ -113,7 +113,7 @@ std::string WithHeader(const std::string& header, const std::string& data,
 
 TEST(Safetensors, RefusesHostileFiles) {
   const Workspace workspace;
-  const std::string four = "\0\0\0\0";
+  const std::string four(4, '\0');
   const auto message = [&](const std::string& content) {
     workspace.Write("w", content);
     return std::string(ReadSafetensors("w").status().message());

@@ -122,8 +122,9 @@ Pipeline::Pipeline(const std::vector<std::string>& arguments) {
   err_ = stem + ".err";
   const std::string program = RunfilesFolder() + "/pipeline/pipeline";
   std::vector<char*> words = {const_cast<char*>(program.c_str())};
-  for (const std::string& argument : arguments)
+  for (const std::string& argument : arguments) {
     words.push_back(const_cast<char*>(argument.c_str()));
+  }
   words.push_back(nullptr);
   process_ = fork();
   if (process_ != 0) return;

@@ -28,8 +28,10 @@ def main(flags):
         if source.startswith(("bazel-out", "external")):
             continue
         path = f"{root}/{source}"
-        # A flag that only gcc knows.
+        # A flag that only gcc knows; generated headers are not ours to lint.
         kept = [path if a == source else a for a in arguments if a != "-fno-canonical-system-headers"]
+        kept = ["-isystem" if a == "-iquote" and i + 1 < len(kept) and kept[i + 1].startswith("bazel-out")
+                else a for i, a in enumerate(kept)]
         commands[source] = {"directory": execution_root, "file": path, "arguments": kept}
     pathlib.Path(root, "compile_commands.json").write_text(
         json.dumps([commands[source] for source in sorted(commands)], indent=1))
