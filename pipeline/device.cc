@@ -5,6 +5,7 @@
 #include <ATen/Parallel.h>
 #include <ATen/autocast_mode.h>
 #include <ATen/detail/CUDAHooksInterface.h>
+#include <malloc.h>
 #include <torch/cuda.h>
 #include <torch/utils.h>
 #include <torch/version.h>
@@ -91,6 +92,13 @@ int SetThreads(int threads) {
       threads > 0 ? threads : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   at::set_num_threads(chosen);
   return chosen;
+}
+
+void KeepFreedMemory() {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_MAX, 0);         // all of it from the heap,
+  mallopt(M_TRIM_THRESHOLD, -1);  // which never shrinks
+#endif
 }
 
 void SeedGenerators(uint64_t seed) { torch::manual_seed(seed); }

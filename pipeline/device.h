@@ -34,6 +34,11 @@ class PrecisionScope {
 // Sets the threads of LibTorch's and OpenMP's loops; 0 means all cores. Returns how many.
 int SetThreads(int threads);
 
+// Makes the process keep memory that it frees, for tensors of the next step: given back to the
+// kernel, it comes back as pages to be zeroed, a tenth of a training step on the processor. Costs
+// more resident memory, since what was freed lies in pieces.
+void KeepFreedMemory();
+
 // Restarts LibTorch's random generators: initial weights and dropout draw from them.
 void SeedGenerators(uint64_t seed);
 

@@ -214,6 +214,7 @@ int RunGraph(const std::string& verb, const LoadedConfig& loaded, std::unique_pt
   absl::StatusOr<RunFolder> folder = RunFolder::Make(FLAGS_out, loaded.name);
   if (!folder.ok()) return Complain(folder.status(), kMistake);
   InstallInterruptHandler();
+  if (context.device == "cpu") KeepFreedMemory();
   PrintHeader(trainer.Facts(), &terminal);
   status = trainer.Run(&*folder);
   if (status.ok()) return 0;

@@ -115,11 +115,11 @@ train { epochs: 2 learning_rate: 1e-3 threads: 1 precision: FP32 device: "CPU" }
 }
 
 Pipeline::Pipeline(const std::vector<std::string>& arguments) {
-  static int count = 0;
-  const std::string stem =
-      absl::StrCat(fs::temp_directory_path().string(), "/pipeline", getpid(), "-", ++count);
-  out_ = stem + ".out";
-  err_ = stem + ".err";
+  // A folder of its own: sandboxes share /tmp but number their processes alike.
+  std::string folder = fs::temp_directory_path().string() + "/pipeline-XXXXXX";
+  if (mkdtemp(folder.data()) == nullptr) std::abort();
+  out_ = folder + "/out";
+  err_ = folder + "/err";
   const std::string program = RunfilesFolder() + "/pipeline/pipeline";
   std::vector<char*> words = {const_cast<char*>(program.c_str())};
   for (const std::string& argument : arguments) {
@@ -149,8 +149,7 @@ Ran Pipeline::Wait() {
   int status = 0;
   waitpid(process_, &status, 0);
   const Ran ran = {WIFEXITED(status) ? WEXITSTATUS(status) : -1, ReadAll(out_), ReadAll(err_)};
-  fs::remove(out_);
-  fs::remove(err_);
+  fs::remove_all(fs::path(out_).parent_path());
   return ran;
 }
 
