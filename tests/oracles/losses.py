@@ -126,6 +126,12 @@ def tversky(z, y, weights, batch=False, alpha=0.5, beta=0.5, gamma=1.0, smooth=1
     return units(score, lambda score, *_: (score ** gamma).mean(), z, y, weights, batch)
 
 
+def calibration(z, y, weights, peer="formula"):
+    """MDCA: mean over the classes of |mean confidence - frequency| over the batch."""
+    return units(lambda p, t, w: ((w * (p - t)).mean(2)[0]).abs(), lambda score, *_: score.mean(), z, y,
+                 weights, batch=True)
+
+
 def options(name, draw, classes, labels, weighted):
     """Text-format options, and the arguments of the function above."""
     if name == "categorical_cross_entropy" and draw.random() < 0.5:
@@ -143,6 +149,8 @@ def options(name, draw, classes, labels, weighted):
         if peer == "torchvision":
             alpha = draw.choice([[], [0.75, 0.25]])
         return f"gamma: {gamma} alpha: {alpha}", {"gamma": gamma, "alpha": alpha, "peer": peer}
+    if name == "calibration":
+        return "", {"peer": "formula"}
     if name in ("dice", "tversky"):
         peer = "formula" if weighted else draw.choice(["monai", "monai", "smp"])
         if peer == "smp" and not all((labels == c).any() for c in range(classes)):
@@ -174,7 +182,7 @@ def case(name, function, draw):
     y = torch.randint(classes, [shape[0]] + shape[2:])
     if draw.random() < 0.4:
         y[torch.rand(y.shape) < 0.4] = IGNORED
-    overlap = name in ("dice", "tversky")
+    overlap = name in ("dice", "tversky", "calibration")
     weights = None
     if draw.random() < 0.4:
         weights = torch.tensor([round(draw.uniform(0.2, 3), 2) for _ in range(classes)],
@@ -202,7 +210,7 @@ def case(name, function, draw):
 def main():
     functions = {"categorical_cross_entropy": cross_entropy, "smooth_l1": smooth_l1, "mse": mse,
                  "binary_cross_entropy": binary_cross_entropy, "focal": focal, "dice": dice,
-                 "tversky": tversky}
+                 "tversky": tversky, "calibration": calibration}
     head = {"made_by": "tests/oracles/losses.py", "torch": torch.__version__.split("+")[0],
             "torchvision": torchvision.__version__.split("+")[0], "monai": monai.__version__,
             "segmentation_models_pytorch": smp.__version__}
