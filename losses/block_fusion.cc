@@ -24,8 +24,8 @@ constexpr int kLanes = 16;
 // (The target's log p is exact all the same.)
 constexpr float kLeastLogit = -80;
 constexpr float kLeastProbability = 1.81e-35F;  // a little above its exponential
-constexpr int kBlockFloats =
-    4096;  // of a set of planes: the few that are used fit the cache of a core
+// Of a set of planes: the few that are used fit the cache of a core.
+constexpr int kBlockFloats = 4096;
 
 int RoundUp(int64_t count) { return static_cast<int>((count + kLanes - 1) / kLanes * kLanes); }
 

@@ -58,11 +58,6 @@ bool HasBlockForm(const Loss& loss) {
   return loss.pixel_form() != nullptr || loss.ratio_form() != nullptr;
 }
 
-at::Tensor Widened(const at::Tensor& logits) {
-  const bool half = logits.scalar_type() == at::kHalf || logits.scalar_type() == at::kBFloat16;
-  return half ? logits.to(at::kFloat) : logits;
-}
-
 // Adds the terms at `which` through LibTorch's operators.
 void AddTensorForms(const LossInput& input, const std::vector<Term>& terms,
                     const std::vector<size_t>& which, FusedValue* fused) {
@@ -114,10 +109,13 @@ Found Look(const at::Tensor& labels, int64_t classes) {
   return {ignored, wrong};
 }
 
+// True where a label is no class.
+at::Tensor Wrong(const at::Tensor& labels, int64_t classes) {
+  return ((labels < 0) & (labels != pipeline::kIgnoredLabel)) | (labels >= classes);
+}
+
 Found LookByOperators(const at::Tensor& labels, int64_t classes) {
-  const at::Tensor below = labels < 0;
-  const at::Tensor wrong = (below & (labels != pipeline::kIgnoredLabel)) | (labels >= classes);
-  return {below.any().item<bool>(), wrong.any().item<bool>()};
+  return {(labels < 0).any().item<bool>(), Wrong(labels, classes).any().item<bool>()};
 }
 
 }  // namespace
@@ -130,11 +128,9 @@ absl::Status WeighLabels(const at::Tensor& labels, int64_t classes,
   const Found found = flat.is_cpu() ? Look(flat, classes) : LookByOperators(flat, classes);
   if (found.wrong) {
     // Losses index memory by label, so a wrong one must not get that far.
-    const at::Tensor wrong =
-        ((labels < 0) & (labels != pipeline::kIgnoredLabel)) | (labels >= classes);
-    return absl::InvalidArgumentError(absl::StrCat("labels must be in [0, ", classes, ") or ",
-                                                   pipeline::kIgnoredLabel, " (ignored); got ",
-                                                   labels.masked_select(wrong)[0].item<int64_t>()));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "labels must be in [0, ", classes, ") or ", pipeline::kIgnoredLabel, " (ignored); got ",
+        labels.masked_select(Wrong(labels, classes))[0].item<int64_t>()));
   }
   if (!found.ignored && class_weights.empty()) return absl::OkStatus();
   std::vector<float> table(class_weights.begin(), class_weights.end());

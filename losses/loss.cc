@@ -10,17 +10,17 @@
 namespace losses {
 namespace {
 
-at::Tensor Widened(const at::Tensor& logits) {
-  const bool half = logits.scalar_type() == at::kHalf || logits.scalar_type() == at::kBFloat16;
-  return half ? logits.to(at::kFloat) : logits;
-}
-
 // Logits without weight become 0: not even an infinity there may reach a gradient.
 at::Tensor Seen(const at::Tensor& logits, const at::Tensor& weight) {
   return logits.masked_fill((weight == 0).unsqueeze(1), 0);
 }
 
 }  // namespace
+
+at::Tensor Widened(const at::Tensor& logits) {
+  const bool half = logits.scalar_type() == at::kHalf || logits.scalar_type() == at::kBFloat16;
+  return half ? logits.to(at::kFloat) : logits;
+}
 
 LossInput::LossInput(const pipeline::Step& step, const at::Tensor& logits, at::Tensor target,
                      at::Tensor weight)

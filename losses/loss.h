@@ -89,6 +89,9 @@ class Loss {
   virtual std::vector<std::pair<Loss*, double>> parts() { return {}; }
 };
 
+// Half precision as float32; anything else as it is.
+at::Tensor Widened(const at::Tensor& logits);
+
 // For losses with one value per label: `values` of the target's shape.
 LossValue PerSample(const LossInput& input, const at::Tensor& values);
 

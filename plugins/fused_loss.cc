@@ -102,7 +102,7 @@ class FusedLoss : public pipeline::Stage {
         dynamic_ ? dynamic_->Factors(step) : std::vector<double>(terms_.size(), 1);
     const losses::FusedValue value =
         losses::Fuse(step, logits, labels, weight, PartsAt(step, factors));
-    const std::vector<double> means = Record(step, factors, value);
+    const std::vector<double> means = Record(factors, value);
     (*out)["total"] = value.total;
     if (step.phase != pipeline::TRAIN) return absl::OkStatus();
     Balance(step, logits, labels, weight, factors, means);
@@ -218,8 +218,7 @@ class FusedLoss : public pipeline::Stage {
   }
 
   // Adds up what the phase reports; returns each term's value with its fixed weights.
-  std::vector<double> Record(const pipeline::Step&, const std::vector<double>& factors,
-                             const losses::FusedValue& value) {
+  std::vector<double> Record(const std::vector<double>& factors, const losses::FusedValue& value) {
     std::vector<double> means;
     size_t i = 0;
     for (size_t k = 0; k < terms_.size(); ++k) {
