@@ -4,6 +4,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <limits>
 #include <memory>
 
 #include "pipeline/registry.h"
@@ -14,6 +15,8 @@ class Module;
 
 namespace activations {
 
+class Piecewise;
+
 class Activation {
  public:
   virtual ~Activation() = default;
@@ -23,8 +26,15 @@ class Activation {
   // By how much a linear layer before it must scale unit-variance weights so that the variance of
   // the signal is kept: He's sqrt(2) for ReLU.
   virtual double gain() const = 0;
+  // A number that no value is below, the largest where it is known; -infinity where there is none.
+  virtual double infimum() const { return -std::numeric_limits<double>::infinity(); }
+  // Log-probabilities [N, C, ...] of scores z of the same shape, when the function takes softmax's
+  // place at a model's output: p_c is proportional to g(z_c) - inf g + 1e-6. Needs an infimum.
+  virtual at::Tensor LogProbabilities(const at::Tensor& z);
   // Parameters of its own; nullptr where there are none.
   virtual std::shared_ptr<torch::nn::Module> module() { return nullptr; }
+  // The tables it is evaluated by; nullptr where LibTorch evaluates it.
+  virtual const Piecewise* piecewise() const { return nullptr; }
 };
 
 using Activations = pipeline::Registry<Activation>;

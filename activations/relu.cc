@@ -15,6 +15,7 @@ class Relu : public Activation {
   at::Tensor operator()(at::Tensor x) override { return x.relu_(); }
   // Half the variance is cut off (He et al. 2015).
   double gain() const override { return std::sqrt(2.0); }
+  double infimum() const override { return 0; }
 };
 
 REGISTER_PLUGIN(Activations, Relu);

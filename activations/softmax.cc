@@ -17,6 +17,9 @@ class Softmax : public Activation {
   // Outputs of unit mean: the second moment of a unit-variance signal's C softmax is e (the mean of
   // exp(2x) over the squared mean of exp(x), x normal), so the gain is 1 / sqrt(e).
   double gain() const override { return 0.6065306597126334; }
+  double infimum() const override { return 0; }
+  // Losses take the softmax of the logits themselves.
+  at::Tensor LogProbabilities(const at::Tensor& z) override { return z; }
 };
 
 REGISTER_PLUGIN(Activations, Softmax);

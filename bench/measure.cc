@@ -87,7 +87,7 @@ void Print(const std::vector<Case>& cases) {
   const int column = static_cast<int>(width);
   std::printf("%-*s  %9s  %9s  %6s\n", column, "case", "ours ms", "against", "ratio");
   for (const Case& one : cases) {
-    std::printf("%-*s  %9.4f  %9.4f  %6.3f\n", column, one.name.c_str(), one.ms, one.against,
+    std::printf("%-*s  %9.4g  %9.4g  %6.3f\n", column, one.name.c_str(), one.ms, one.against,
                 one.ms / one.against);
   }
 }

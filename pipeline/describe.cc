@@ -143,11 +143,7 @@ std::string ListPlugins() {
   return text;
 }
 
-absl::StatusOr<std::string> DescribePlugin(const std::string& name) {
-  if (Folded(name) == "train") {
-    return absl::StrCat("train\n", Wrapped(CommentOf(Train::descriptor()->full_name()), 2),
-                        OptionsText(*Train::descriptor()));
-  }
+absl::StatusOr<PluginName> FindPlugin(const std::string& name) {
   std::vector<PluginName> matches;
   std::vector<std::string> known;
   for (const PluginName& plugin : PluginIndex::Get().All()) {
@@ -166,7 +162,17 @@ absl::StatusOr<std::string> DescribePlugin(const std::string& name) {
     return absl::InvalidArgumentError(
         absl::StrCat("\"", name, "\" is ambiguous; say which: ", absl::StrJoin(urls, ", ")));
   }
-  const std::string url = matches[0].Url();
+  return matches[0];
+}
+
+absl::StatusOr<std::string> DescribePlugin(const std::string& name) {
+  if (Folded(name) == "train") {
+    return absl::StrCat("train\n", Wrapped(CommentOf(Train::descriptor()->full_name()), 2),
+                        OptionsText(*Train::descriptor()));
+  }
+  const absl::StatusOr<PluginName> found = FindPlugin(name);
+  if (!found.ok()) return found.status();
+  const std::string url = found->Url();
   const Descriptor& type = *PluginIndex::Get().Find(url);
   std::string text =
       absl::StrCat("[", url, "]\n", Wrapped(CommentOf(type.full_name()), 2), OptionsText(type));

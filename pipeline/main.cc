@@ -14,7 +14,9 @@
 #include "pipeline/describe.h"
 #include "pipeline/device.h"
 #include "pipeline/dot.h"
+#include "pipeline/files.h"
 #include "pipeline/graph.h"
+#include "pipeline/plot.h"
 #include "pipeline/registry.h"
 #include "pipeline/run_folder.h"
 #include "pipeline/run_report.h"
@@ -43,12 +45,14 @@ constexpr char kHelp[] =
   pipeline dot --config=NAME                the graph with shapes, for graphviz
   pipeline list                             every plugin
   pipeline describe NAME                    a plugin's options, or those of "train"
+  pipeline plot NAME [--out=FILE.svg]       an activation and its derivative, as a picture
 
   --config=NAME       a path, or a file of the workspace's configs/
   --set PATH=VALUE    changes one value; may be repeated:
                         --set train.epochs=5 --set load.dataset.root=/data/brain
                         --set 'classify.activation=[activations/Relu] {}'
-  --out=DIR           where the run's files go (default: runs/<config>/<time>)
+  --out=DIR           where the run's files go (default: runs/<config>/<time>); of plot, the
+                      picture's file (default: <name>.svg)
   --decode            with check: decode every image, list the broken ones
   --plugin=FILE.so    loads plugins from outside (CONTRIBUTING.md); may be repeated
 )";
@@ -62,8 +66,8 @@ struct CommandLine {
 };
 
 const std::vector<std::string>& Verbs() {
-  static const auto* verbs =
-      new std::vector<std::string>{"train", "check", "print-config", "dot", "list", "describe"};
+  static const auto* verbs = new std::vector<std::string>{
+      "train", "check", "print-config", "dot", "list", "describe", "plot"};
   return *verbs;
 }
 
@@ -123,7 +127,7 @@ absl::StatusOr<CommandLine> ParseCommandLine(int argc, char** argv) {
   line.arguments.assign(words.begin() + 1, words.end());
   for (const std::string& verb : Verbs()) {
     if (verb != line.verb) continue;
-    if (verb == "describe" || line.arguments.empty()) return line;
+    if (verb == "describe" || verb == "plot" || line.arguments.empty()) return line;
     return absl::InvalidArgumentError(
         absl::StrCat(verb, " takes no argument \"", line.arguments[0], "\""));
   }
@@ -155,6 +159,25 @@ int Describe(const std::vector<std::string>& names) {
   const absl::StatusOr<std::string> text = DescribePlugin(names[0]);
   if (!text.ok()) return Complain(text.status(), kMistake);
   std::fputs(text->c_str(), stdout);
+  return 0;
+}
+
+int Plot(const std::vector<std::string>& names) {
+  if (names.size() != 1) {
+    return Complain(
+        absl::InvalidArgumentError(
+            "plot takes one activation, such as lerch or '[activations/Lerch] { s: 1 }'"),
+        kMistake);
+  }
+  const absl::StatusOr<std::string> svg = PlotSvg(names[0]);
+  if (!svg.ok()) return Complain(svg.status(), kMistake);
+  // "[activations/Lerch] { s: 1 }" -> "lerch.svg".
+  const size_t from = names[0].find('/') == std::string::npos ? 0 : names[0].find('/') + 1;
+  const std::string name = FileNameOf(names[0].substr(from, names[0].find(']') - from));
+  const std::string path = FLAGS_out.empty() ? absl::StrCat(name, ".svg") : FLAGS_out;
+  const absl::Status written = WriteFileAtomically(path, *svg);
+  if (!written.ok()) return Complain(written, kFailure);
+  std::printf("%s\n", Shown(path).c_str());
   return 0;
 }
 
@@ -241,6 +264,7 @@ int Main(int argc, char** argv) {
     return 0;
   }
   if (line->verb == "describe") return Describe(line->arguments);
+  if (line->verb == "plot") return Plot(line->arguments);
 
   const absl::StatusOr<std::string> path = FindConfig(FLAGS_config);
   if (!path.ok()) return Complain(path.status(), kMistake);

@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #define SIMD __attribute__((always_inline))
 
@@ -53,6 +54,23 @@ auto Vectorized(const Body& body) {
       return simd::RunAvx2(body);
     default:
       return body();
+  }
+}
+
+// As Vectorized, for bodies that hold packets of floats themselves (GCC's vector types): the body
+// is called with the number of floats that a register holds, 16, 8 or 1, as a
+// std::integral_constant.
+template <class Body>
+auto VectorizedInLanes(const Body& body) {
+  switch (ChosenInstructionSet()) {
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+    case InstructionSet::kAvx512:
+      return simd::RunAvx512([&]() SIMD { return body(std::integral_constant<int, 16>()); });
+    case InstructionSet::kAvx2:
+      return simd::RunAvx2([&]() SIMD { return body(std::integral_constant<int, 8>()); });
+#endif
+    default:
+      return body(std::integral_constant<int, 1>());
   }
 }
 

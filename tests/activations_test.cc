@@ -4,8 +4,10 @@
 #include <torch/utils.h>
 
 #include <limits>
+#include <set>
 
 #include "activations/activation.h"
+#include "pipeline/safetensors.h"
 #include "tests/oracle.h"
 
 namespace {
@@ -56,21 +58,81 @@ TEST_P(EveryActivation, EqualsItsOracle) {
   }
 }
 
+TEST_P(EveryActivation, EqualsMpmath) {
+  const std::string table = "activations/testdata/" + GetParam().file + "_golden";
+  const auto oracle = testing_support::ReadOracle(table + ".json");
+  if (oracle.is_null()) GTEST_SKIP() << "no " << table << ".json";
+  const auto read = pipeline::ReadSafetensors(table + ".safetensors");
+  ASSERT_TRUE(read.ok()) << read.status();
+  const std::map<std::string, at::Tensor> tensors(read->begin(), read->end());
+  EXPECT_GE(oracle["cases"].size(), 6);
+  for (size_t i = 0; i < oracle["cases"].size(); ++i) {
+    const std::string options = oracle["cases"][i]["options"];
+    SCOPED_TRACE(options);
+    const auto f = Make(GetParam(), options);
+    const at::Tensor& x = tensors.at("x");
+    const at::Tensor& y = tensors.at(std::to_string(i) + ".y");
+    const at::Tensor& dy = tensors.at(std::to_string(i) + ".dy");
+    ASSERT_GE(x.numel(), 2000);
+    const at::Tensor ones = at::ones_like(x);
+    // Hundreds of roundings of double.
+    EXPECT_LT(Error(Apply(*f, x), y), 1e-12);
+    const double steepest = dy.abs().max().item<double>();
+    EXPECT_LT(Error(Gradient(*f, x, ones) / steepest, dy / steepest), 1e-12);
+    // The bars of float32.
+    const at::Tensor narrow = x.to(at::kFloat);
+    EXPECT_LT(Error(Apply(*f, narrow), y), 1e-6);
+    EXPECT_LT(Error(Gradient(*f, narrow, ones.to(at::kFloat)) / steepest, dy / steepest), 1e-5);
+  }
+}
+
+// The sum of g f over x with one element moved by `by`, which `value` computes.
+template <class Value>
+double Slope(const Value& value, const at::Tensor& x, int64_t element) {
+  // Rounding of 1e-14 is divided by it, and its square times the third derivative of Weierstrass'
+  // function, 1e7, is left out: 5e-8 either way.
+  constexpr double kStepSize = 2e-7;
+  const auto at = [&](double by) {
+    at::Tensor moved = x.clone();
+    moved.view({-1})[element] += by;
+    return value(moved);
+  };
+  return (at(kStepSize) - at(-kStepSize)) / (2 * kStepSize);
+}
+
 TEST_P(EveryActivation, HasTheGradientOfItsValue) {
-  constexpr double kStepSize = 1e-6;
   // Off the kinks at 0 that piecewise functions have.
   const at::Tensor x = at::randn({2, 5, 3}, at::kDouble) * 3 + 0.01;
   const at::Tensor g = at::randn_like(x);
   const at::Tensor gradient = Gradient(*f_, x, g).flatten();
+  const auto value = [&](const at::Tensor& at) {
+    return (Apply(*f_, at) * g).sum().item<double>();
+  };
   for (int64_t i = 0; i < x.numel(); ++i) {
-    const auto shifted = [&](double by) {
-      at::Tensor moved = x.clone();
-      moved.view({-1})[i] += by;
-      return (Apply(*f_, moved) * g).sum().item<double>();
-    };
-    const double slope = (shifted(kStepSize) - shifted(-kStepSize)) / (2 * kStepSize);
-    EXPECT_NEAR(gradient[i].item<double>(), slope, 1e-7);  // rounding / step size
+    EXPECT_NEAR(gradient[i].item<double>(), Slope(value, x, i), 5e-7);
   }
+}
+
+TEST_P(EveryActivation, HasTheSecondDerivativeOfItsValue) {
+  const at::Tensor x = at::randn({2, 5, 3}, at::kDouble) * 3 + 0.01;
+  const at::Tensor g = at::randn_like(x), v = at::randn_like(x);
+  const at::Tensor leaf = x.clone().requires_grad_(), incoming = g.clone().requires_grad_();
+  const at::Tensor gradient =
+      torch::autograd::grad({(*f_)(leaf * 1)}, {leaf}, {incoming}, true, /*create_graph=*/true)[0];
+  // ReLU's gradient depends on x nowhere.
+  auto second = torch::autograd::grad({(gradient * v).sum()}, {leaf, incoming}, {}, false, false,
+                                      /*allow_unused=*/true);
+  if (!second[0].defined()) second[0] = at::zeros_like(x);
+  const auto slope = [&](const at::Tensor& at) {
+    return (Gradient(*f_, at, g) * v).sum().item<double>();
+  };
+  const double largest = std::max(1.0, second[0].abs().max().item<double>());
+  for (int64_t i = 0; i < x.numel(); ++i) {
+    // As above, relative to derivatives that reach 10^4.
+    EXPECT_NEAR(second[0].flatten()[i].item<double>() / largest, Slope(slope, x, i) / largest,
+                5e-7);
+  }
+  EXPECT_LT(Error(second[1], Gradient(*f_, x, v)), 1e-12);  // linear in g
 }
 
 TEST_P(EveryActivation, KeepsShapeTypeAndMemoryFormat) {
@@ -97,8 +159,51 @@ TEST_P(EveryActivation, IsFiniteForHugeInputs) {
 }
 
 TEST_P(EveryActivation, PassesNaNOn) {
-  const at::Tensor x = at::full({1, 1}, std::numeric_limits<float>::quiet_NaN());
-  EXPECT_TRUE(Apply(*f_, x).isnan().item<bool>());
+  for (const auto type : {at::kDouble, at::kFloat, at::kBFloat16}) {
+    const at::Tensor x = at::full({1, 1}, std::numeric_limits<double>::quiet_NaN()).to(type);
+    EXPECT_TRUE(Apply(*f_, x).isnan().item<bool>());
+  }
+}
+
+TEST_P(EveryActivation, GivesItsLimitAtInfinity) {
+  // LibTorch multiplies the infinity with 0.
+  const std::set<std::string> torch_gives_nan = {"gelu", "silu", "softmax"};
+  if (torch_gives_nan.count(GetParam().file) > 0) GTEST_SKIP() << "NaN in LibTorch";
+  for (const auto type : {at::kDouble, at::kFloat}) {
+    for (const double sign : {-1.0, 1.0}) {
+      const auto value = [&](double x) {
+        return Apply(*f_, at::full({1, 1}, sign * x).to(type)).item<double>();
+      };
+      const double limit = value(std::numeric_limits<double>::infinity());
+      const double far = value(1e18), further = value(1e25);
+      if (std::abs(further) > 1e6) {
+        EXPECT_TRUE(std::isinf(limit)) << limit;
+      } else if (std::abs(far - further) < 1e-8) {
+        EXPECT_NEAR(limit, further, 1e-6);
+      } else {
+        EXPECT_TRUE(std::isnan(limit)) << "oscillates, so it has no limit";
+      }
+    }
+  }
+}
+
+TEST_P(EveryActivation, StaysAboveItsInfimum) {
+  const at::Tensor x = at::randn({100000, 1}, at::kFloat) * 4;
+  // A rounding of float32.
+  EXPECT_GE(Apply(*f_, x).min().item<double>(), f_->infimum() - 2e-7);
+}
+
+TEST_P(EveryActivation, GivesProbabilitiesAtTheOutput) {
+  if (std::isinf(f_->infimum())) GTEST_SKIP() << "unbounded below";
+  const at::Tensor z = at::randn({5, 4, 3}, at::kDouble) * 3;
+  const at::Tensor log_p = f_->LogProbabilities(z).log_softmax(1);  // as losses do
+  EXPECT_LT(Error(log_p.exp().sum(1), at::ones({5, 3})), 1e-12);
+  if (GetParam().file == "softmax") {
+    EXPECT_LT(Error(log_p, z.log_softmax(1)), 1e-12);
+    return;
+  }
+  const at::Tensor mass = Apply(*f_, z) - f_->infimum() + 1e-6;
+  EXPECT_LT(Error(log_p.exp(), mass / mass.sum(1, true)), 1e-9);
 }
 
 TEST_P(EveryActivation, HasAGainThatKeepsTheSecondMoment) {
