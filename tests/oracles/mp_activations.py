@@ -115,7 +115,7 @@ def lerch_softplus(s):
 
 
 def lerch_bounded(s, rho, a):
-    """The series; mpmath's lerchphi errs by 3e-5 (working at 30 digits) where |z| is tiny, say at s = 0.5, a = 2."""
+    """The series; mpmath's lerchphi errs by 3e-5 (at 30 digits) where |z| is tiny, s = 0.5 and a = 2."""
     s, rho, a = mpf(s), mpf(rho), mpf(a)
     coefficients = [(a + k) ** -s for k in range(int(mp.log(ACCURACY / 1e6) / mp.log(rho)))]
 
