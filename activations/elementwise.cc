@@ -191,7 +191,8 @@ at::Tensor TermByOperators(const Piecewise::Term& term, const at::Tensor& x, boo
   }
   *outside = *outside | (table.fold == Fold::kUnit ? x.abs() > table.most
                                                    : (p < table.least) | (p > table.most));
-  const at::Tensor place = ((p - table.low) * table.scale).nan_to_num(0, 0, 0);
+  const at::Tensor even = table.fold == Fold::kDense ? p / (2 + p.abs()) : p;
+  const at::Tensor place = ((even - table.low) * table.scale).nan_to_num(0, 0, 0);
   const at::Tensor index = place.clamp(0, table.pieces - 1).to(at::kLong);
   const at::Tensor u = p - Row(table.centers, index);
   at::Tensor sum = at::zeros_like(x);

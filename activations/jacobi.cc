@@ -137,14 +137,13 @@ class PolynomialFunction : public SpecialFunction {
   const double a_, b_;
 };
 
-// Where tanh is 1 but for 4e-9.
-constexpr double kSaturated = 10;
-
-Table Whole(const std::shared_ptr<const SpecialFunction>& f) {
+// Constant beyond `saturated`, either way.
+Table Whole(const std::shared_ptr<const SpecialFunction>& f, double saturated) {
   Table table;
   table.function = [f](double p) { return f->At(p); };
-  table.low = -kSaturated;
-  table.high = kSaturated;
+  table.fold = Fold::kDense;
+  table.low = -saturated;
+  table.high = saturated;
   table.below = table.above = Tail::kConstant;
   return table;
 }
@@ -169,7 +168,7 @@ Table Periodic(const std::shared_ptr<const SpecialFunction>& f, Form form, doubl
 
 // The square of tanh beside x, for the one SNAKE without a period.
 Table SquareTable(const std::shared_ptr<const SpecialFunction>& f) {
-  Table table = Whole(f);
+  Table table = Whole(f, 20);
   table.function = [f](double p) {
     const Jet jet = f->At(p);
     return Jet{jet.value - p, jet.first - 1, 0};
@@ -181,12 +180,13 @@ std::shared_ptr<const Piecewise> Tabulated(const JacobiOptions& options) {
   using Tables = std::vector<Table>;
   if (options.form() == JacobiOptions::POLYNOMIAL) {
     auto f = std::make_shared<PolynomialFunction>(options);
-    return std::make_shared<const Piecewise>(f, Tables{Whole(f)});
+    return std::make_shared<const Piecewise>(f, Tables{Whole(f, 10)});  // tanh 10 is 1 - 4e-9
   }
   auto f = std::make_shared<EllipticFunction>(options.form(), options.m());
   const double slope = options.form() == JacobiOptions::SNAKE ? 1 : 0;
-  Table table = options.m() < 1 ? Periodic(f, options.form(), f->quarter())
-                                : (slope == 1 ? SquareTable(f) : Whole(f));
+  Table table = options.m() < 1
+                    ? Periodic(f, options.form(), f->quarter())
+                    : (slope == 1 ? SquareTable(f) : Whole(f, 20));  // 1 / cosh 20 is 4e-9
   return std::make_shared<const Piecewise>(f, Tables{table}, slope);
 }
 

@@ -153,6 +153,7 @@ std::shared_ptr<const Piecewise> Tabulated(const LerchOptions& options) {
     table.high = 20;
   } else {
     f = std::make_shared<BoundedLerch>(options);
+    table.fold = Fold::kDense;
     table.high = 10;  // where tanh is 1 but for 4e-9
     table.below = table.above = Tail::kConstant;
   }

@@ -87,6 +87,12 @@ int LeastDegree(const std::vector<Piece>& pieces, double largest_slope, double s
   return Piecewise::kMaxDegree;
 }
 
+// What pieces are of equal width in, and its inverse.
+double PlaceOf(Fold fold, double p) { return fold == Fold::kDense ? p / (2 + std::abs(p)) : p; }
+double AtPlace(Fold fold, double place) {
+  return fold == Fold::kDense ? 2 * place / (1 - std::abs(place)) : place;
+}
+
 class Fitter {
  public:
   explicit Fitter(const Table& table) : table_(table) {
@@ -97,11 +103,13 @@ class Fitter {
   void Fit(int pieces) {
     const bool below = table_.below != Tail::kExact, above = table_.above != Tail::kExact;
     const int inner = pieces - (below ? 1 : 0) - (above ? 1 : 0);
-    const double width = (table_.high - table_.low) / inner;
+    const double start = PlaceOf(table_.fold, table_.low);
+    const double width = (PlaceOf(table_.fold, table_.high) - start) / inner;
     pieces_.clear();
     double largest = 0;
     for (int i = 0; i < inner; ++i) {
-      pieces_.push_back(Sample(table_, table_.low + i * width, table_.low + (i + 1) * width));
+      pieces_.push_back(Sample(table_, AtPlace(table_.fold, start + i * width),
+                               AtPlace(table_.fold, start + (i + 1) * width)));
       for (int j = 0; j < kNodes; ++j) {
         double slope = 0;
         for (int k = 0; k < kNodes; ++k) {
@@ -117,10 +125,10 @@ class Fitter {
     f.symmetry = table_.symmetry;
     f.pieces = pieces;
     f.degree = LeastDegree(pieces_, largest, scale_);
-    f.low = static_cast<float>(table_.low - (below ? width : 0));
+    f.low = static_cast<float>(start - (below ? width : 0));
     f.scale = static_cast<float>(1 / width);
     if (table_.fold != Fold::kUnit) {
-      if (!below && table_.fold == Fold::kNone) f.least = static_cast<float>(table_.low);
+      if (!below && table_.fold != Fold::kOdd) f.least = static_cast<float>(table_.low);
       if (!above) f.most = static_cast<float>(table_.high);
     }
     for (int i = 0; i < inner; ++i) SetPiece(i + (below ? 1 : 0), pieces_[i]);

@@ -22,9 +22,10 @@ enum class Tail {
 
 // How a table's argument p comes from x.
 enum class Fold {
-  kNone,  // p = x
-  kOdd,   // f(-x) = -f(x): p = |x|
-  kUnit,  // p = |frequency x - n|, in [0, 1/2], n being the nearest integer
+  kNone,   // p = x
+  kDense,  // p = x, and pieces are of equal width in p / (2 + |p|): dense around 0
+  kOdd,    // f(-x) = -f(x): p = |x|
+  kUnit,   // p = |frequency x - n|, in [0, 1/2], n being the nearest integer
 };
 
 // The symmetry of a function of period 1, or that changes its sign with every period.
@@ -49,10 +50,10 @@ struct Table {
   std::vector<Use> uses = {Use()};
 };
 
-// y(x) = slope x + the sum of the tables' uses. Each table has 8 or 16 pieces of equal width, found
-// by permuting registers, not by gathering, and polynomials of the least degree that is accurate
-// enough. A polynomial's derivative is fitted at Chebyshev nodes and integrated, so that value and
-// derivative are both accurate and the derivative is that of the value.
+// y(x) = slope x + the sum of the tables' uses. Each table has 8 or 16 pieces, found by permuting
+// registers, not by gathering, and polynomials of the least degree that is accurate enough. A
+// polynomial's derivative is fitted at Chebyshev nodes and integrated, so that value and derivative
+// are both accurate and the derivative is that of the value.
 class Piecewise {
  public:
   // `exact` is the whole function; it stands in where tables with Tail::kExact end, and where
@@ -86,7 +87,7 @@ class Piecewise {
     Symmetry symmetry;
     int pieces = kPieces;
     int degree = 0;
-    float low = 0, scale = 1;                          // piece = (p - low) * scale
+    float low = 0, scale = 1;                          // piece = (place of p - low) * scale
     float least = -std::numeric_limits<float>::max();  // arguments p outside are exact
     float most = std::numeric_limits<float>::max();
   };

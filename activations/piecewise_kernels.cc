@@ -18,7 +18,8 @@ using Term = Piecewise::Term;
 
 // Whether the tables do not hold for x.
 bool Outside(const Fitted& table, float x) {
-  const float p = table.fold == Fold::kNone ? x : std::abs(x);
+  const bool signed_argument = table.fold == Fold::kNone || table.fold == Fold::kDense;
+  const float p = signed_argument ? x : std::abs(x);
   return p < table.least || p > table.most;
 }
 
@@ -40,7 +41,8 @@ float TermAt(const Term& term, float x) {
     const bool odd_turn = std::fmod(nearest, 2) != 0;
     negative = (table.symmetry.anti && odd_turn) != (table.symmetry.odd != kSlope && r < 0);
   }
-  float place = (p - table.low) * table.scale;
+  float place = table.fold == Fold::kDense ? p / (2 + std::abs(p)) : p;
+  place = (place - table.low) * table.scale;
   place = place > 0 ? place : 0;  // 0 for NaN too
   const int i = std::min(static_cast<int>(std::min<float>(place, table.pieces)), table.pieces - 1);
   const float u = p - table.centers[i];
@@ -116,9 +118,15 @@ SIMD inline Ints<kLanes> AddTerm(const Term& term, const float* x, float* out, i
     const F given = Load<F>(x + i);
     F p = given;
     I flip = {};
-    if constexpr (kFold == Fold::kNone) outside |= (p < least) | (p > most);
-    if constexpr (kFold != Fold::kNone) {
-      const F size = Bits<F>(Bits<I>(given) & ~kSign);
+    F place = given;
+    const F size = Bits<F>(Bits<I>(given) & ~kSign);
+    if constexpr (kFold == Fold::kDense) place = given / (size + 2);
+    if constexpr (kFold == Fold::kNone || kFold == Fold::kDense) {
+      // One comparison, which NaN meets as well: two of them GCC 12 does float by float.
+      F held = p < least ? least + F{} : p;
+      held = held > most ? most + F{} : held;
+      outside |= held != p;
+    } else {
       outside |= size > most;
       p = size;
       if constexpr (kFold == Fold::kOdd && !kSlope) flip = Bits<I>(given) & kSign;
@@ -131,7 +139,8 @@ SIMD inline Ints<kLanes> AddTerm(const Term& term, const float* x, float* out, i
       flip = ((turns & anti) << 31) ^ (Bits<I>(r) & signed_fold);
       p = Bits<F>(Bits<I>(r) & ~kSign);
     }
-    F place = (p - low) * scale;
+    if constexpr (kFold == Fold::kOdd || kFold == Fold::kUnit) place = p;
+    place = (place - low) * scale;
     place = place > 0 ? place : F{};  // 0 for NaN too
     place = place < last ? place : last + F{};
     const I index = __builtin_convertvector(place, I);
@@ -152,6 +161,8 @@ SIMD inline Ints<kLanes> AddFolded(const Term& term, const float* x, float* out,
   switch (term.table.fold) {
     case Fold::kNone:
       return AddTerm<kSlope, kLanes, kPieces, kDegree, Fold::kNone>(term, x, out, count);
+    case Fold::kDense:
+      return AddTerm<kSlope, kLanes, kPieces, kDegree, Fold::kDense>(term, x, out, count);
     case Fold::kOdd:
       return AddTerm<kSlope, kLanes, kPieces, kDegree, Fold::kOdd>(term, x, out, count);
     default:

@@ -136,14 +136,16 @@ TEST_P(EveryActivation, HasTheSecondDerivativeOfItsValue) {
 }
 
 TEST_P(EveryActivation, KeepsShapeTypeAndMemoryFormat) {
-  for (const auto type : {at::kDouble, at::kFloat, at::kBFloat16}) {
+  // LibTorch's loops round differently at their ends, by one step of the type.
+  for (const auto& [type, step] :
+       {std::pair{at::kDouble, 1e-15}, {at::kFloat, 3e-7}, {at::kBFloat16, 8e-3}}) {
     const at::Tensor x =
         at::randn({2, 3, 4, 5}, at::kDouble).to(type).contiguous(at::MemoryFormat::ChannelsLast);
     const at::Tensor y = Apply(*f_, x);
     EXPECT_EQ(y.sizes(), x.sizes());
     EXPECT_EQ(y.scalar_type(), type);
     EXPECT_TRUE(y.is_contiguous(at::MemoryFormat::ChannelsLast));
-    EXPECT_LT(Error(y, Apply(*f_, x.contiguous())), 1e-12);
+    EXPECT_LE(Error(y, Apply(*f_, x.contiguous())), step);
   }
   EXPECT_EQ(Apply(*f_, at::empty({0, 3, 2, 2})).sizes(), at::IntArrayRef({0, 3, 2, 2}));
   const at::Tensor strided = at::randn({4, 6}).t();
@@ -175,10 +177,11 @@ TEST_P(EveryActivation, GivesItsLimitAtInfinity) {
         return Apply(*f_, at::full({1, 1}, sign * x).to(type)).item<double>();
       };
       const double limit = value(std::numeric_limits<double>::infinity());
-      const double far = value(1e18), further = value(1e25);
+      // (All floats beyond 2^25 are even integers: they alone would hide an oscillation.)
+      const double far = value(12345.678), further = value(1e25);
       if (std::abs(further) > 1e6) {
         EXPECT_TRUE(std::isinf(limit)) << limit;
-      } else if (std::abs(far - further) < 1e-8) {
+      } else if (std::abs(far - further) < 1e-4) {
         EXPECT_NEAR(limit, further, 1e-6);
       } else {
         EXPECT_TRUE(std::isnan(limit)) << "oscillates, so it has no limit";
