@@ -80,8 +80,10 @@ absl::StatusOr<WeightsFit> LoadWeights(const std::string& path, Model* model) {
   const auto is_kernel = [](const auto& item) { return item.second.dim() == 4; };
   const auto first = std::find_if(state.begin(), state.end(), is_kernel);
   WeightsFit fit;
+  std::vector<std::string> names;
   for (auto item = state.begin(); item != state.end(); ++item) {
     const auto& [name, target] = *item;
+    names.push_back(name);
     const auto found = saved.find(name);
     if (found == saved.end()) {
       fit.missing.push_back(name);
@@ -111,7 +113,7 @@ absl::StatusOr<WeightsFit> LoadWeights(const std::string& path, Model* model) {
         path, ": holds nothing that fits the model; it has: ",
         file->empty() ? "no tensors"
                       : FirstOf(fit.unexpected.empty() ? fit.wrong_shape : fit.unexpected),
-        "; the model has: ", FirstOf(fit.missing)));
+        "; the model has: ", FirstOf(names)));
   }
   return fit;
 }
