@@ -102,12 +102,12 @@ const FieldDescriptor* DataRootField(const google::protobuf::Descriptor& type) {
 }
 
 // Absolute, as seen from the user's folder, else from the workspace.
-std::string AbsoluteRoot(const std::string& root) {
+std::string AbsolutePath(const std::string& path) {
   std::error_code error;
-  if (fs::path(root).is_absolute()) return root;
-  const fs::path in_workspace = fs::path(WorkspaceFolder()) / root;
-  if (!fs::exists(root, error) && fs::exists(in_workspace, error)) return in_workspace.string();
-  return fs::absolute(root, error).lexically_normal().string();
+  if (fs::path(path).is_absolute()) return path;
+  const fs::path in_workspace = fs::path(WorkspaceFolder()) / path;
+  if (!fs::exists(path, error) && fs::exists(in_workspace, error)) return in_workspace.string();
+  return fs::absolute(path, error).lexically_normal().string();
 }
 
 // Pins `root` or `embedded_sample`; true where the sample is used.
@@ -118,7 +118,7 @@ bool PinData(Message* options) {
   const Reflection* reflection = options->GetReflection();
   const std::string given = reflection->GetString(*options, root);
   if (!given.empty()) {
-    reflection->SetString(options, root, AbsoluteRoot(given));
+    reflection->SetString(options, root, AbsolutePath(given));
     return false;
   }
   if (reflection->GetBool(*options, sample)) return true;
@@ -133,7 +133,7 @@ bool PinData(Message* options) {
   return true;
 }
 
-// Pins every dataset below `message`.
+// Pins every dataset and file below `message`; true where an embedded sample is used.
 bool PinAllData(Message* message) {
   const Reflection* reflection = message->GetReflection();
   if (message->GetDescriptor() == Any::descriptor()) {
@@ -148,6 +148,10 @@ bool PinAllData(Message* message) {
   std::vector<const FieldDescriptor*> fields;
   reflection->ListFields(*message, &fields);
   for (const FieldDescriptor* field : fields) {
+    if (field->options().GetExtension(input_file)) {
+      const std::string path = reflection->GetString(*message, field);
+      if (!path.empty()) reflection->SetString(message, field, AbsolutePath(path));
+    }
     if (field->message_type() == nullptr) continue;
     if (!field->is_repeated()) {
       sample |= PinAllData(reflection->MutableMessage(message, field));

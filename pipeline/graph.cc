@@ -116,6 +116,14 @@ at::Tensor Graph::Output(const std::string& edge) const {
   std::abort();  // wiring has checked train.minimize
 }
 
+std::vector<std::string> Graph::Notes() const {
+  std::vector<std::string> notes;
+  for (const NodeEntry& node : nodes_) {
+    for (std::string& note : node.stage->Notes()) notes.push_back(std::move(note));
+  }
+  return notes;
+}
+
 std::vector<std::pair<std::string, double>> Graph::Live() const {
   std::vector<std::pair<std::string, double>> values;
   for (const NodeEntry& node : nodes_) {
@@ -151,7 +159,9 @@ std::vector<torch::nn::Module*> Graph::Modules() const {
 std::vector<at::Tensor> Graph::Parameters() const {
   std::vector<at::Tensor> parameters;
   for (const torch::nn::Module* module : Modules()) {
-    for (const at::Tensor& parameter : module->parameters()) parameters.push_back(parameter);
+    for (const at::Tensor& parameter : module->parameters()) {
+      if (parameter.requires_grad()) parameters.push_back(parameter);
+    }
   }
   return parameters;
 }

@@ -38,13 +38,16 @@ class Graph {
   // "node "loss" [plugins/FusedLoss] (configs/a.pbtxt:16:3)" of the node that "node.port" names.
   std::string Describe(const std::string& edge) const;
 
+  // What the stages have to say of themselves, in order.
+  std::vector<std::string> Notes() const;
+
   // What the stages show of the last step on the progress line.
   std::vector<std::pair<std::string, double>> Live() const;
 
   // Parameters and buffers by key. Keys of the first node that has any are bare, as torchvision
   // spells them; those of other nodes begin with "<node>.".
   std::vector<std::pair<std::string, at::Tensor>> State() const;
-  // Parameters only, for the optimizer.
+  // The parameters that are learned, for the optimizer.
   std::vector<at::Tensor> Parameters() const;
   // The stages' modules.
   std::vector<torch::nn::Module*> Modules() const;

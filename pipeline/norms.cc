@@ -19,7 +19,7 @@ NormCalibration::NormCalibration(const std::vector<torch::nn::Module*>& modules)
   for (torch::nn::Module* module : modules) {
     for (const auto& layer : module->modules()) {
       auto* norm = layer->as<torch::nn::BatchNorm2d>();
-      if (norm == nullptr) continue;
+      if (norm == nullptr || !norm->is_training()) continue;
       layers_.push_back(std::make_unique<Layer>(Layer{norm, norm->options.momentum()}));
       norm->reset_running_stats();
       // Without a momentum LibTorch weighs all batches alike.

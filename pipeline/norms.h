@@ -11,11 +11,11 @@ class Module;
 
 namespace pipeline {
 
-// While it lives, batch-norm layers in training mode gather the plain average of their batches'
-// statistics, from scratch, instead of the moving average that training leaves: that one lags
-// behind weights that still move fast, and can make a network that fits its batches useless in
-// inference. (Wu and Johnson, "Rethinking 'Batch' in BatchNorm", 2021, call this precise batch
-// norm.)
+// While it lives, the batch-norm layers that are in training mode when it is made gather the plain
+// average of their batches' statistics, from scratch, instead of the moving average that training
+// leaves: that one lags behind weights that still move fast, and can make a network that fits its
+// batches useless in inference. (Wu and Johnson, "Rethinking 'Batch' in BatchNorm", 2021, call this
+// precise batch norm.)
 class NormCalibration {
  public:
   explicit NormCalibration(const std::vector<torch::nn::Module*>& modules);

@@ -69,6 +69,7 @@ void PrintHeader(const RunFacts& facts, Terminal* terminal) {
                       absl::StrCat(data.classes[i], " ", absl::StrJoin(counts, " / ")));
   }
   for (const std::string& note : data.notes) rows.emplace_back("note", note);
+  for (const std::string& note : facts.notes) rows.emplace_back("note", note);
   const Document& document = facts.loaded.document;
   rows.insert(
       rows.end(),

@@ -14,14 +14,15 @@ namespace pipeline {
 // What the texts are made of.
 struct RunFacts {
   const LoadedConfig& loaded;
-  const BuildContext& context;   // built: context.data is set
-  int64_t parameters = 0;        // numbers that are learned
-  bool validation = false;       // whether there is a VAL split
-  int64_t epochs = 0;            // whole ones so far
-  int64_t best_epoch = 0;        // counted from 1; 0: none yet
-  int64_t steps = 0;             // of TRAIN so far
-  double seconds = 0;            // since the start
-  double images_per_second = 0;  // in TRAIN
+  const BuildContext& context;     // built: context.data is set
+  int64_t parameters = 0;          // numbers that are learned
+  std::vector<std::string> notes;  // of the stages
+  bool validation = false;         // whether there is a VAL split
+  int64_t epochs = 0;              // whole ones so far
+  int64_t best_epoch = 0;          // counted from 1; 0: none yet
+  int64_t steps = 0;               // of TRAIN so far
+  double seconds = 0;              // since the start
+  double images_per_second = 0;    // in TRAIN
   double startup_seconds = 0;  // from the start of the process to the start of the first TRAIN step
   std::string stopped;         // why the run ended before its last epoch; else empty
 };

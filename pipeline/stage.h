@@ -135,6 +135,8 @@ class Stage {
   virtual void EndPhase(const Step& step, const std::string& node, Report* report) {}
   // The scalar values of the step that just ran, for the progress line: name and value.
   virtual std::vector<std::pair<std::string, double>> Live() const { return {}; }
+  // What a user should know once the stage is built, one line each, for the run's header.
+  virtual std::vector<std::string> Notes() const { return {}; }
   // Parameters and buffers to train, to move to the device and to save; nullptr where there are
   // none.
   virtual torch::nn::Module* module() { return nullptr; }

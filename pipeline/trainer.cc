@@ -171,6 +171,7 @@ absl::Status Trainer::Pass(Phase phase, int64_t epoch, int64_t max_steps, Report
 }
 
 absl::Status Trainer::SettleNorms(int64_t epoch) {
+  graph_.SetTraining(true);
   const NormCalibration calibration(graph_.Modules());
   if (!calibration.needed()) return absl::OkStatus();
   const c10::NoGradGuard no_gradients;
@@ -180,7 +181,6 @@ absl::Status Trainer::SettleNorms(int64_t epoch) {
             0,
             graph_.source().StepsIn(TRAIN),
             static_cast<uint64_t>(options_.seed())};
-  graph_.SetTraining(true);
   absl::Status status = graph_.source().Begin(step);
   for (; status.ok() && step.index < std::min(step.steps, kNormSteps); ++step.index) {
     step.samples = graph_.source().Samples(step.index);
@@ -331,6 +331,7 @@ absl::Status Trainer::Finish(const std::string& stopped) {
 RunFacts Trainer::Facts(const std::string& stopped) const {
   RunFacts facts = {loaded_, context_};
   for (const at::Tensor& parameter : graph_.Parameters()) facts.parameters += parameter.numel();
+  facts.notes = graph_.Notes();
   facts.validation = HasValidation();
   facts.epochs = epochs_done_;
   facts.best_epoch = best_epoch_ + 1;

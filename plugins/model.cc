@@ -3,9 +3,14 @@
 
 #include <ATen/ATen.h>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "activations/activation.h"
+#include "models/freeze.h"
+#include "models/weights.h"
 #include "pipeline/device.h"
 #include "pipeline/stage.h"
+#include "pipeline/workspace.h"
 #include "plugins/model.pb.h"
 
 namespace plugins {
@@ -45,6 +50,9 @@ class Model : public pipeline::Stage {
     auto model = models::Models::Get().Create(options_.model(), wanted);
     if (!model.ok()) return pipeline::Within("model", model.status());
     model_ = *std::move(model);
+    absl::Status status = LoadPretrained();
+    if (status.ok()) status = FreezeParts();
+    if (!status.ok()) return status;
     for (at::Tensor& parameter : model_->parameters()) {
       if (parameter.dim() == 4) {
         parameter.set_data(parameter.contiguous(at::MemoryFormat::ChannelsLast));
@@ -67,14 +75,37 @@ class Model : public pipeline::Stage {
     return absl::OkStatus();
   }
 
+  std::vector<std::string> Notes() const override { return notes_; }
+
   torch::nn::Module* module() override { return model_.get(); }
 
  private:
+  absl::Status LoadPretrained() {
+    if (options_.weights().empty()) return absl::OkStatus();
+    const auto fit = models::LoadWeights(options_.weights(), model_.get());
+    if (!fit.ok()) {
+      return pipeline::OptionError("weights", absl::StrCat("weights: ", fit.status().message()));
+    }
+    notes_ = models::Lines(pipeline::Shown(options_.weights()), *fit);
+    return absl::OkStatus();
+  }
+
+  absl::Status FreezeParts() {
+    if (options_.freeze_size() == 0) return absl::OkStatus();
+    const std::vector<std::string> prefixes(options_.freeze().begin(), options_.freeze().end());
+    const auto frozen = models::Freeze(prefixes, model_.get());
+    if (!frozen.ok()) return frozen.status();
+    notes_.push_back(absl::StrCat("frozen: ", *frozen, " of ", model_->parameters().size(),
+                                  " parameters (", absl::StrJoin(prefixes, ", "), ")"));
+    return absl::OkStatus();
+  }
+
   const ModelOptions options_;
   // Shared, as LibTorch's modules must be to have children.
   std::shared_ptr<models::Model> model_;
   pipeline::Precision precision_ = pipeline::Train::FP32;
   std::string device_;
+  std::vector<std::string> notes_;
 };
 
 REGISTER_PLUGIN(pipeline::Stages, Model);

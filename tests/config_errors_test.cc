@@ -103,7 +103,7 @@ TEST(ConfigErrors, OptionsOfLosses) {
 TEST(ConfigErrors, UnknownField) {
   EXPECT_EQ(ErrorsWith("width: 0.07", "widht: 0.07"),
             "c.pbtxt:21:65: [models/Vgg16] has no field \"widht\"; it has: head, batch_norm, "
-            "dropout, width; did you mean \"width\"?");
+            "dropout, width, fcn; did you mean \"width\"?");
 }
 
 TEST(ConfigErrors, UnknownEnumValue) {
@@ -201,7 +201,7 @@ TEST(ConfigErrors, AllAtOnce) {
   EXPECT_EQ(
       Load("c.pbtxt").errors,
       "c.pbtxt:21:65: [models/Vgg16] has no field \"wide\"; it has: head, batch_norm, dropout, "
-      "width; did you mean \"width\"?\n"
+      "width, fcn; did you mean \"width\"?\n"
       "c.pbtxt:29:32: beta is -1; it must be between 0 and 10\n"
       "c.pbtxt:12:3: node \"augment\", input \"images: grey\": no node \"grey\"; did you mean "
       "\"gray\"?");

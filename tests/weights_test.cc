@@ -1,0 +1,394 @@
+// Pretrained weights and frozen parts: PyTorch's logits, the account of a file, hostile files,
+// runs.
+#include "models/weights.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <torch/nn/modules/batchnorm.h>
+#include <torch/utils.h>
+
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <map>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "models/freeze.h"
+#include "models/layers.h"
+#include "models/model.h"
+#include "pipeline/files.h"
+#include "pipeline/norms.h"
+#include "pipeline/optimizer.h"
+#include "pipeline/safetensors.h"
+#include "tests/oracle.h"
+#include "tests/testing.h"
+
+namespace {
+
+using models::Lines;
+using models::LoadWeights;
+using models::WeightsFit;
+using pipeline::NamedTensors;
+using pipeline::Task;
+using testing::ElementsAre;
+using testing_support::Error;
+using testing_support::PluginOf;
+using testing_support::RunPipeline;
+using testing_support::Workspace;
+
+constexpr char kNarrow[] = "models/testdata/vgg16_narrow.safetensors";
+// As models/testdata/vgg16_narrow.safetensors was made.
+constexpr char kNarrowOptions[] = "head: GAP width: 0.0625";
+
+std::shared_ptr<models::Model> Make(const std::string& options, int64_t channels = 1,
+                                    Task task = Task::kMulticlass, int64_t classes = 4,
+                                    const std::string& url = "models/Vgg16") {
+  const models::ModelContext context = {channels,
+                                        64,
+                                        64,
+                                        classes,
+                                        task,
+                                        [] {
+        return *activations::Activations::Get().Create(PluginOf("activations/Relu", "")); }};
+  auto made = models::Models::Get().Create(PluginOf(url, options), context);
+  EXPECT_TRUE(made.ok()) << made.status();
+  return *std::move(made);
+}
+
+WeightsFit Load(const std::string& path, models::Model& model) {
+  const auto fit = LoadWeights(path, &model);
+  EXPECT_TRUE(fit.ok()) << fit.status();
+  return fit.ok() ? *fit : WeightsFit{};
+}
+
+std::string ErrorOf(const std::string& path, const std::string& options = kNarrowOptions) {
+  const auto model = Make(options);
+  return std::string(LoadWeights(path, model.get()).status().message());
+}
+
+std::map<std::string, at::Tensor> StateOf(const models::Model& model) {
+  std::map<std::string, at::Tensor> state;
+  for (const auto& item : model.named_parameters()) state[item.key()] = item.value();
+  for (const auto& item : model.named_buffers()) state[item.key()] = item.value();
+  return state;
+}
+
+std::map<std::string, at::Tensor> Copied(std::map<std::string, at::Tensor> state) {
+  for (auto& [name, tensor] : state) tensor = tensor.detach().clone();
+  return state;
+}
+
+std::string Write(const std::string& name, const NamedTensors& tensors) {
+  const std::string path = testing::TempDir() + "/" + name;
+  EXPECT_TRUE(pipeline::WriteSafetensors(path, tensors, {}).ok());
+  return path;
+}
+
+nlohmann::json Oracle() {
+  return testing_support::ReadOracle("models/testdata/vgg16_weights.json");
+}
+
+at::Tensor LogitsOf(const nlohmann::json& rows) {
+  return at::stack({at::tensor(rows[0].get<std::vector<float>>()),
+                    at::tensor(rows[1].get<std::vector<float>>())});
+}
+
+// Float32 through 13 layers, and 7 digits in the table.
+constexpr double kLogitError = 1e-5;
+
+// ---- PyTorch's logits ----
+
+TEST(Weights, OfATorchvisionVgg16GiveItsLogits) {
+  const auto oracle = Oracle();
+  const at::Tensor gray = testing_support::TensorOf<float>(oracle["images"], oracle["shape"]);
+  const at::Tensor color = at::cat({gray, gray.flip({2}), gray.flip({3})}, 1);
+  const auto model = Make(kNarrowOptions, 3);
+  EXPECT_EQ(Load(kNarrow, *model).loaded, 28);
+  model->eval();
+  EXPECT_LT(Error(model->Forward(color), LogitsOf(oracle["color"])), kLogitError);
+  EXPECT_LT(Error(model->Forward(gray.expand({-1, 3, -1, -1})), LogitsOf(oracle["gray"])),
+            kLogitError);
+}
+
+TEST(Weights, ForThreeChannelsServeGrayImages) {
+  const auto oracle = Oracle();
+  const auto model = Make(kNarrowOptions, 1);
+  const WeightsFit fit = Load(kNarrow, *model);
+  EXPECT_EQ(fit.summed, "features.0.weight");
+  model->eval();
+  const at::Tensor gray = testing_support::TensorOf<float>(oracle["images"], oracle["shape"]);
+  EXPECT_LT(Error(model->Forward(gray), LogitsOf(oracle["gray"])), kLogitError);
+  const auto file = *pipeline::ReadSafetensors(kNarrow);
+  for (const auto& [name, tensor] : file) {
+    if (name != "features.0.weight") continue;
+    const at::Tensor sum = tensor.select(1, 0) + tensor.select(1, 1) + tensor.select(1, 2);
+    // The order of a sum of three may differ: an ulp.
+    EXPECT_LT(Error(StateOf(*model)[name].squeeze(1), sum), 1e-7);
+  }
+}
+
+TEST(Weights, WithBatchNormGiveTheirLogits) {
+  const auto oracle = Oracle();
+  const auto model = Make("head: GAP width: 0.03125 batch_norm: true");
+  EXPECT_THAT(Lines("f", Load("models/testdata/vgg16_bn_narrow.safetensors", *model)),
+              ElementsAre("weights of f: 93 loaded, 0 missing, 0 unexpected, 0 of wrong shape"));
+  model->eval();
+  const at::Tensor gray = testing_support::TensorOf<float>(oracle["images"], oracle["shape"]);
+  EXPECT_LT(Error(model->Forward(gray), LogitsOf(oracle["batch_norm"])), kLogitError);
+}
+
+TEST(Weights, MakeTheFcnThatPyTorchMakesOfThem) {
+  const auto oracle = Oracle();
+  const auto model = Make(kNarrowOptions, 1, Task::kSegmentation);
+  Load(kNarrow, *model);
+  EXPECT_EQ(Load("models/testdata/vgg16_fcn.safetensors", *model).loaded, 6);
+  const std::vector<int64_t> shape = oracle["odd_shape"];
+  const at::Tensor images = testing_support::TensorOf<float>(oracle["odd_images"], shape);
+  const at::Tensor expected =
+      testing_support::TensorOf<float>(oracle["fcn_8s"], {shape[0], 4, shape[2], shape[3]});
+  EXPECT_LT(Error(model->Forward(images), expected), kLogitError);
+}
+
+TEST(Weights, OfAUnetInPyTorchGiveItsLogits) {
+  const auto oracle = testing_support::ReadOracle("models/testdata/unet_weights.json");
+  const auto model =
+      Make("depth: 2 width: 4 batch_norm: true", 1, Task::kSegmentation, 3, "models/Unet");
+  EXPECT_THAT(Lines("f", Load("models/testdata/unet_small.safetensors", *model)),
+              ElementsAre("weights of f: 76 loaded, 0 missing, 0 unexpected, 0 of wrong shape"));
+  model->eval();
+  const std::vector<int64_t> shape = oracle["shape"];
+  const at::Tensor expected =
+      testing_support::TensorOf<float>(oracle["logits"], {shape[0], 3, shape[2], shape[3]});
+  EXPECT_LT(
+      Error(model->Forward(testing_support::TensorOf<float>(oracle["image"], shape)), expected),
+      kLogitError);
+}
+
+TEST(Weights, ThatAModelWroteReadBackEqual) {
+  for (const auto& name : pipeline::PluginIndex::Get().In("models")) {
+    const std::string options = name.file == "vgg16" ? "width: 0.05" : "";
+    const auto one = Make(options, 1, Task::kSegmentation, 4, name.Url());
+    const auto two = Make(options, 1, Task::kSegmentation, 4, name.Url());
+    const auto state = StateOf(*one);
+    Load(Write("round_trip", {state.begin(), state.end()}), *two);
+    for (const auto& [key, tensor] : StateOf(*two)) EXPECT_TRUE(tensor.equal(state.at(key))) << key;
+  }
+}
+
+TEST(Weights, OfHiddenLinearLayersServeAsConvolutions) {
+  const auto images = Make("width: 0.02"), pixels = Make("width: 0.02", 1, Task::kSegmentation);
+  const auto state = StateOf(*images);
+  const WeightsFit fit = Load(Write("linear", {state.begin(), state.end()}), *pixels);
+  EXPECT_TRUE(fit.wrong_shape.empty());
+  EXPECT_TRUE(fit.unexpected.empty());
+  EXPECT_THAT(fit.missing, ElementsAre("score_pool4.0.weight", "score_pool4.0.bias",
+                                       "score_pool3.0.weight", "score_pool3.0.bias"));
+  // Where the features are 7x7, the middle one of the scores sees what the linear layers see.
+  images->eval();
+  pixels->eval();
+  const auto part = [](const models::Model& model, const char* name) {
+    return std::dynamic_pointer_cast<models::Sequence>(model.named_children()[name]);
+  };
+  const at::Tensor batch = at::rand({1, 1, 224, 224});
+  const at::Tensor scores =
+      part(*pixels, "classifier")->Forward(part(*pixels, "features")->Forward(batch));
+  ASSERT_EQ(scores.sizes(), at::IntArrayRef({1, 4, 7, 7}));
+  EXPECT_LT(Error(scores.select(2, 3).select(2, 3), images->Forward(batch)), kLogitError);
+}
+
+// ---- the account ----
+
+TEST(Weights, AreListed) {
+  const auto model = Make("head: GAP width: 0.0625", 1, Task::kMulticlass, 7);
+  auto tensors = *pipeline::ReadSafetensors(kNarrow);
+  tensors.erase(tensors.begin());  // features.0.bias
+  for (const char* name : {"a", "b", "c\n", "d", "e"}) tensors.emplace_back(name, at::zeros({1}));
+  const WeightsFit fit = Load(Write("listed", tensors), *model);
+  EXPECT_THAT(
+      Lines("some.safetensors", fit),
+      ElementsAre(
+          "weights of some.safetensors: 25 loaded, 1 missing, 5 unexpected, 2 of wrong shape",
+          "weights: features.0.weight summed over its 3 input channels",
+          "weights missing: features.0.bias", "weights unexpected: a, b, c\\n, d, and 1 more",
+          "weights of wrong shape: classifier.0.weight [4, 32] for [7, 32], "
+          "classifier.0.bias [4] for [7]"));
+}
+
+TEST(Weights, OfWrongShapeStayAsInitialised) {
+  const auto model = Make(kNarrowOptions, 1, Task::kMulticlass, 7);
+  const at::Tensor before = StateOf(*model)["classifier.0.weight"].clone();
+  Load(kNarrow, *model);
+  EXPECT_TRUE(StateOf(*model)["classifier.0.weight"].equal(before));
+}
+
+TEST(Weights, OfHalfAndDoublePrecisionAreConverted) {
+  for (const at::ScalarType type : {at::kHalf, at::kBFloat16, at::kDouble}) {
+    const auto model = Make(kNarrowOptions);
+    const at::Tensor bias = at::tensor({0.5F, -2.0F, 1.0F, 0.25F});
+    EXPECT_EQ(Load(Write("types", {{"features.0.bias", bias.to(type)}}), *model).loaded, 1);
+    EXPECT_TRUE(StateOf(*model)["features.0.bias"].equal(bias));
+  }
+}
+
+// ---- hostile files ----
+
+TEST(Weights, RefuseFilesThatAreNoWeights) {
+  const std::string folder = testing::TempDir() + "/";
+  EXPECT_EQ(ErrorOf(folder + "absent"), folder + "absent: cannot read: No such file or directory");
+  EXPECT_TRUE(absl::StrContains(ErrorOf(folder), "cannot read: "));
+  std::ofstream(folder + "text") << "These are no weights, but a text of some length.";
+  EXPECT_EQ(ErrorOf(folder + "text"),
+            folder + "text: not safetensors: its header would be longer than the file or 100 MB");
+  const std::string whole = *pipeline::ReadFile(kNarrow, 1 << 20);
+  for (const size_t length :
+       {whole.size() - 1, whole.size() / 2, size_t{20}, size_t{8}, size_t{0}}) {
+    std::ofstream(folder + "cut", std::ios::binary) << whole.substr(0, length);
+    EXPECT_TRUE(absl::StartsWith(ErrorOf(folder + "cut"), folder + "cut: ")) << length;
+  }
+}
+
+TEST(Weights, RefuseValuesThatWouldSpoilTheModel) {
+  const std::string nan =
+      Write("nan", {{"features.0.bias", at::full({4}, std::numeric_limits<float>::quiet_NaN())}});
+  EXPECT_EQ(ErrorOf(nan), nan + ": tensor \"features.0.bias\" holds NaN or infinity");
+  const std::string large =
+      Write("large", {{"features.0.bias", at::full({4}, 1e300, at::kDouble)}});
+  EXPECT_EQ(ErrorOf(large), large + ": tensor \"features.0.bias\" holds NaN or infinity");
+  const std::string integers = Write("integers", {{"features.0.bias", at::ones({4}, at::kLong)}});
+  EXPECT_EQ(ErrorOf(integers),
+            integers + ": tensor \"features.0.bias\" is of type Long, not Float");
+}
+
+TEST(Weights, RefuseAFileThatGivesTheModelNothing) {
+  const std::string foreign = Write("foreign", {{"model.features.0.bias", at::zeros({4})},
+                                                {std::string(200, 'x'), at::zeros({1})}});
+  EXPECT_EQ(ErrorOf(foreign),
+            foreign + ": holds nothing that fits the model; it has: model.features.0.bias, " +
+                std::string(80, 'x') +
+                "...; the model has: features.0.weight, features.0.bias, features.2.weight, "
+                "features.2.bias, and 24 more");
+  const std::string empty = Write("empty", {});
+  EXPECT_TRUE(absl::StrContains(ErrorOf(empty), "it has: no tensors; the model has: features.0"));
+}
+
+// ---- freezing ----
+
+TEST(Freeze, KeepsWeightsAndStatisticsThroughTraining) {
+  torch::manual_seed(1);
+  const auto model = Make("head: GAP width: 0.05 batch_norm: true");
+  const auto frozen = models::Freeze({"features.0", "features.1", "features.3"}, model.get());
+  ASSERT_TRUE(frozen.ok());
+  EXPECT_EQ(*frozen, 6);
+  const auto before = Copied(StateOf(*model));
+  pipeline::Train train;
+  train.set_weight_decay(0.1);
+  pipeline::Optimizer optimizer(train, model->parameters());
+  model->train();
+  model->Forward(at::randn({4, 1, 64, 64})).square().sum().backward();
+  optimizer.Step(0.1);
+  {
+    const pipeline::NormCalibration calibration({model.get()});
+    const c10::NoGradGuard no_gradients;
+    model->Forward(at::randn({4, 1, 64, 64}));
+  }
+  for (const auto& [name, tensor] : StateOf(*model)) {
+    // features.10 and the like begin with the same letters.
+    const bool kept = absl::StartsWith(name, "features.0.") ||
+                      absl::StartsWith(name, "features.1.") ||
+                      absl::StartsWith(name, "features.3.");
+    EXPECT_EQ(tensor.equal(before.at(name)), kept) << name;
+  }
+}
+
+TEST(Freeze, NamesMistakes) {
+  const auto model = Make(kNarrowOptions);
+  const auto error = [&](const std::vector<std::string>& prefixes) {
+    return std::string(models::Freeze(prefixes, model.get()).status().message());
+  };
+  EXPECT_EQ(error({"features.0", "feature"}),
+            "freeze: no parameter of the model is, or begins with, \"feature\"; did you mean "
+            "\"features\"?");
+  EXPECT_EQ(error({""}), "freeze: no parameter of the model is, or begins with, \"\"");
+  EXPECT_EQ(error({"features.0.weigh"}),
+            "freeze: no parameter of the model is, or begins with, \"features.0.weigh\"; did you "
+            "mean \"features.0.weight\"?");
+  EXPECT_EQ(error({"features", "classifier"}), "freeze: leaves the model with nothing to learn");
+}
+
+// ---- runs ----
+
+constexpr char kModel[] = "[models/Vgg16] { head: GAP width: 0.05 batch_norm: true }";
+
+// Writes the config and weights of random values for its model.
+NamedTensors WriteRunWithWeights(const Workspace& workspace) {
+  std::string config = testing_support::SmallConfig();
+  const std::string model = "[models/Vgg16] { head: GAP width: 0.07 }";
+  config.replace(config.find(model), model.size(), kModel);
+  workspace.Write("c.pbtxt", config);
+  torch::manual_seed(5);
+  const auto source = Make("head: GAP width: 0.05 batch_norm: true", 3, Task::kMulticlass, 9);
+  NamedTensors tensors;
+  for (const auto& [name, tensor] : StateOf(*source)) {
+    tensors.emplace_back(name,
+                         tensor.is_floating_point() ? at::rand_like(tensor) * 0.1 + 0.1 : tensor);
+  }
+  EXPECT_TRUE(pipeline::WriteSafetensors("w.safetensors", tensors, {}).ok());
+  return tensors;
+}
+
+TEST(Runs, StartFromWeightsAndLeaveFrozenPartsAlone) {
+  const Workspace workspace;
+  const NamedTensors given = WriteRunWithWeights(workspace);
+  const auto ran =
+      RunPipeline({"--config=c.pbtxt", "--set", "classify.weights=w.safetensors", "--set",
+                   "classify.freeze=[\"features\"]", "--set", "train.epochs=1", "--out=out"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  for (const char* line :
+       {"weights of w.safetensors: 91 loaded, 0 missing, 0 unexpected, 2 of wrong shape\n",
+        "weights: features.0.weight summed over its 3 input channels\n",
+        "weights of wrong shape: classifier.0.weight [9, 26] for [4, 26], classifier.0.bias [9] "
+        "for "
+        "[4]\n",
+        "frozen: 52 of 54 parameters (features)\n"}) {
+    EXPECT_TRUE(absl::StrContains(ran.out, line)) << line << ran.out;
+  }
+  // Only the classifier is learned: 26 * 4 weights and 4 biases.
+  EXPECT_TRUE(absl::StrContains(ran.out, ", 108 parameters\n")) << ran.out;
+  std::map<std::string, at::Tensor> after;
+  for (const auto& [name, tensor] : *pipeline::ReadSafetensors("out/weights.safetensors")) {
+    after[name] = tensor;
+  }
+  for (const auto& [name, tensor] : given) {
+    if (!absl::StartsWith(name, "features.") || name == "features.0.weight") continue;
+    EXPECT_TRUE(after.at(name).equal(tensor)) << name;
+  }
+}
+
+TEST(Runs, PinTheWeightsFile) {
+  const Workspace workspace;
+  WriteRunWithWeights(workspace);
+  const auto ran =
+      RunPipeline({"print-config", "--config=c.pbtxt", "--set", "classify.weights=w.safetensors"});
+  EXPECT_TRUE(absl::StrContains(ran.out, "weights: \"" + workspace.path() + "/w.safetensors\"\n"))
+      << ran.out;
+}
+
+TEST(Runs, NameWrongWeightsAndWrongPrefixes) {
+  const Workspace workspace;
+  WriteRunWithWeights(workspace);
+  const auto ran = RunPipeline({"check", "--config=c.pbtxt", "--set", "classify.weights=absent"});
+  EXPECT_EQ(ran.code, 2);
+  EXPECT_EQ(ran.err, "--set classify.weights=absent: weights: " + workspace.path() +
+                         "/absent: cannot read: No such file or directory\n");
+  const auto frozen =
+      RunPipeline({"check", "--config=c.pbtxt", "--set", "classify.freeze=[\"feature\"]"});
+  EXPECT_EQ(frozen.code, 2);
+  EXPECT_EQ(frozen.err,
+            "--set classify.freeze=[\"feature\"]: freeze: no parameter of the model is, or begins "
+            "with, \"feature\"; did you mean \"features\"?\n");
+}
+
+}  // namespace
