@@ -3,6 +3,8 @@
 
 #include <ATen/ATen.h>
 
+#include <cmath>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "activations/activation.h"
@@ -52,6 +54,7 @@ class Model : public pipeline::Stage {
     model_ = *std::move(model);
     absl::Status status = LoadPretrained();
     if (status.ok()) status = FreezeParts();
+    if (status.ok()) status = MakeOutput();
     if (!status.ok()) return status;
     for (at::Tensor& parameter : model_->parameters()) {
       if (parameter.dim() == 4) {
@@ -71,7 +74,8 @@ class Model : public pipeline::Stage {
                    pipeline::Tensors* out) override {
     const pipeline::PrecisionScope scope(precision_, device_);
     const at::Tensor images = in.at("images").contiguous(at::MemoryFormat::ChannelsLast);
-    (*out)["logits"] = model_->Forward(images).to(at::kFloat);
+    const at::Tensor scores = model_->Forward(images).to(at::kFloat);
+    (*out)["logits"] = output_ == nullptr ? scores : output_->LogProbabilities(scores);
     return absl::OkStatus();
   }
 
@@ -100,7 +104,25 @@ class Model : public pipeline::Stage {
     return absl::OkStatus();
   }
 
+  absl::Status MakeOutput() {
+    if (!options_.has_output_activation()) return absl::OkStatus();
+    auto made = activations::Activations::Get().Create(options_.output_activation());
+    if (!made.ok()) return pipeline::Within("output_activation", made.status());
+    output_ = *std::move(made);
+    const std::string name = pipeline::NameOf(options_.output_activation()).Url();
+    if (std::isinf(output_->infimum())) {
+      return pipeline::OptionError(
+          "output_activation", absl::StrCat("output_activation: [", name,
+                                            "] is unbounded below, so it makes no probabilities"));
+    }
+    if (auto module = output_->module()) model_->register_module("output_activation", module);
+    notes_.push_back(absl::StrCat("output activation: ", name));
+    return absl::OkStatus();
+  }
+
   const ModelOptions options_;
+  std::unique_ptr<activations::Activation>
+      output_;  // nullptr: softmax, which losses take themselves
   // Shared, as LibTorch's modules must be to have children.
   std::shared_ptr<models::Model> model_;
   pipeline::Precision precision_ = pipeline::Train::FP32;
