@@ -33,6 +33,14 @@ bool IsJpeg(const std::string& path) {
   return absl::EndsWith(name, ".jpg") || absl::EndsWith(name, ".jpeg");
 }
 
+// The files that the folder of such a name holds; nullptr where it is no split's.
+std::vector<ImageFile>* SplitNamed(const std::string& name, SourceFiles* files) {
+  if (name == "train" || name == "training") return &files->train;
+  if (name == "val" || name == "valid" || name == "validation") return &files->val;
+  if (name == "test" || name == "testing") return &files->test;
+  return nullptr;
+}
+
 }  // namespace
 
 Pairs JoinByKey(const std::vector<std::string>& images, const std::vector<std::string>& masks,
@@ -58,17 +66,48 @@ Pairs JoinByKey(const std::vector<std::string>& images, const std::vector<std::s
   return joined;
 }
 
-absl::StatusOr<SplitFolders> FindSplitFolders(const std::string& root) {
+absl::StatusOr<SourceFiles> FindSplits(
+    const std::string& root, std::vector<std::string>* notes,
+    const std::function<absl::StatusOr<std::vector<ImageFile>>(const std::string& folder)>& find) {
+  SourceFiles files;
   const auto folders = ListFolders(root);
   if (!folders.ok()) return folders.status();
-  SplitFolders found;
   for (const std::string& folder : *folders) {
-    const std::string name = LowerName(folder);
-    if (name == "train" || name == "training") found.train = folder;
-    if (name == "val" || name == "valid" || name == "validation") found.val = folder;
-    if (name == "test" || name == "testing") found.test = folder;
+    std::vector<ImageFile>* split = SplitNamed(LowerName(folder), &files);
+    if (split == nullptr) continue;
+    auto found = find(folder);
+    if (!found.ok()) return found.status();
+    split->insert(split->end(), found->begin(), found->end());
   }
-  return found;
+  if (files.train.empty() && files.val.empty() && files.test.empty()) {
+    auto found = find(root);
+    if (!found.ok()) return found.status();
+    files.unsplit = *std::move(found);
+  } else if (files.train.empty() || (files.val.empty() && files.test.empty())) {
+    // One side alone is no split.
+    for (auto* split : {&files.train, &files.val, &files.test}) {
+      files.unsplit.insert(files.unsplit.end(), split->begin(), split->end());
+      split->clear();
+    }
+  } else if (files.test.empty()) {
+    notes->push_back(
+        "the validation folder is TEST, as there is no other; VAL is taken from "
+        "train");
+    files.test.swap(files.val);
+  }
+  return files;
+}
+
+absl::Status CheckClasses(const SourceFiles& files, const pipeline::DataInfo& info) {
+  if (info.task == pipeline::Task::kSegmentation) return absl::OkStatus();
+  std::set<int64_t> present;
+  for (const auto* split : {&files.train, &files.unsplit}) {
+    for (const ImageFile& file : *split) present.insert(file.label);
+  }
+  if (present.size() != 1) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(info.origin, " has training images of ",
+                                                 info.classes[*present.begin()],
+                                                 " only; it takes two classes to learn"));
 }
 
 absl::StatusOr<std::string> FindFolder(const std::string& root, const std::string& name) {

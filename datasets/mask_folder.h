@@ -26,17 +26,19 @@ struct Pairs {
 Pairs JoinByKey(const std::vector<std::string>& images, const std::vector<std::string>& masks,
                 const std::function<std::string(const std::string& path)>& key);
 
-// Subfolders of a root by what they are for, "" where there is none: train or training; val, valid
-// or validation; test or testing; in any case.
-struct SplitFolders {
-  std::string train, val, test;
-};
-absl::StatusOr<SplitFolders> FindSplitFolders(const std::string& root);
+// The files of a root's folders train (training), val (valid, validation) and test (testing), in
+// any case, as `find` finds them; those of the root itself where these folders hold none. With
+// train and one more, that one is TEST; what is left of the splits then is left to OpenFiles. Notes
+// which folder became what. Errors are those of `find`, and classes of images that nothing can be
+// told apart by: fewer than two of them outside TEST.
+absl::StatusOr<SourceFiles> FindSplits(
+    const std::string& root, pipeline::DataInfo* info,
+    const std::function<absl::StatusOr<std::vector<ImageFile>>(const std::string& folder)>& find);
 
 // The subfolder of that name in any case; "" where there is none.
 absl::StatusOr<std::string> FindFolder(const std::string& root, const std::string& name);
 
-// Adds "N WHAT: first, second, ..." to the notes, at most ten by name, unless there are none.
+// Adds "N WHAT: first, second, ..." to the notes, unless there are none. At most ten are named.
 void NoteFiles(const std::string& what, const std::vector<std::string>& names,
                std::vector<std::string>* notes);
 
