@@ -9,8 +9,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
 #include "datasets/brain_tumor.pb.h"
-#include "datasets/drawing.h"
-#include "datasets/drawn_dataset.h"
+#include "datasets/drawn_domains.h"
 #include "datasets/files_dataset.h"
 
 namespace datasets {
@@ -97,12 +96,9 @@ class BrainTumor : public Dataset {
     info.dataset = "brain_tumor";
     const bool binary = options.task() == BrainTumorOptions::BINARY;
     info.task = binary ? pipeline::Task::kBinary : pipeline::Task::kMulticlass;
-    info.classes = binary ? std::vector<std::string>{"no_tumor", "tumor"} : TumorClasses();
+    info.classes = DrawnClasses(DrawnDomain::kBrain, info.task);
     if (options.root().empty()) {
-      info.origin = "embedded sample";
-      info.embedded_sample = true;
-      return std::make_unique<DrawnDataset>(std::move(info), DrawBrain, Labels(options),
-                                            DrawnCounts(), context);
+      return OpenEmbeddedSample(info.dataset, DrawnDomain::kBrain, info.task, context);
     }
     return Open(options, context, std::move(info));
   }
