@@ -4,9 +4,20 @@
 #include "absl/strings/str_cat.h"
 #include "datasets/crack.pb.h"
 #include "datasets/crack_files.h"
+#include "datasets/drawn_domains.h"
 #include "datasets/mask_folder.h"
 
 namespace datasets {
+
+namespace {
+
+pipeline::Task TaskOf(const CrackOptions& options) {
+  if (options.task() == CrackOptions::BINARY) return pipeline::Task::kBinary;
+  return options.task() == CrackOptions::MULTICLASS ? pipeline::Task::kMulticlass
+                                                    : pipeline::Task::kSegmentation;
+}
+
+}  // namespace
 
 class Crack : public Dataset {
  public:
@@ -15,18 +26,11 @@ class Crack : public Dataset {
     pipeline::DataInfo info;
     info.dataset = "crack";
     info.origin = options.root();
-    switch (options.task()) {
-      case CrackOptions::SEGMENTATION:
-        info.task = pipeline::Task::kSegmentation;
-        info.classes = {"background", "crack"};
-        break;
-      case CrackOptions::BINARY:
-        info.task = pipeline::Task::kBinary;
-        info.classes = {"no_crack", "crack"};
-        break;
-      case CrackOptions::MULTICLASS:
-        info.task = pipeline::Task::kMulticlass;
-        break;
+    info.task = TaskOf(options);
+    // MULTICLASS: replaced by the sources found.
+    info.classes = DrawnClasses(DrawnDomain::kCrack, info.task);
+    if (options.root().empty()) {
+      return OpenEmbeddedSample(info.dataset, DrawnDomain::kCrack, info.task, context);
     }
     std::error_code error;
     if (!std::filesystem::is_directory(options.root(), error)) {

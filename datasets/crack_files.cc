@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <opencv2/core.hpp>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"

@@ -1,12 +1,12 @@
 // DeepGlobe's land cover.
-#include <algorithm>
-#include <array>
 #include <filesystem>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "datasets/deepglobe.pb.h"
+#include "datasets/drawn_dataset.h"
+#include "datasets/drawn_domains.h"
 #include "datasets/land_tiles.h"
 #include "datasets/mask_folder.h"
 
@@ -51,29 +51,24 @@ absl::StatusOr<std::vector<MaskPair>> FindPairs(const std::string& folder,
   return std::move(joined.pairs);
 }
 
-pipeline::DataInfo Info(const DeepglobeOptions& options) {
-  pipeline::DataInfo info;
-  info.dataset = "deepglobe";
-  info.origin = options.root();
-  switch (options.task()) {
-    case DeepglobeOptions::SEGMENTATION:
-      info.task = pipeline::Task::kSegmentation;
-      info.classes = LandClasses();
-      break;
-    case DeepglobeOptions::MULTICLASS:
-      info.task = pipeline::Task::kMulticlass;
-      info.classes = LandClasses();
-      break;
-    case DeepglobeOptions::BINARY:
-      info.task = pipeline::Task::kBinary;
-      info.classes = {"rest", "water"};
-      break;
-    case DeepglobeOptions::BINARY_PIXELS:
-      info.task = pipeline::Task::kSegmentation;
-      info.classes = {"rest", "water"};
-      break;
-  }
-  return info;
+pipeline::Task TaskOf(const DeepglobeOptions& options) {
+  if (options.task() == DeepglobeOptions::BINARY) return pipeline::Task::kBinary;
+  return options.task() == DeepglobeOptions::MULTICLASS ? pipeline::Task::kMulticlass
+                                                        : pipeline::Task::kSegmentation;
+}
+
+bool IsWaterAlone(const DeepglobeOptions& options) {
+  return options.task() == DeepglobeOptions::BINARY ||
+         options.task() == DeepglobeOptions::BINARY_PIXELS;
+}
+
+// Drawn land whose masks tell water from the rest.
+Drawn DrawWater(int kind, uint64_t seed, int size) {
+  Drawn drawn = DrawLand(kind, seed, size);
+  cv::Mat water = drawn.mask == kWaterClass;
+  water.setTo(1, water);
+  water.setTo(kIgnoredMask, drawn.mask == kIgnoredMask);
+  return {drawn.image, water};
 }
 
 }  // namespace
@@ -82,7 +77,13 @@ class Deepglobe : public Dataset {
  public:
   static absl::StatusOr<std::unique_ptr<Dataset>> Create(const DeepglobeOptions& options,
                                                          const DatasetContext& context) {
-    pipeline::DataInfo info = Info(options);
+    pipeline::DataInfo info;
+    info.dataset = "deepglobe";
+    info.origin = options.root();
+    info.task = TaskOf(options);
+    info.classes = DrawnClasses(DrawnDomain::kLand,
+                                IsWaterAlone(options) ? pipeline::Task::kBinary : info.task);
+    if (options.root().empty()) return OpenSample(options, std::move(info), context);
     std::error_code error;
     if (!fs::is_directory(options.root(), error)) {
       return pipeline::OptionError("root", absl::StrCat("root: no folder ", options.root()));
@@ -93,12 +94,25 @@ class Deepglobe : public Dataset {
     }
     FilesOptions how;
     how.drop_copies = options.duplicates() == DeepglobeOptions::DROP_FROM_TRAIN;
-    if (info.task == pipeline::Task::kSegmentation)
+    if (info.task == pipeline::Task::kSegmentation) {
       how.read_mask = MakeMaskReader(LandReader(options));
+    }
     return OpenFiles(std::move(info), *std::move(files), std::move(how), context);
   }
 
  private:
+  static std::unique_ptr<Dataset> OpenSample(const DeepglobeOptions& options,
+                                             pipeline::DataInfo info,
+                                             const DatasetContext& context) {
+    if (options.task() != DeepglobeOptions::BINARY_PIXELS) {
+      return OpenEmbeddedSample(info.dataset, DrawnDomain::kLand, info.task, context);
+    }
+    info.origin = "embedded sample";
+    info.embedded_sample = true;
+    return std::make_unique<DrawnDataset>(std::move(info), DrawWater,
+                                          std::vector<DrawnKind>(kLandClasses), context);
+  }
+
   static absl::StatusOr<SourceFiles> Find(const DeepglobeOptions& options,
                                           const DatasetContext& context, pipeline::DataInfo* info) {
     LandTiles tiles(options, context.max_pixels);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <opencv2/core.hpp>
 #include <optional>
 
 #include "absl/strings/str_cat.h"
@@ -10,17 +11,16 @@
 namespace datasets {
 namespace {
 
-constexpr size_t kClasses = 6;
-constexpr size_t kWater = 4;
+using Counts = std::array<int64_t, kLandClasses>;  // pixels of each class
 
-// By the documentation of DeepGlobe 2018, in the order of LandClasses, then unknown.
-constexpr std::array<MaskColor, kClasses + 1> kColors = {{{0, 255, 255, 0},
-                                                          {255, 255, 0, 1},
-                                                          {255, 0, 255, 2},
-                                                          {0, 255, 0, 3},
-                                                          {0, 0, 255, kWater},
-                                                          {255, 255, 255, 5},
-                                                          {0, 0, 0, kIgnoredMask}}};
+// By the documentation of DeepGlobe 2018, in the order of the classes, then unknown.
+constexpr std::array<MaskColor, kLandClasses + 1> kColors = {{{0, 255, 255, 0},
+                                                              {255, 255, 0, 1},
+                                                              {255, 0, 255, 2},
+                                                              {0, 255, 0, 3},
+                                                              {0, 0, 255, kWaterClass},
+                                                              {255, 255, 255, 5},
+                                                              {0, 0, 0, kIgnoredMask}}};
 
 // What is counted of one mask.
 struct Seen {
@@ -28,15 +28,14 @@ struct Seen {
   int64_t tiles = 0, unknown = 0, unclear = 0, stray = 0;
 };
 
-// Pixels of each class.
-std::array<int64_t, kClasses> Count(const cv::Mat& classes) {
+Counts Count(const cv::Mat& classes) {
   std::array<int64_t, 256> counts = {};
   for (int y = 0; y < classes.rows; ++y) {
     const auto* row = classes.ptr<uint8_t>(y);
     for (int x = 0; x < classes.cols; ++x) ++counts[row[x]];
   }
-  std::array<int64_t, kClasses> known = {};
-  std::copy_n(counts.begin(), kClasses, known.begin());
+  Counts known = {};
+  std::copy_n(counts.begin(), kLandClasses, known.begin());
   return known;
 }
 
@@ -52,8 +51,7 @@ std::vector<cv::Rect> Tiles(cv::Size image, int tile_size) {
 }
 
 // The label by the task; nothing where no class is clear. Of equal counts the first class wins.
-std::optional<int64_t> Label(const DeepglobeOptions& options,
-                             const std::array<int64_t, kClasses>& counts, int64_t known,
+std::optional<int64_t> Label(const DeepglobeOptions& options, const Counts& counts, int64_t known,
                              int64_t pixels) {
   switch (options.task()) {
     case DeepglobeOptions::MULTICLASS: {
@@ -64,7 +62,7 @@ std::optional<int64_t> Label(const DeepglobeOptions& options,
     }
     case DeepglobeOptions::BINARY: {
       const double limit = options.water_share() * static_cast<double>(known);
-      return static_cast<double>(counts[kWater]) > limit ? 1 : 0;
+      return static_cast<double>(counts[kWaterClass]) > limit ? 1 : 0;
     }
     default:
       return 0;
@@ -76,7 +74,7 @@ Seen Look(const DeepglobeOptions& options, const MaskPair& pair, const Mask& mas
   seen.stray = mask.stray;
   for (const cv::Rect& tile : Tiles(mask.classes.size(), options.tile_size())) {
     ++seen.tiles;
-    const std::array<int64_t, kClasses> counts = Count(mask.classes(tile));
+    const Counts counts = Count(mask.classes(tile));
     int64_t known = 0;
     for (const int64_t count : counts) known += count;
     if (known == 0) {
@@ -92,10 +90,7 @@ Seen Look(const DeepglobeOptions& options, const MaskPair& pair, const Mask& mas
     file.path = pair.image;
     file.label = *label;
     file.mask = pair.mask;
-    if (options.tile_size() > 0) {
-      file.group = pair.image;
-      file.tile = tile;
-    }
+    if (options.tile_size() > 0) file.tile = tile;
     seen.files.push_back(std::move(file));
   }
   return seen;
@@ -115,17 +110,11 @@ ReadMask Reader(std::vector<MaskColor> colors) {
 
 }  // namespace
 
-const std::vector<std::string>& LandClasses() {
-  static const auto* classes = new std::vector<std::string>{"urban",  "agriculture", "rangeland",
-                                                            "forest", "water",       "barren"};
-  return *classes;
-}
-
 ReadMask LandReader(const DeepglobeOptions& options) {
   std::vector<MaskColor> colors(kColors.begin(), kColors.end());
   if (options.task() == DeepglobeOptions::BINARY_PIXELS) {
     for (MaskColor& color : colors) {
-      if (color.meaning != kIgnoredMask) color.meaning = color.meaning == kWater ? 1 : 0;
+      if (color.meaning != kIgnoredMask) color.meaning = color.meaning == kWaterClass ? 1 : 0;
     }
   }
   return Reader(std::move(colors));
@@ -166,8 +155,8 @@ void LandTiles::Note(std::vector<std::string>* notes) const {
                                   options_.minimum_cover(), ") of them"));
   }
   if (unknown_ > 0) {
-    notes->push_back(
-        absl::StrCat(unknown_, " of ", tiles_, what, " left out: all of them is unknown"));
+    notes->push_back(absl::StrCat(unknown_, " of ", tiles_, what,
+                                  " left out: their masks say unknown everywhere"));
   }
   NoteFiles(absl::StrCat("masks with ", stray_, " pixels of no class's color, ignored"),
             with_stray_, notes);

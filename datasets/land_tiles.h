@@ -11,7 +11,8 @@
 namespace datasets {
 
 // urban, agriculture, rangeland, forest, water, barren.
-const std::vector<std::string>& LandClasses();
+constexpr int kLandClasses = 6;
+constexpr uint8_t kWaterClass = 4;
 
 // Masks by the task's classes; unknown is ignored.
 ReadMask LandReader(const DeepglobeOptions& options);

@@ -49,7 +49,8 @@ absl::StatusOr<Mask> ReadColorMask(const std::string& path, const std::vector<Ma
 // mask cannot be noticed.
 absl::StatusOr<Mask> ReadBinaryMask(const std::string& path, int64_t max_pixels);
 
-// An error that names both sizes, unless the mask is as large as the image that it belongs to.
+// An error that names both sizes, unless the mask is as large as the image that it belongs to. Fine
+// where that image has no size: reading it will say why.
 absl::Status CheckMaskSize(const std::string& mask_path, cv::Size mask,
                            const std::string& image_path, int64_t max_pixels);
 

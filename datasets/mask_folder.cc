@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <opencv2/core.hpp>
 #include <set>
 #include <thread>
 #include <utility>

@@ -28,12 +28,15 @@ Pairs JoinByKey(const std::vector<std::string>& images, const std::vector<std::s
 
 // The files of a root's folders train (training), val (valid, validation) and test (testing), in
 // any case, as `find` finds them; those of the root itself where these folders hold none. With
-// train and one more, that one is TEST; what is left of the splits then is left to OpenFiles. Notes
-// which folder became what. Errors are those of `find`, and classes of images that nothing can be
-// told apart by: fewer than two of them outside TEST.
+// train and one more, that one is TEST, which is noted if it is val; files of one folder are left
+// to the seed. Errors are those of `find`.
 absl::StatusOr<SourceFiles> FindSplits(
-    const std::string& root, pipeline::DataInfo* info,
+    const std::string& root, std::vector<std::string>* notes,
     const std::function<absl::StatusOr<std::vector<ImageFile>>(const std::string& folder)>& find);
+
+// There must be something to tell apart: an error where all images outside TEST are of one class,
+// unless pixels are what is classified.
+absl::Status CheckClasses(const SourceFiles& files, const pipeline::DataInfo& info);
 
 // The subfolder of that name in any case; "" where there is none.
 absl::StatusOr<std::string> FindFolder(const std::string& root, const std::string& name);
