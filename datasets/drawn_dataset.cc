@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "datasets/files_dataset.h"
 #include "datasets/resize.h"
+#include "datasets/split.h"
 
 namespace datasets {
 namespace {
@@ -40,6 +41,10 @@ DrawnDataset::DrawnDataset(pipeline::DataInfo info, Draw draw, const std::vector
     for (const DrawnImage& image : images_[phase]) by_phase[phase].push_back(image.label);
   }
   CountClasses(by_phase, &info_);
+  info_.split = absl::StrCat("VAL by seed ", context.seed);
+  if (!context.split_file.empty()) {
+    info_.notes.push_back("drawn images have no files: split_file is neither read nor written");
+  }
 }
 
 absl::StatusOr<Sample> DrawnDataset::Read(pipeline::Phase phase, int64_t index, int size) const {
