@@ -125,20 +125,22 @@ class BrainTumor : public Dataset {
                                "Testing/<class>, the classes being ",
                                absl::StrJoin(TumorClasses(), ", ")));
     }
+    SourceFiles files;
     auto train = Collect(*training, Labels(options), &info.notes);
     if (!train.ok()) return pipeline::OptionError("root", std::string(train.status().message()));
     absl::Status status = CheckClasses(*train, info, root);
     if (!status.ok()) return status;
-    Files tested;
     if (testing->empty()) {
       info.notes.push_back("no folder Testing: the run will have no test result");
     } else {
       auto test = Collect(*testing, Labels(options), &info.notes);
       if (!test.ok()) return pipeline::OptionError("root", std::string(test.status().message()));
-      tested = *std::move(test);
+      files.test = *std::move(test);
     }
-    return OpenFiles(std::move(info), *std::move(train), std::move(tested),
-                     options.duplicates() == BrainTumorOptions::DROP_FROM_TRAIN, context);
+    files.train = *std::move(train);
+    FilesOptions wanted;
+    wanted.drop_copies = options.duplicates() == BrainTumorOptions::DROP_FROM_TRAIN;
+    return OpenFiles(std::move(info), std::move(files), std::move(wanted), context);
   }
 };
 

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "datasets/files_dataset.h"
 #include "datasets/resize.h"
+#include "datasets/split.h"
 
 namespace datasets {
 namespace {
@@ -39,7 +40,10 @@ DrawnDataset::DrawnDataset(pipeline::DataInfo info, Draw draw, const std::vector
     for (const Image& image : images_[phase]) labels[phase].push_back(image.label);
   }
   CountClasses(labels, &info_);
-  if (info_.task == pipeline::Task::kSegmentation) info_.class_counts = {};
+  info_.split = absl::StrCat("VAL by seed ", context.seed);
+  if (!context.split_file.empty()) {
+    info_.notes.push_back("drawn images have no files: split_file is neither read nor written");
+  }
 }
 
 absl::StatusOr<Sample> DrawnDataset::Read(pipeline::Phase phase, int64_t index, int size) const {

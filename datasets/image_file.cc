@@ -235,7 +235,8 @@ absl::StatusOr<cv::Size> ImageSize(const std::string& path, int64_t max_pixels) 
   return cv::Size(static_cast<int>(size.width), static_cast<int>(size.height));
 }
 
-absl::StatusOr<cv::Mat> ReadImage(const std::string& path, int64_t max_pixels, int size) {
+absl::StatusOr<cv::Mat> ReadImage(const std::string& path, int64_t max_pixels, int size,
+                                  const cv::Rect& tile) {
   const absl::StatusOr<std::string> bytes = ReadImageBytes(path, max_pixels);
   if (!bytes.ok()) return bytes.status();
   cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
@@ -244,7 +245,13 @@ absl::StatusOr<cv::Mat> ReadImage(const std::string& path, int64_t max_pixels, i
                           const_cast<char*>(bytes->data()));
     const cv::Mat decoded = cv::imdecode(encoded, cv::IMREAD_COLOR);
     if (decoded.empty()) return Refuse(path, "damaged: it cannot be decoded");
-    const cv::Mat resized = ResizeBilinear(decoded, {size, size});
+    if ((tile & cv::Rect({}, decoded.size())) != tile) {
+      return Refuse(path,
+                    absl::StrCat("no tile of ", tile.width, "x", tile.height, " at ", tile.x, ",",
+                                 tile.y, " in ", decoded.cols, "x", decoded.rows, " pixels"));
+    }
+    const cv::Mat shown = tile.empty() ? decoded : decoded(tile);
+    const cv::Mat resized = ResizeBilinear(shown, {size, size});
     cv::Mat rgb;
     cv::cvtColor(resized, rgb, cv::COLOR_BGR2RGB);
     return rgb;

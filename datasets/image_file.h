@@ -28,8 +28,10 @@ absl::StatusOr<std::string> ReadImageBytes(const std::string& path, int64_t max_
 absl::StatusOr<cv::Size> ImageSize(const std::string& path, int64_t max_pixels);
 
 // 8-bit RGB of size x size: EXIF orientation applied, 16-bit scaled down, gray repeated, alpha
-// dropped. Resized by ResizeBilinear, without keeping proportions. Errors read "PATH: why".
-absl::StatusOr<cv::Mat> ReadImage(const std::string& path, int64_t max_pixels, int size);
+// dropped. Resized by ResizeBilinear, without keeping proportions; with a `tile` that is not empty,
+// that part of the image alone. Errors read "PATH: why".
+absl::StatusOr<cv::Mat> ReadImage(const std::string& path, int64_t max_pixels, int size,
+                                  const cv::Rect& tile = {});
 
 }  // namespace datasets
 
