@@ -177,4 +177,23 @@ TEST_F(Masks, SizesOfTurnedImages) {
   EXPECT_TRUE(datasets::CheckMaskSize("m.png", {20, 30}, "i.jpg", kMaxPixels).ok());
 }
 
+// How many pixels of crack there are, counted with another program: those of at least half the
+// largest value.
+TEST(RealMasks, CracksInEveryStorage) {
+  const std::string shared = testing_support::SharedData();
+  if (shared.empty()) GTEST_SKIP() << "SHARED_DATA is not set";
+  const auto cracks = [&](const std::string& name) {
+    const auto mask = datasets::ReadBinaryMask(shared + "/" + name, kMaxPixels);
+    EXPECT_TRUE(mask.ok()) << mask.status();
+    return cv::countNonZero(mask->classes == 1);
+  };
+  EXPECT_EQ(cracks("corrupt/crack_bad/masks/CFD_001.png"), 1831);
+  EXPECT_EQ(cracks("corrupt/crack_bad/masks/CFD_002.png"), 4999);    // 0/1
+  EXPECT_EQ(cracks("corrupt/crack_bad/masks/CFD_004.png"), 151583);  // inverted: as it is
+  EXPECT_EQ(cracks("corrupt/crack_bad/masks/CFD_006.png"), 1731);    // 3 channels
+  EXPECT_EQ(cracks("corrupt/crack_bad/masks/CFD_014.png"), 1389);    // 16 bits
+  EXPECT_EQ(cracks("corrupt/crack_bad/masks/CFD_020.png"), 153600);
+  EXPECT_EQ(cracks("corrupt/crack_bad/masks/CFD_023.png"), 0);
+}
+
 }  // namespace

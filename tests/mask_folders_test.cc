@@ -1,0 +1,116 @@
+// The real and the hostile folders of images with masks.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+
+#include "absl/strings/str_cat.h"
+#include "tests/mask_datasets.h"
+#include "tests/testing.h"
+
+namespace {
+
+using pipeline::TRAIN;
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using testing_support::Counts;
+using testing_support::Images;
+using testing_support::Names;
+using testing_support::OpensDatasets;
+using testing_support::SharedData;
+
+class MaskFolders : public OpensDatasets {
+ protected:
+  void SetUp() override {
+    if (SharedData().empty()) GTEST_SKIP() << "SHARED_DATA is not set";
+  }
+  static std::string Root(const std::string& name) {
+    return absl::StrCat("root: '", SharedData(), "/", name, "' ");
+  }
+};
+
+TEST_F(MaskFolders, Deepglobe) {
+  const auto data = Opened("Deepglobe", Root("deepglobe"));
+  EXPECT_EQ(data->info().images, (Images{330, 0, 65}));
+  // Counted with another program: 8 pixels of red in 4 masks, none elsewhere.
+  EXPECT_THAT(data->info().notes, Contains(HasSubstr("4 masks with 8 pixels of no class's color")));
+  EXPECT_TRUE(data->Read(TRAIN, 0, 64).ok());
+  const auto multiclass =
+      Opened("Deepglobe", Root("deepglobe") + "task: MULTICLASS minimum_cover: 0");
+  const auto& counts = multiclass->info().class_counts;
+  Counts all = counts[0];
+  for (size_t i = 0; i < all.size(); ++i) all[i] += counts[2][i];
+  EXPECT_EQ(all, (Counts{71, 83, 66, 69, 25, 81}));
+  const auto binary = Opened("Deepglobe", Root("deepglobe") + "task: BINARY");
+  EXPECT_EQ(binary->info().class_counts[0][1] + binary->info().class_counts[2][1], 182);
+}
+
+TEST_F(MaskFolders, DeepglobeAtFullSize) {
+  const auto data = Opened("Deepglobe", Root("deepglobe_fullsize") + "tile_size: 612");
+  ASSERT_EQ(data->info().images[0], 16);
+  for (int64_t i = 0; i < 16; ++i) EXPECT_TRUE(data->Read(TRAIN, i, 32).ok());
+}
+
+TEST_F(MaskFolders, DeepglobeHostile) {
+  const std::string root = SharedData() + "/corrupt/deepglobe_bad/";
+  const auto data = Opened("Deepglobe", Root("corrupt/deepglobe_bad"));
+  EXPECT_THAT(data->info().notes,
+              Contains("1 images without a mask, left out: " + root + "0045_sat.jpg"));
+  EXPECT_THAT(data->info().notes, Contains("1 masks without an image: " + root + "0054_mask.png"));
+  EXPECT_THAT(data->info().notes,
+              Contains(AllOf(HasSubstr(root + "0021_mask.png"), HasSubstr(root + "0022_mask.png"),
+                             HasSubstr(root + "0030_mask.png"))));
+  std::map<std::string, std::string> masks = Masks(*data, 16);
+  EXPECT_EQ(masks.size(), 10);
+  EXPECT_EQ(masks.at("0009_sat.jpg"), root + "0009_mask.png: 256x256 pixels, but its image " +
+                                          root + "0009_sat.jpg has 512x512");
+  EXPECT_EQ(masks.at("0115_sat.jpg"), root + "0115_mask.png: 512x512 pixels, but its image " +
+                                          root + "0115_sat.jpg has 512x300");
+  for (const char* bad : {"0009_sat.jpg", "0115_sat.jpg"}) masks.erase(bad);
+  for (const auto& [name, mask] : masks) EXPECT_EQ(mask.size(), 16 * 17 - 1) << mask;
+  // The index mask is all forest.
+  EXPECT_EQ(std::count(masks["0083_sat.jpg"].begin(), masks["0083_sat.jpg"].end(), '3'), 256);
+}
+
+TEST_F(MaskFolders, Crack) {
+  EXPECT_EQ(Opened("Crack", Root("crack"))->info().images, (Images{193, 0, 0}));
+  EXPECT_EQ(Opened("Crack", Root("crack") + "task: BINARY")->info().class_counts[0],
+            (Counts{33, 160}));
+  const auto sources = Opened("Crack", Root("crack") + "task: MULTICLASS");
+  EXPECT_EQ(sources->info().classes, (Names{"CFD", "DeepCrack", "noncrack"}));
+  EXPECT_EQ(sources->info().class_counts[0], (Counts{80, 80, 33}));
+  const auto jpeg = Opened("Crack", Root("crack_khanhha448"));
+  for (const auto& [name, mask] : Masks(*jpeg, 448)) {
+    const auto crack = std::count(mask.begin(), mask.end(), '1');
+    // Crack cover is between 0.35 and 20 %.
+    EXPECT_GT(crack, 448 * 448 * 0.0035) << name;
+    EXPECT_LT(crack, 448 * 448 * 0.2) << name;
+  }
+}
+
+TEST_F(MaskFolders, CrackHostile) {
+  const std::string root = SharedData() + "/corrupt/crack_bad/";
+  const auto data = Opened("Crack", Root("corrupt/crack_bad"));
+  EXPECT_THAT(data->info().notes,
+              Contains("1 images without a mask, left out: " + root + "images/CFD_010.jpg"));
+  EXPECT_THAT(data->info().notes,
+              Contains("1 masks without an image: " + root + "masks/CFD_012.png"));
+  std::map<std::string, std::string> masks = Masks(*data, 32);
+  EXPECT_EQ(masks.size(), 13);
+  EXPECT_EQ(masks["CFD_005.jpg"], root + "masks/CFD_005.png: 448x448 pixels, but its image " +
+                                      root + "images/CFD_005.jpg has 480x320");
+  EXPECT_EQ(masks["CFD_013.jpg"], root + "masks/CFD_013.png: 320x480 pixels, but its image " +
+                                      root + "images/CFD_013.jpg has 480x320");
+  for (const char* bad : {"CFD_005.jpg", "CFD_013.jpg"}) masks.erase(bad);
+  for (const auto& [name, mask] : masks) EXPECT_EQ(mask.size(), 32 * 33 - 1) << mask;
+  const auto binary = Opened("Crack", Root("corrupt/crack_bad") + "task: BINARY");
+  // CFD_023 alone is empty; the mask named noncrack is not.
+  EXPECT_EQ(binary->info().class_counts[0], (Counts{1, 10}));
+  const auto sources = Opened("Crack", Root("corrupt/crack_bad") + "task: MULTICLASS");
+  EXPECT_EQ(sources->info().classes, (Names{"CFD", "noncrack", "UNKNOWNPREFIX"}));
+  EXPECT_EQ(sources->info().class_counts[0], (Counts{11, 1, 1}));
+}
+
+}  // namespace
