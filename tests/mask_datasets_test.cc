@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <opencv2/core.hpp>
@@ -312,10 +313,11 @@ TEST_F(MaskDatasets, EmbeddedSamplesHaveTheTasksClasses) {
     for (int64_t i = 0; i < data->info().images[0]; i += 29) {
       const auto sample = data->Read(TRAIN, i, 32);
       ASSERT_TRUE(sample.ok());
-      if (sample->mask.empty()) seen.insert(static_cast<int>(sample->label));
-      for (const uint8_t value : std::vector<uint8_t>(sample->mask.reshape(1, 1))) {
+      const cv::Mat& mask = sample->mask;
+      if (mask.empty()) seen.insert(static_cast<int>(sample->label));
+      std::for_each(mask.begin<uint8_t>(), mask.end<uint8_t>(), [&](uint8_t value) {
         if (value != kIgnoredMask) seen.insert(value);
-      }
+      });
     }
     EXPECT_EQ(seen.size(), classes) << name << " " << task;
   }
