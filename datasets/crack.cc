@@ -59,7 +59,7 @@ class Crack : public Dataset {
         found.Relabel(split);
       }
     }
-    if (files->train.empty() && files->unsplit.empty()) {
+    if (files->train.empty() && files->unsplit.empty() && info->notes.empty()) {
       return absl::InvalidArgumentError(absl::StrCat("no images/NAME with masks/NAME in ",
                                                      options.root(),
                                                      " or its folders train, val and test"));

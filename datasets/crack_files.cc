@@ -100,12 +100,15 @@ std::vector<ImageFile> CrackFiles::BySource(const std::vector<std::string>& imag
 }
 
 std::vector<ImageFile> CrackFiles::ByMask(const std::vector<MaskPair>& pairs) {
-  std::vector<int64_t> pixels(pairs.size());
-  const std::vector<absl::Status> read = LookAtMasks(
-      pairs, ReadBinaryMask, max_pixels_,
-      [&](size_t i, const Mask& mask) { pixels[i] = cv::countNonZero(mask.classes == 1); });
+  std::vector<int64_t> pixels(pairs.size());  // of crack
+  std::vector<int64_t> half(pairs.size());    // of all pixels
+  const std::vector<absl::Status> read =
+      LookAtMasks(pairs, ReadBinaryMask, max_pixels_, [&](size_t i, const Mask& mask) {
+        pixels[i] = cv::countNonZero(mask.classes == 1);
+        half[i] = static_cast<int64_t>(mask.classes.total()) / 2;
+      });
   std::vector<ImageFile> files;
-  std::vector<std::string> unusable, contrary;
+  std::vector<std::string> unusable, contrary, full;
   for (size_t i = 0; i < pairs.size(); ++i) {
     if (!read[i].ok()) {
       unusable.emplace_back(read[i].message());
@@ -115,10 +118,12 @@ std::vector<ImageFile> CrackFiles::ByMask(const std::vector<MaskPair>& pairs) {
     if (crack && SourceName(Prefix(pairs[i].image)) == "noncrack") {
       contrary.push_back(pairs[i].mask);
     }
+    if (pixels[i] > half[i]) full.push_back(pairs[i].mask);
     files.push_back(File(pairs[i], crack ? 1 : 0));
   }
   NoteFiles("images left out, as their masks give no label", unusable, &notes_);
   NoteFiles("masks with cracks of images named noncrack, taken as crack", contrary, &notes_);
+  NoteFiles("masks that are mostly crack, perhaps inverted", full, &notes_);
   return files;
 }
 

@@ -125,12 +125,14 @@ class Deepglobe : public Dataset {
                    });
     if (!files.ok()) return files;
     tiles.Note(&info->notes);
+    if (tiles.masks() == 0) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("no pairs of NNNN_sat.jpg and NNNN_mask.png in ", options.root(),
+                       " or its folders train, valid and test"));
+    }
     const absl::Status enough = CheckClasses(*files, *info);
     if (!enough.ok()) return enough;
-    if (tiles.masks() > 0) return files;
-    return absl::InvalidArgumentError(absl::StrCat("no pairs of NNNN_sat.jpg and NNNN_mask.png in ",
-                                                   options.root(),
-                                                   " or its folders train, valid and test"));
+    return files;
   }
 };
 

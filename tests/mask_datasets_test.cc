@@ -92,7 +92,7 @@ TEST_F(MaskDatasets, LandSegmentation) {
   EXPECT_EQ(masks.at("1_sat.jpg"), "0123 0123 0123 0123");
   EXPECT_EQ(masks.at("2_sat.jpg"), "45-- 45-- 45-- 45--");
   EXPECT_THAT(data->info().notes,
-              Contains("1 masks with 100 pixels of no class's color, ignored: d/2_mask.png"));
+              Contains("masks with 100 pixels of no class's color, ignored (1): d/2_mask.png"));
   EXPECT_THAT(data->info().notes,
               Contains("1 of 3 images left out: their masks say unknown everywhere"));
 }
@@ -106,9 +106,9 @@ TEST_F(MaskDatasets, LandWithoutPartnersOrOfWrongSize) {
   WriteMask("d/4_mask.png", Columns({kWater}));
   const auto data = Opened("Deepglobe", "root: 'd'");
   EXPECT_THAT(data->info().notes,
-              ElementsAre("1 images named neither ..._sat nor ..._mask, left out: d/photo.jpg",
-                          "1 images without a mask, left out: d/2_sat.jpg",
-                          "1 masks without an image: d/3_mask.png"));
+              ElementsAre("images named neither ..._sat nor ..._mask, left out (1): d/photo.jpg",
+                          "images without a mask, left out (1): d/2_sat.jpg",
+                          "masks without an image (1): d/3_mask.png"));
   const auto masks = Masks(*data, 2);
   EXPECT_EQ(masks.at("1_sat.jpg"), "33 33");
   const std::string why = "d/4_mask.png: 20x20 pixels, but its image d/4_sat.jpg has 20x24";
@@ -116,7 +116,7 @@ TEST_F(MaskDatasets, LandWithoutPartnersOrOfWrongSize) {
   // Where the label comes from the mask, such an image has none.
   WriteLand("d/5", {kWater});
   EXPECT_THAT(Opened("Deepglobe", "root: 'd' task: MULTICLASS")->info().notes,
-              Contains("1 images left out, as their masks give no label: " + why));
+              Contains("images left out, as their masks give no label (1): " + why));
 }
 
 TEST_F(MaskDatasets, LandSplits) {
@@ -230,6 +230,19 @@ TEST_F(MaskDatasets, LandThatIsNotThere) {
   EXPECT_EQ(Error("Deepglobe", "root: 'e'"), "root: no folder e");
 }
 
+TEST_F(MaskDatasets, NothingUsableSaysWhy) {
+  WriteImage("d/1_sat.jpg");
+  WriteMask("d/1_mask.png", Columns({cv::Scalar(0, 0, 255)}));
+  EXPECT_EQ(Error("Deepglobe", "root: 'd' task: BINARY"),
+            "root: no images to learn from in d: images left out, as their masks give no label "
+            "(1): d/1_mask.png: 100 % of its pixels are of no color that means a class, the first "
+            "of them (255,0,0)");
+  WriteImage("e/images/a.jpg");
+  EXPECT_EQ(Error("Crack", "root: 'e'"),
+            "root: no images to learn from in e: images without a mask, left out (1): "
+            "e/images/a.jpg");
+}
+
 TEST_F(MaskDatasets, CrackSegmentation) {
   WriteCrack("d", "a", 200);
   WriteCrack("d", "b", 100, 1);
@@ -241,8 +254,8 @@ TEST_F(MaskDatasets, CrackSegmentation) {
   WriteMask("d/masks/g.png", cv::Mat(20, 20, CV_8UC1, cv::Scalar(7)));
   const auto data = Opened("Crack", "root: 'd'");
   EXPECT_EQ(data->info().classes, (Names{"background", "crack"}));
-  EXPECT_THAT(data->info().notes, ElementsAre("1 images without a mask, left out: d/images/c.jpg",
-                                              "1 masks without an image: d/masks/e.png"));
+  EXPECT_THAT(data->info().notes, ElementsAre("images without a mask, left out (1): d/images/c.jpg",
+                                              "masks without an image (1): d/masks/e.png"));
   EXPECT_EQ(Masks(*data, 4),
             (std::map<std::string, std::string>{
                 {"a.jpg", "1111 1111 0000 0000"},
@@ -258,14 +271,17 @@ TEST_F(MaskDatasets, CrackBinary) {
   WriteCrack("d", "b", 1);
   WriteCrack("d", "c", 5);
   WriteCrack("d", "noncrack_d", 6);
+  WriteCrack("d", "inverted", 201);
   const auto any = Opened("Crack", "root: 'd' task: BINARY");
   EXPECT_EQ(any->info().classes, (Names{"noncrack", "crack"}));
-  EXPECT_EQ(any->info().class_counts[0], (Counts{1, 3}));
-  EXPECT_THAT(any->info().notes, Contains("1 masks with cracks of images named noncrack, taken as "
-                                          "crack: d/masks/noncrack_d.png"));
+  EXPECT_EQ(any->info().class_counts[0], (Counts{1, 4}));
+  EXPECT_THAT(any->info().notes, Contains("masks with cracks of images named noncrack, taken as "
+                                          "crack (1): d/masks/noncrack_d.png"));
+  EXPECT_THAT(any->info().notes,
+              Contains("masks that are mostly crack, perhaps inverted (1): d/masks/inverted.png"));
   EXPECT_EQ(Opened("Crack", "root: 'd' task: BINARY crack_pixels: 5")->info().class_counts[0],
-            (Counts{2, 2}));
-  EXPECT_EQ(Error("Crack", "root: 'd' task: BINARY crack_pixels: 7"),
+            (Counts{2, 3}));
+  EXPECT_EQ(Error("Crack", "root: 'd' task: BINARY crack_pixels: 202"),
             "root: d has training images of noncrack only; it takes two classes to learn");
 }
 
@@ -283,7 +299,7 @@ TEST_F(MaskDatasets, CrackSources) {
   EXPECT_EQ(labels.at("cfd_2.jpg"), 0);
   EXPECT_EQ(labels.at("Volker_DSC01646_1.jpg"), 6);
   EXPECT_THAT(data->info().notes,
-              Contains("2 images whose name begins with no letter, left out: d/images/017.jpg, "
+              Contains("images whose name begins with no letter, left out (2): d/images/017.jpg; "
                        "d/images/_1.jpg"));
 }
 
