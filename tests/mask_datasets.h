@@ -1,0 +1,85 @@
+// Opening and reading of datasets with masks, as tests tell what came out.
+#ifndef TESTS_MASK_DATASETS_H_
+#define TESTS_MASK_DATASETS_H_
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "datasets/dataset.h"
+#include "tests/oracle.h"
+
+namespace testing_support {
+
+using Images = std::array<int64_t, 3>;  // by phase
+using Counts = std::vector<int64_t>;    // by class
+using Names = std::vector<std::string>;
+
+// A class of each pixel, by row, as "00 11 -1": rows apart, - for ignored ones.
+inline std::string Told(const cv::Mat& mask) {
+  std::string told;
+  for (int y = 0; y < mask.rows; ++y) {
+    if (y > 0) told += ' ';
+    for (int x = 0; x < mask.cols; ++x) {
+      const uint8_t value = mask.at<uint8_t>(y, x);
+      told += value == datasets::kIgnoredMask ? "-" : std::to_string(value);
+    }
+  }
+  return told;
+}
+
+class OpensDatasets : public ::testing::Test {
+ protected:
+  using Dataset = datasets::Dataset;
+
+  static absl::StatusOr<std::unique_ptr<Dataset>> Open(const std::string& name,
+                                                       const std::string& options,
+                                                       double test_fraction = 0) {
+    datasets::DatasetContext context;
+    context.test_fraction = test_fraction;
+    return datasets::Datasets::Get().Create(PluginOf("datasets/" + name, options), context);
+  }
+
+  static std::unique_ptr<Dataset> Opened(const std::string& name, const std::string& options,
+                                         double test_fraction = 0) {
+    auto opened = Open(name, options, test_fraction);
+    EXPECT_TRUE(opened.ok()) << opened.status();
+    return *std::move(opened);
+  }
+
+  static std::string Error(const std::string& name, const std::string& options) {
+    return std::string(Open(name, options).status().message());
+  }
+
+  // Masks of TRAIN, or why there is none, by file name.
+  static std::map<std::string, std::string> Masks(const Dataset& data, int size) {
+    std::map<std::string, std::string> masks;
+    for (int64_t i = 0; i < data.info().images[0]; ++i) {
+      const auto sample = data.Read(pipeline::TRAIN, i, size);
+      masks[std::filesystem::path(data.Name(pipeline::TRAIN, i)).filename()] =
+          sample.ok() ? Told(sample->mask) : std::string(sample.status().message());
+    }
+    return masks;
+  }
+
+  // Labels of TRAIN by file name.
+  static std::map<std::string, int64_t> Labels(const Dataset& data) {
+    std::map<std::string, int64_t> labels;
+    for (int64_t i = 0; i < data.info().images[0]; ++i) {
+      const auto sample = data.Read(pipeline::TRAIN, i, 8);
+      EXPECT_TRUE(sample.ok()) << sample.status();
+      if (sample.ok())
+        labels[std::filesystem::path(data.Name(pipeline::TRAIN, i)).filename()] = sample->label;
+    }
+    return labels;
+  }
+};
+
+}  // namespace testing_support
+
+#endif  // TESTS_MASK_DATASETS_H_
