@@ -182,7 +182,9 @@ std::array<cv::Vec3f, kLandClasses> Palette(cv::RNG* rng) {
                                                                       {0.42f, 0.49f, 0.52f}}};
   std::array<cv::Vec3f, kLandClasses> palette;
   for (int land = 0; land < kLandClasses; ++land) {
-    palette[land] = RandomColor({kMeans[land][0], kMeans[land][1], kMeans[land][2]}, 0.06f, rng);
+    const float light = Uniform(rng, 0.85f, 1.15f);
+    const cv::Vec3f mean(kMeans[land][0], kMeans[land][1], kMeans[land][2]);
+    palette[land] = RandomColor(mean, 0.025f, rng) * light;
   }
   return palette;
 }
@@ -213,7 +215,7 @@ Drawn DrawLand(int label, uint64_t seed, int size) {
   cv::GaussianBlur(scene, scene, cv::Size(), 0.003 * size);
   // Light, air and season: they leave nothing of the dominant class's own color.
   const float level = Uniform(&rng, 0.75f, 1.25f);
-  SetMean(Plane(size, size, 1.0f), RandomColor({0.38f, 0.45f, 0.43f}, 0.04f, &rng) * level, &scene);
+  SetMean(Plane(size, size, 1.0f), RandomColor({0.38f, 0.45f, 0.43f}, 0.03f, &rng) * level, &scene);
   DrawCloud(size, &scene, &mask, &rng);
   const float noise = Uniform(&rng, 0.004f, 0.02f);
   return {Photograph(scene, noise, &rng), mask};
