@@ -101,16 +101,20 @@ TEST(Segmentation, PerfectLogitsCostNothing) {
 TEST(Segmentation, LossesDoNotSeeIgnoredPixels) {
   for (const std::string& fusion : Fusions()) {
     SCOPED_TRACE(fusion);
-    const at::Tensor masks = RandomMasks(2), logits = RandomLogits(2);
+    const at::Tensor masks = RandomMasks(2);
     const at::Tensor ignored = masks == kIgnoredLabel;
-    const LossAndGradient before = Learn(fusion, logits, masks);
-    EXPECT_GT(before.loss, 0);
-    for (const float value : {0.0F, 1e30F, -std::numeric_limits<float>::infinity(),
-                              std::numeric_limits<float>::quiet_NaN()}) {
-      const LossAndGradient after = Learn(fusion, Replaced(logits, ignored, value), masks);
-      EXPECT_EQ(after.loss, before.loss) << value;
-      EXPECT_TRUE(after.gradient.equal(before.gradient)) << value;
-      EXPECT_TRUE((after.gradient.masked_select(ignored.unsqueeze(1)) == 0).all().item<bool>());
+    // The block forms are for float32; float64 takes the tensor forms, as a GPU does.
+    for (const at::ScalarType type : {at::kFloat, at::kDouble}) {
+      const at::Tensor logits = RandomLogits(2).to(type);
+      const LossAndGradient before = Learn(fusion, logits, masks);
+      EXPECT_GT(before.loss, 0);
+      for (const float value : {0.0F, 1e30F, -std::numeric_limits<float>::infinity(),
+                                std::numeric_limits<float>::quiet_NaN()}) {
+        const LossAndGradient after = Learn(fusion, Replaced(logits, ignored, value), masks);
+        EXPECT_EQ(after.loss, before.loss) << value;
+        EXPECT_TRUE(after.gradient.equal(before.gradient)) << value;
+        EXPECT_TRUE((after.gradient.masked_select(ignored.unsqueeze(1)) == 0).all().item<bool>());
+      }
     }
   }
 }
