@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <opencv2/core/mat.hpp>
+#include <opencv2/core/types.hpp>
 #include <string>
 
 #include "absl/status/status.h"
@@ -22,9 +23,15 @@ absl::Status CheckImageHeader(const std::string& path, int64_t max_pixels);
 // The bytes of a file that passes that check.
 absl::StatusOr<std::string> ReadImageBytes(const std::string& path, int64_t max_pixels);
 
+// Width and height that the file decodes to, as its header tells; EXIF orientation of JPEG applied.
+// Errors read "PATH: why".
+absl::StatusOr<cv::Size> ImageSize(const std::string& path, int64_t max_pixels);
+
 // 8-bit RGB of size x size: EXIF orientation applied, 16-bit scaled down, gray repeated, alpha
-// dropped. Resized by ResizeBilinear, without keeping proportions. Errors read "PATH: why".
-absl::StatusOr<cv::Mat> ReadImage(const std::string& path, int64_t max_pixels, int size);
+// dropped. Resized by ResizeBilinear, without keeping proportions; with a `tile` that is not empty,
+// that part of the image alone. Errors read "PATH: why".
+absl::StatusOr<cv::Mat> ReadImage(const std::string& path, int64_t max_pixels, int size,
+                                  const cv::Rect& tile = {});
 
 }  // namespace datasets
 
