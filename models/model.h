@@ -30,6 +30,10 @@ class Model : public torch::nn::Module {
   // images: float [N, C, H, W]. Returns logits [N, classes], or [N, classes, H, W] for
   // segmentation.
   virtual at::Tensor Forward(at::Tensor images) = 0;
+
+  // As LibTorch's, but batch-norm layers of which no parameter is learned (see freeze.h) stay in
+  // inference: they keep their statistics.
+  void train(bool on = true) override;
 };
 
 using Models = pipeline::Registry<Model, const ModelContext&>;

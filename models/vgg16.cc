@@ -1,35 +1,23 @@
-// VGG16 with either head.
+// VGG16 with heads for images and for pixels.
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
-#include <torch/nn/modules/batchnorm.h>
-#include <torch/nn/modules/conv.h>
-#include <torch/nn/modules/linear.h>
 
 #include <algorithm>
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
+#include "models/layers.h"
 #include "models/model.h"
 #include "models/vgg16.pb.h"
 
 namespace models {
 namespace {
 
-using activations::Activation;
-namespace nn = torch::nn;
-
-constexpr int kBlocks[5][2] = {
-    {2, 64}, {2, 128}, {3, 256}, {3, 512}, {3, 512}};  // layers, channels
+constexpr int kLayers[] = {2, 2, 3, 3, 3};
+constexpr int kChannels[] = {64, 128, 256, 512, 512};
+constexpr int64_t kBlocks = 5;
 constexpr int64_t kPooledSize = 7;
 constexpr double kHidden = 4096;
-
-// He's initialisation for the gain of the activation that follows: the signal's variance is kept
-// forwards for linear layers and backwards (fan out) for convolutions, as torchvision does.
-void Initialise(const at::Tensor& weight, const at::Tensor& bias, double fan, double gain) {
-  const c10::NoGradGuard no_gradients;
-  weight.normal_(0, gain / std::sqrt(fan));
-  bias.zero_();
-}
 
 }  // namespace
 
@@ -37,116 +25,106 @@ class Vgg16 : public Model {
  public:
   static absl::StatusOr<std::unique_ptr<Vgg16>> Create(const Vgg16Options& options,
                                                        const ModelContext& context) {
-    if (context.task == pipeline::Task::kSegmentation) {
-      return absl::InvalidArgumentError(
-          "[models/Vgg16] classifies images; it has no head for masks");
-    }
-    constexpr int64_t kShrink = 32;
-    if (std::min(context.height, context.width) < kShrink) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("[models/Vgg16] halves images five times, so they must be at least ",
-                       kShrink, " pixels wide and high; got ", context.height, "x", context.width));
-    }
+    const absl::Status size = CheckSize("Vgg16", kBlocks, context);
+    if (!size.ok()) return size;
     return std::make_unique<Vgg16>(options, context);
   }
 
-  Vgg16(const Vgg16Options& options, const ModelContext& context) : options_(options) {
-    features_ = register_module("features", std::make_shared<nn::Module>("features"));
-    classifier_ = register_module("classifier", std::make_shared<nn::Module>("classifier"));
+  Vgg16(const Vgg16Options& options, const ModelContext& context)
+      : options_(options), segments_(context.task == pipeline::Task::kSegmentation) {
+    features_ = register_module("features", std::make_shared<Sequence>());
+    classifier_ = register_module("classifier", std::make_shared<Sequence>());
     int64_t channels = context.channels;
-    for (const auto& [layers, width] : kBlocks) {
-      for (int i = 0; i < layers; ++i) {
-        AddConvolution(channels, Scaled(width), context);
-        channels = Scaled(width);
+    for (int64_t block = 0; block < kBlocks; ++block) {
+      for (int i = 0; i < kLayers[block]; ++i) {
+        const int64_t out = Scaled(kChannels[block]);
+        features_->AddConvolution({channels, out, 3, options.batch_norm()}, context.activation());
+        channels = out;
       }
-      layers_.push_back({});  // max pooling
-      ++index_;
+      features_->AddPooling();
+      ends_.push_back(features_->size());
     }
-    index_ = 0;
-    if (options.head() == Vgg16Options::GAP) {
-      AddLinear(channels, context.classes, nullptr);
-      return;
-    }
-    AddLinear(channels * kPooledSize * kPooledSize, Scaled(kHidden), context.activation());
-    AddLinear(Scaled(kHidden), Scaled(kHidden), context.activation());
-    AddLinear(Scaled(kHidden), context.classes, nullptr);
+    segments_ ? AddPixelHead(channels, context) : AddImageHead(channels, context);
   }
 
-  at::Tensor Forward(at::Tensor x) override {
-    for (Layer& layer : layers_) {
-      if (layer.convolution.is_empty()) {
-        x = at::max_pool2d(x, 2);
-        continue;
-      }
-      x = layer.convolution->forward(x);
-      if (!layer.norm.is_empty()) x = layer.norm->forward(x);
-      x = (*layer.activation)(std::move(x));
-    }
+  at::Tensor Forward(at::Tensor images) override {
+    if (segments_) return Segment(images);
     const int64_t size = options_.head() == Vgg16Options::GAP ? 1 : kPooledSize;
-    x = at::adaptive_avg_pool2d(x, {size, size}).flatten(1);
-    for (Hidden& layer : hidden_) {
-      x = layer.linear->forward(x);
-      if (layer.activation == nullptr) continue;
-      x = (*layer.activation)(std::move(x));
-      x = at::dropout(x, options_.dropout(), is_training());
-    }
-    return x;
+    const at::Tensor x = features_->Forward(std::move(images));
+    return classifier_->Forward(at::adaptive_avg_pool2d(x, {size, size}).flatten(1));
   }
 
  private:
-  struct Layer {
-    nn::Conv2d convolution{nullptr};  // empty: max pooling
-    nn::BatchNorm2d norm{nullptr};    // empty: none
-    std::unique_ptr<Activation> activation;
-  };
-  struct Hidden {
-    nn::Linear linear{nullptr};
-    std::unique_ptr<Activation> activation;  // nullptr: the output layer
+  // A score map of 1x1 convolution on the features that leave a block.
+  struct Skip {
+    int64_t block;
+    std::shared_ptr<Sequence> score;
   };
 
   int64_t Scaled(double channels) const {
     return std::max<int64_t>(1, std::llround(channels * options_.width()));
   }
 
-  void AddConvolution(int64_t in, int64_t out, const ModelContext& context) {
-    Layer layer;
-    layer.activation = context.activation();
-    layer.convolution = features_->register_module(
-        absl::StrCat(index_++), nn::Conv2d(nn::Conv2dOptions(in, out, 3).padding(1)));
-    Initialise(layer.convolution->weight, layer.convolution->bias, static_cast<double>(out) * 9,
-               layer.activation->gain());
-    if (options_.batch_norm()) {
-      layer.norm = features_->register_module(absl::StrCat(index_++), nn::BatchNorm2d(out));
+  void AddImageHead(int64_t channels, const ModelContext& context) {
+    if (options_.head() == Vgg16Options::GAP) {
+      classifier_->AddLinear(channels, context.classes, nullptr);
+      return;
     }
-    Adopt(features_, *layer.activation);
-    layers_.push_back(std::move(layer));
+    const int64_t hidden = Scaled(kHidden);
+    classifier_->AddLinear(channels * kPooledSize * kPooledSize, hidden, context.activation());
+    classifier_->AddDropout(options_.dropout());
+    classifier_->AddLinear(hidden, hidden, context.activation());
+    classifier_->AddDropout(options_.dropout());
+    classifier_->AddLinear(hidden, context.classes, nullptr);
   }
 
-  void AddLinear(int64_t in, int64_t out, std::unique_ptr<Activation> activation) {
-    Hidden layer;
-    layer.linear = classifier_->register_module(absl::StrCat(index_++), nn::Linear(in, out));
-    // The output layer has no activation to make up for.
-    Initialise(layer.linear->weight, layer.linear->bias, static_cast<double>(in),
-               activation == nullptr ? 1 : activation->gain());
-    if (activation != nullptr) {
-      Adopt(classifier_, *activation);
-      ++index_;  // dropout
+  void AddPixelHead(int64_t channels, const ModelContext& context) {
+    if (options_.head() == Vgg16Options::FC4096) {
+      const int64_t hidden = Scaled(kHidden);
+      for (const int64_t kernel : {kPooledSize, int64_t{1}}) {
+        classifier_->AddConvolution({channels, hidden, kernel, false, Fan::kIn},
+                                    context.activation());
+        classifier_->AddDropout(options_.dropout());
+        channels = hidden;
+      }
     }
-    layer.activation = std::move(activation);
-    hidden_.push_back(std::move(layer));
+    classifier_->AddConvolution({channels, context.classes, 1, false, Fan::kIn}, nullptr);
+    // FCN_32S is 0: the enum counts the blocks that give scores beside the last.
+    for (int64_t i = 1; i <= options_.fcn(); ++i) {
+      const int64_t block = kBlocks - 1 - i;
+      auto score = std::make_shared<Sequence>();
+      score->AddConvolution({Scaled(kChannels[block]), context.classes, 1}, nullptr);
+      // So that training starts from the coarse prediction, as in the paper.
+      const c10::NoGradGuard no_gradients;
+      for (at::Tensor& parameter : score->parameters()) parameter.zero_();
+      skips_.push_back({block, register_module(absl::StrCat("score_pool", block + 1), score)});
+    }
   }
 
-  // The activation takes a number like any layer, parameters or not.
-  void Adopt(const std::shared_ptr<nn::Module>& parent, Activation& activation) {
-    const std::string name = absl::StrCat(index_++);
-    if (auto module = activation.module()) parent->register_module(name, module);
+  at::Tensor Segment(const at::Tensor& images) {
+    const at::Tensor padded = PadToMultiple(images, int64_t{1} << kBlocks);
+    at::Tensor x = padded;
+    std::vector<at::Tensor> pooled;
+    int64_t begin = 0;
+    for (const int64_t end : ends_) {
+      x = features_->Forward(x, begin, end);
+      pooled.push_back(x);
+      begin = end;
+    }
+    at::Tensor score = classifier_->Forward(x);
+    for (const Skip& skip : skips_) {
+      const at::Tensor finer = skip.score->Forward(pooled[skip.block]);
+      score = Upsample(score, finer.size(2), finer.size(3)) + finer;
+    }
+    score = Upsample(score, padded.size(2), padded.size(3));
+    return Crop(score, images.size(2), images.size(3));
   }
 
   const Vgg16Options options_;
-  std::shared_ptr<nn::Module> features_, classifier_;
-  int index_ = 0;  // of the next layer, as torchvision counts
-  std::vector<Layer> layers_;
-  std::vector<Hidden> hidden_;
+  const bool segments_;
+  std::shared_ptr<Sequence> features_, classifier_;
+  std::vector<int64_t> ends_;  // by block, of its layers in `features_`
+  std::vector<Skip> skips_;    // coarse to fine
 };
 
 REGISTER_PLUGIN(Models, Vgg16);

@@ -1,0 +1,100 @@
+// What models are made of: rows of layers, upsampling, and images padded to whole grids.
+#ifndef MODELS_LAYERS_H_
+#define MODELS_LAYERS_H_
+
+#include <ATen/core/Tensor.h>
+#include <torch/nn/module.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "activations/activation.h"
+#include "models/model.h"
+
+namespace models {
+
+// Along which way an initialisation keeps the variance of the signal: forwards (the inputs of a
+// neuron are counted) or backwards (its outputs are, as torchvision does for convolutions).
+enum class Fan { kIn, kOut };
+
+struct Convolution {
+  int64_t in = 0;
+  int64_t out = 0;
+  int64_t kernel = 3;       // odd; zeros around the image keep its size
+  bool batch_norm = false;  // after it, before the activation
+  Fan fan = Fan::kOut;
+};
+
+// Layers one after the other, numbered as torch.nn.Sequential numbers them: of a convolution, its
+// batch norm, its activation and a pooling the parameters are "0.weight", "0.bias", "1.weight", ...
+// whether or not the activation has any of its own. Weights are drawn by He's rule for the gain of
+// the activation that follows (1 where none does); biases are 0.
+class Sequence : public torch::nn::Module {
+ public:
+  // `activation` may be nullptr: an output layer.
+  void AddConvolution(const Convolution& shape,
+                      std::unique_ptr<activations::Activation> activation);
+  void AddLinear(int64_t in, int64_t out, std::unique_ptr<activations::Activation> activation);
+  // Halves height and width, rounding down: the maximum over 2x2.
+  void AddPooling();
+  void AddDropout(double rate);
+
+  // How many layers there are so far; counts activations, norms, pooling and dropout.
+  int64_t size() const { return size_; }
+
+  // The layers of which [from, to) are the numbers; all, where `to` is left out.
+  at::Tensor Forward(at::Tensor x) { return Forward(std::move(x), 0, size_); }
+  at::Tensor Forward(at::Tensor x, int64_t from, int64_t to);
+
+ private:
+  struct Layer {
+    int64_t number;
+    std::function<at::Tensor(at::Tensor)> apply;
+  };
+
+  template <class Holder>
+  void Register(Holder module);
+  void AddActivation(std::unique_ptr<activations::Activation> activation);
+
+  std::vector<Layer> layers_;
+  int64_t size_ = 0;
+};
+
+// The up-convolution of the U-Net: a transposed convolution of 2x2 with stride 2, whose parameters
+// are shaped and named as those of torch.nn.ConvTranspose2d ("weight" [in, out, 2, 2], "bias"
+// [out]). Computed as what it is, a convolution of 1x1 to 4 * out channels whose outputs move into
+// place: as fast as other convolutions in every precision, and no sum depends on a race.
+class UpConvolution : public torch::nn::Module {
+ public:
+  UpConvolution(int64_t in, int64_t out);
+  // [N, in, H, W] to [N, out, 2 H, 2 W].
+  at::Tensor Forward(const at::Tensor& x);
+
+ private:
+  at::Tensor weight_, bias_;
+};
+
+// Bilinear interpolation to height x width with pixels' centers at half-integers, as
+// torch.nn.functional.interpolate(align_corners=False) has it. Done by two matrix products, whose
+// gradients are the same every time, also on a GPU, where LibTorch's own are not. Never in less
+// than float32.
+at::Tensor Upsample(const at::Tensor& x, int64_t height, int64_t width);
+
+// The sum over each channel's pixels, divided by their number: [N, C, H, W] to [N, C].
+at::Tensor GlobalAverage(const at::Tensor& x);
+
+// Zeros at the right and at the bottom, until `multiple` divides height and width. A model that
+// halves its images some times then keeps its maps aligned with the image's pixels.
+at::Tensor PadToMultiple(const at::Tensor& x, int64_t multiple);
+// The top left part, which undoes the padding.
+at::Tensor Crop(const at::Tensor& x, int64_t height, int64_t width);
+
+// An error where images are so small that halving them `times` leaves nothing.
+absl::Status CheckSize(const std::string& model, int64_t times, const ModelContext& context);
+
+}  // namespace models
+
+#endif  // MODELS_LAYERS_H_

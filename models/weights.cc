@@ -1,0 +1,135 @@
+// Loading of safetensors into models, with an account of it.
+#include "models/weights.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include <algorithm>
+#include <map>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "pipeline/safetensors.h"
+
+namespace models {
+namespace {
+
+using pipeline::NamedTensors;
+
+constexpr size_t kNamesShown = 4;
+constexpr size_t kNameLength = 80;  // a file's names may be of any length
+
+NamedTensors StateOf(const Model& model) {
+  NamedTensors state;
+  for (const auto& item : model.named_parameters()) state.emplace_back(item.key(), item.value());
+  for (const auto& item : model.named_buffers()) state.emplace_back(item.key(), item.value());
+  return state;
+}
+
+std::string ShownName(const std::string& name) {
+  return absl::Utf8SafeCEscape(
+      name.size() <= kNameLength ? name : absl::StrCat(name.substr(0, kNameLength), "..."));
+}
+
+std::string ShownShape(const at::Tensor& tensor) {
+  return absl::StrCat("[", absl::StrJoin(tensor.sizes(), ", "), "]");
+}
+
+std::string FirstOf(const std::vector<std::string>& names) {
+  const auto end = names.begin() + static_cast<int64_t>(std::min(names.size(), kNamesShown));
+  const size_t rest = names.size() - (end - names.begin());
+  return absl::StrCat(absl::StrJoin(names.begin(), end, ", "),
+                      rest == 0 ? "" : absl::StrCat(", and ", rest, " more"));
+}
+
+// `saved` in the shape of `target`; undefined where it has another one.
+at::Tensor Fitted(const at::Tensor& saved, const at::Tensor& target, bool first, bool* summed) {
+  if (saved.sizes() == target.sizes()) return saved;
+  if (target.dim() != 4) return {};
+  const bool kernels = saved.dim() == 4 && saved.size(1) == 3 && target.size(1) == 1 &&
+                       saved.size(0) == target.size(0) &&
+                       saved.sizes().slice(2) == target.sizes().slice(2);
+  if (first && kernels && saved.is_floating_point()) {
+    *summed = true;
+    return saved.sum({1}, /*keepdim=*/true, c10::promoteTypes(saved.scalar_type(), at::kFloat));
+  }
+  const bool flat = saved.dim() == 2 && saved.size(0) == target.size(0);
+  return flat && saved.numel() == target.numel() ? saved.view(target.sizes()) : at::Tensor();
+}
+
+// What is wrong with the values of `saved` for `target`, or "".
+std::string Unusable(const at::Tensor& saved, const at::Tensor& target) {
+  if (saved.is_floating_point() != target.is_floating_point()) {
+    return absl::StrCat("is of type ", c10::toString(saved.scalar_type()), ", not ",
+                        c10::toString(target.scalar_type()));
+  }
+  // A double may be too large for the model's type.
+  return saved.to(target.scalar_type()).isfinite().all().item<bool>() ? ""
+                                                                      : "holds NaN or infinity";
+}
+
+}  // namespace
+
+absl::StatusOr<WeightsFit> LoadWeights(const std::string& path, Model* model) {
+  const absl::StatusOr<NamedTensors> file = pipeline::ReadSafetensors(path);
+  if (!file.ok()) return file.status();
+  const c10::NoGradGuard no_gradients;
+  std::map<std::string, at::Tensor> saved(file->begin(), file->end());
+  const NamedTensors state = StateOf(*model);
+  const auto is_kernel = [](const auto& item) { return item.second.dim() == 4; };
+  const auto first = std::find_if(state.begin(), state.end(), is_kernel);
+  WeightsFit fit;
+  for (auto item = state.begin(); item != state.end(); ++item) {
+    const auto& [name, target] = *item;
+    const auto found = saved.find(name);
+    if (found == saved.end()) {
+      fit.missing.push_back(name);
+      continue;
+    }
+    bool summed = false;
+    const at::Tensor fitted = Fitted(found->second, target, item == first, &summed);
+    if (!fitted.defined()) {
+      fit.wrong_shape.push_back(
+          absl::StrCat(name, " ", ShownShape(found->second), " for ", ShownShape(target)));
+    } else {
+      const std::string wrong = Unusable(fitted, target);
+      if (!wrong.empty()) {
+        return absl::InvalidArgumentError(absl::StrCat(path, ": tensor \"", name, "\" ", wrong));
+      }
+      target.copy_(fitted);
+      ++fit.loaded;
+      if (summed) fit.summed = name;
+    }
+    saved.erase(found);
+  }
+  for (const auto& [name, tensor] : *file) {
+    if (saved.count(name) != 0) fit.unexpected.push_back(ShownName(name));
+  }
+  if (fit.loaded == 0) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        path, ": holds nothing that fits the model; it has: ",
+        file->empty() ? "no tensors"
+                      : FirstOf(fit.unexpected.empty() ? fit.wrong_shape : fit.unexpected),
+        "; the model has: ", FirstOf(fit.missing)));
+  }
+  return fit;
+}
+
+std::vector<std::string> Lines(const std::string& path, const WeightsFit& fit) {
+  std::vector<std::string> lines = {absl::StrCat(
+      "weights of ", path, ": ", fit.loaded, " loaded, ", fit.missing.size(), " missing, ",
+      fit.unexpected.size(), " unexpected, ", fit.wrong_shape.size(), " of wrong shape")};
+  if (!fit.summed.empty()) {
+    lines.push_back(absl::StrCat("weights: ", fit.summed, " summed over its 3 input channels"));
+  }
+  const auto list = [&](const char* what, const std::vector<std::string>& names) {
+    if (!names.empty()) lines.push_back(absl::StrCat("weights ", what, ": ", FirstOf(names)));
+  };
+  list("missing", fit.missing);
+  list("unexpected", fit.unexpected);
+  list("of wrong shape", fit.wrong_shape);
+  return lines;
+}
+
+}  // namespace models

@@ -1,0 +1,38 @@
+// Pretrained weights: what a file holds, put into a model as far as it fits.
+#ifndef MODELS_WEIGHTS_H_
+#define MODELS_WEIGHTS_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "models/model.h"
+
+namespace models {
+
+// How a file fitted a model. Names are those of parameters and buffers.
+struct WeightsFit {
+  int64_t loaded = 0;
+  std::vector<std::string> missing;      // of the model, not in the file: stay as initialised
+  std::vector<std::string> unexpected;   // in the file, not of the model: left out
+  std::vector<std::string> wrong_shape;  // with both shapes: left out, stay as initialised
+  std::string summed;  // the first convolution, where 3 input channels became 1; else empty
+};
+
+// Reads the safetensors file `path` into the parameters and buffers of the same names, whatever the
+// floating type. Two shapes are adapted, both exactly:
+// - A first convolution for 3 channels in a model for 1 channel: its kernels are summed over the
+//   channels, which gives what the original gives for an image of three equal channels.
+// - A linear layer for a convolution of as many numbers: its inputs are the pixels of the kernel
+//   (Long, Shelhamer and Darrell 2015), so that VGG16's hidden layers serve for segmentation.
+// Errors name the file: not safetensors, a value that is not finite, a type of integers where
+// fractions belong, and a file that gives the model nothing. After an error the model may hold a
+// part of the file.
+absl::StatusOr<WeightsFit> LoadWeights(const std::string& path, Model* model);
+
+// The counts, then a line for each list that is not empty, with its first names.
+std::vector<std::string> Lines(const std::string& path, const WeightsFit& fit);
+
+}  // namespace models
+
+#endif  // MODELS_WEIGHTS_H_
