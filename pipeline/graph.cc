@@ -88,7 +88,7 @@ absl::Status Graph::Run(const Step& step) {
   for (NodeEntry& node : nodes_) node.outputs.clear();
   for (NodeEntry& node : nodes_) {
     Tensors in;
-    for (const auto& [port, edge] : node.inputs) in[port] = nodes_[edge.node].outputs.at(edge.port);
+    for (const auto& [port, edge] : node.inputs) in[port] = Output(edge);
     if (node.train_only && step.phase != TRAIN) {
       for (const std::string& port : node.ports.outputs) node.outputs[port] = in.at(port);
       continue;

@@ -69,6 +69,10 @@ class Graph {
     Specs specs;                         // of the outputs, after Build
     Tensors outputs;                     // of the last step
   };
+  // What came through `edge` at the last Run.
+  const at::Tensor& Output(const Edge& edge) const {
+    return nodes_[edge.node].outputs.at(edge.port);
+  }
   // In the order in which they run.
   const std::vector<NodeEntry>& nodes() const { return nodes_; }
 

@@ -1,9 +1,11 @@
 // The parts of stage.h that are not a contract.
 #include "pipeline/stage.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
@@ -31,6 +33,23 @@ const char* TaskName(Task task) {
       return "segmentation";
   }
   return "";
+}
+
+std::vector<std::string> ClassColumns(const std::vector<std::string>& classes, int64_t count) {
+  std::vector<std::string> columns;
+  for (int64_t i = 0; i < count; ++i) {
+    std::string name = i < static_cast<int64_t>(classes.size()) ? classes[i] : "";
+    for (char& c : name) {
+      const auto byte = static_cast<unsigned char>(c);
+      if (byte < 0x80 && !absl::ascii_isalnum(byte) && c != '-') c = '_';
+    }
+    if (name.empty()) name = absl::StrCat(i);
+    while (std::find(columns.begin(), columns.end(), name) != columns.end()) {
+      absl::StrAppend(&name, "_", i);
+    }
+    columns.push_back(name);
+  }
+  return columns;
 }
 
 absl::Status CheckLabels(const TensorSpec& logits, const TensorSpec& labels) {

@@ -6,6 +6,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/crc.hpp>
 #include <cerrno>
 #include <cmath>
@@ -55,6 +56,21 @@ at::Tensor Strip(const at::Tensor& images) {
     shown = ((shown - low) * (range > 0 ? 255 / range : 0)).round().to(at::kByte);
   }
   return shown.permute({2, 0, 3, 1}).flatten(1, 2).contiguous();
+}
+
+// RGB of classes: black, then what Okabe and Ito chose to be told apart by the colorblind.
+constexpr int64_t kColors = 8;
+constexpr uint8_t kPalette[kColors][3] = {{0, 0, 0},     {230, 159, 0},  {86, 180, 233},
+                                          {0, 158, 115}, {240, 228, 66}, {0, 114, 178},
+                                          {213, 94, 0},  {204, 121, 167}};
+constexpr uint8_t kIgnoredGray = 128;
+
+// int64 [N, H, W] -> uint8 [N, 3, H, W].
+at::Tensor Colored(const at::Tensor& masks) {
+  at::Tensor table = at::full({kColors + 1, 3}, kIgnoredGray, at::kByte);
+  std::copy_n(&kPalette[0][0], kColors * 3, table.data_ptr<uint8_t>());
+  const at::Tensor colors = masks.remainder(kColors).masked_fill(masks < 0, kColors);
+  return table.index({colors}).permute({0, 3, 1, 2});
 }
 
 }  // namespace
@@ -146,6 +162,11 @@ absl::Status TensorBoard::AddImages(Phase phase, int64_t step, const std::string
   added->mutable_image()->set_colorspace(static_cast<int>(channels));
   added->mutable_image()->set_encoded_image_string(png.data(), png.size());
   return Append(phase, event);
+}
+
+absl::Status TensorBoard::AddMasks(Phase phase, int64_t step, const std::string& tag,
+                                   const at::Tensor& masks) {
+  return AddImages(phase, step, tag, Colored(masks.slice(0, 0, kImages).to(at::kCPU)));
 }
 
 }  // namespace pipeline

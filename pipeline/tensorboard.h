@@ -41,6 +41,10 @@ class TensorBoard {
   absl::Status AddImages(Phase phase, int64_t step, const std::string& tag,
                          const at::Tensor& images);
 
+  // The first few of `masks`, int64 [N, H, W], side by side in colors: class 0 black, each of the
+  // next seven one of its own (which then repeat), kIgnoredLabel gray.
+  absl::Status AddMasks(Phase phase, int64_t step, const std::string& tag, const at::Tensor& masks);
+
  private:
   absl::Status Append(Phase phase, const tensorboard::Event& event);
   absl::Status Open(Phase phase);

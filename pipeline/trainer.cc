@@ -154,6 +154,7 @@ absl::Status Trainer::Pass(Phase phase, int64_t epoch, int64_t max_steps, Report
     if (status.ok()) status = Learn(step);
     const bool first = step.index == 0 && (step.epoch == 0 || phase == TEST);
     if (status.ok() && first) status = ShowImages(phase);
+    if (status.ok() && step.index == 0 && phase != TRAIN) status = ShowMasks(step);
     if (!status.ok()) break;
     images += static_cast<int64_t>(step.samples.size());
     if (phase == TRAIN) ++steps_;
@@ -200,6 +201,25 @@ absl::Status Trainer::ShowImages(Phase phase) {
     const absl::Status shown =
         board_->AddImages(phase, steps_, absl::StrCat("images/", node.name), images->second);
     if (!shown.ok()) return shown;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Trainer::ShowMasks(const Step& step) {
+  if (!board_.has_value()) return absl::OkStatus();
+  for (const Graph::NodeEntry& node : graph_.nodes()) {
+    const auto logits = node.inputs.find("logits"), labels = node.inputs.find("labels");
+    if (logits == node.inputs.end() || labels == node.inputs.end()) continue;
+    const at::Tensor masks = graph_.Output(labels->second);
+    if (masks.dim() != 3) return absl::OkStatus();
+    // Epochs differ in their predictions alone.
+    absl::Status shown;
+    if (step.epoch == 0 || step.phase == TEST) {
+      shown = board_->AddMasks(step.phase, steps_, "masks/labels", masks);
+    }
+    if (!shown.ok()) return shown;
+    return board_->AddMasks(step.phase, steps_, "masks/predictions",
+                            graph_.Output(logits->second).argmax(1));
   }
   return absl::OkStatus();
 }

@@ -46,6 +46,8 @@ class Trainer {
   absl::Status SettleNorms(int64_t epoch);
   // The images of the step that just ran, as each stage gave them, to TensorBoard.
   absl::Status ShowImages(Phase phase);
+  // Where the labels of that step are masks: these and what was predicted, likewise.
+  absl::Status ShowMasks(const Step& step);
   absl::Status AddRow(const Step& step, const Report& report, double seconds);
   absl::Status KeepWeights();
   absl::Status RestoreBest();

@@ -7,7 +7,7 @@
 namespace plugins {
 namespace {
 
-double Ratio(double part, double whole) { return whole == 0 ? 0 : part / whole; }
+double OrZero(double ratio) { return std::isnan(ratio) ? 0 : ratio; }
 
 }  // namespace
 
@@ -27,24 +27,24 @@ ConfusionMetrics Evaluate(const Confusion& counts) {
   ConfusionMetrics m = {};
   double present = 0, either = 0;
   for (size_t i = 0; i < classes; ++i) {
-    const double recall = Ratio(right[i], truth[i]);
-    const double precision = Ratio(right[i], predicted[i]);
-    const double f1 = Ratio(2 * right[i], truth[i] + predicted[i]);
-    const double iou = Ratio(right[i], truth[i] + predicted[i] - right[i]);
-    m.recall.push_back(recall);
-    m.precision.push_back(precision);
-    m.f1.push_back(f1);
-    m.iou.push_back(iou);
-    const double share = Ratio(truth[i], total);
+    m.recall.push_back(right[i] / truth[i]);
+    m.precision.push_back(right[i] / predicted[i]);
+    m.f1.push_back(2 * right[i] / (truth[i] + predicted[i]));
+    m.iou.push_back(right[i] / (truth[i] + predicted[i] - right[i]));
+    const double recall = OrZero(m.recall[i]), precision = OrZero(m.precision[i]);
+    const double f1 = OrZero(m.f1[i]), iou = OrZero(m.iou[i]);
+    const double share = OrZero(truth[i] / total);
     m.weighted_precision += share * precision;
     m.weighted_recall += share * recall;
     m.weighted_f1 += share * f1;
     m.majority_baseline = std::max(m.majority_baseline, share);
     m.classes_predicted += predicted[i] > 0;
+    m.mean_iou_all += iou;
     if (truth[i] > 0) {
       ++present;
       m.balanced_accuracy += recall;
-      m.mean_iou += iou;
+      m.mean_iou_present += iou;
+      m.mean_dice_present += f1;
     }
     if (truth[i] + predicted[i] > 0) {
       ++either;
@@ -54,9 +54,15 @@ ConfusionMetrics Evaluate(const Confusion& counts) {
     }
   }
   // 0 / 0: without a sample nothing is known.
+  const double all = total > 0 ? static_cast<double>(classes) : 0;
   m.accuracy = all_right / total;
   m.balanced_accuracy /= present;
-  m.mean_iou /= present;
+  m.mean_iou_present /= present;
+  m.mean_iou_all /= all;
+  m.mean_dice_present /= present;
+  // The IoU of the class that is always answered is its share; every other one's is 0.
+  m.mean_iou_present_majority = m.majority_baseline / present;
+  m.mean_iou_all_majority = m.majority_baseline / all;
   m.macro_precision /= either;
   m.macro_recall /= either;
   m.macro_f1 /= either;

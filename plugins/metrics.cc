@@ -1,16 +1,28 @@
-// Gathers a confusion matrix on the device and reports what follows from it.
+// Gathers counts on the device and reports what follows from them.
 #include <ATen/ATen.h>
+
+#include <optional>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "pipeline/stage.h"
 #include "plugins/confusion.h"
 #include "plugins/metrics.pb.h"
+#include "plugins/tolerance.h"
 
 namespace plugins {
 
 class Metrics : public pipeline::Stage {
  public:
-  explicit Metrics(const MetricsOptions&) {}
+  static absl::StatusOr<std::unique_ptr<Metrics>> Create(const MetricsOptions& options) {
+    const std::set<int64_t> once(options.tolerance_px().begin(), options.tolerance_px().end());
+    if (static_cast<int>(once.size()) < options.tolerance_px_size()) {
+      return pipeline::OptionError("tolerance_px", "tolerance_px names a distance twice");
+    }
+    return std::make_unique<Metrics>(options);
+  }
+
+  explicit Metrics(const MetricsOptions& options) : options_(options) {}
 
   pipeline::Ports ports() const override { return {{"logits", "labels"}, {}}; }
 
@@ -19,8 +31,13 @@ class Metrics : public pipeline::Stage {
     const absl::Status fits = pipeline::CheckLabels(in.at("logits"), in.at("labels"));
     if (!fits.ok()) return fits;
     classes_ = in.at("logits").shape[1];
-    counts_ = at::zeros({classes_ * classes_},
-                        at::TensorOptions(at::kLong).device(at::Device(context->device)));
+    masks_ = in.at("labels").shape.size() > 1;
+    names_ = pipeline::ClassColumns(
+        context->data != nullptr ? context->data->classes : std::vector<std::string>(), classes_);
+    const at::Device device(context->device);
+    counts_ = at::zeros({classes_ * classes_}, at::TensorOptions(at::kLong).device(device));
+    const absl::Status tolerant = PrepareTolerance(device);
+    if (!tolerant.ok()) return tolerant;
     return pipeline::Specs();
   }
 
@@ -32,6 +49,7 @@ class Metrics : public pipeline::Stage {
     const at::Tensor pairs =
         labels.masked_select(counted) * classes_ + predicted.masked_select(counted);
     counts_ += at::bincount(pairs, {}, classes_ * classes_);
+    if (tolerance_.has_value()) tolerance_->Add(labels, predicted);
     return absl::OkStatus();
   }
 
@@ -43,7 +61,7 @@ class Metrics : public pipeline::Stage {
     }
     counts_.zero_();
     const ConfusionMetrics m = Evaluate(confusion);
-    const auto add = [&](const char* name, double value) {
+    const auto add = [&](const std::string& name, double value) {
       report->Add(absl::StrCat(node, ".", name), value);
     };
     add("accuracy", m.accuracy);
@@ -54,16 +72,69 @@ class Metrics : public pipeline::Stage {
     add("macro_precision", m.macro_precision);
     add("macro_recall", m.macro_recall);
     add("macro_f1", m.macro_f1);
-    add("mean_iou", m.mean_iou);
+    add("mean_iou_present", m.mean_iou_present);
+    add("mean_iou_all", m.mean_iou_all);
+    add("mean_dice_present", m.mean_dice_present);
     add("majority_baseline", m.majority_baseline);
+    add("mean_iou_present_majority", m.mean_iou_present_majority);
+    add("mean_iou_all_majority", m.mean_iou_all_majority);
     add("classes_predicted", static_cast<double>(m.classes_predicted));
     add("collapsed", m.collapsed ? 1 : 0);
+    if (tolerance_.has_value()) AddTolerance(add);
+    for (int64_t i = 0; i < classes_; ++i) {
+      if (masks_) {
+        add("iou." + names_[i], m.iou[i]);
+        add("dice." + names_[i], m.f1[i]);
+      } else {
+        add("recall." + names_[i], m.recall[i]);
+        add("precision." + names_[i], m.precision[i]);
+        add("f1." + names_[i], m.f1[i]);
+      }
+    }
     report->AddMatrix("confusion_matrix", confusion);
   }
 
  private:
+  absl::Status PrepareTolerance(const at::Device& device) {
+    const bool asked = options_.has_foreground_class() || options_.tolerance_px_size() > 0;
+    const std::string option =
+        options_.has_foreground_class() ? "foreground_class" : "tolerance_px";
+    if (!masks_ && asked) return pipeline::OptionError(option, option + " is for masks only");
+    if (!masks_ || (!asked && classes_ != 2)) return absl::OkStatus();
+    if (!options_.has_foreground_class() && classes_ != 2) {
+      return pipeline::OptionError(
+          option,
+          absl::StrCat("tolerance_px needs a foreground_class, one of the ", classes_, " classes"));
+    }
+    const int64_t foreground = options_.has_foreground_class() ? options_.foreground_class() : 1;
+    if (foreground >= classes_) {
+      return pipeline::OptionError(
+          option, absl::StrCat("foreground_class is ", foreground, ", but there are ", classes_,
+                               " classes, counted from 0"));
+    }
+    std::vector<int64_t> radii(options_.tolerance_px().begin(), options_.tolerance_px().end());
+    if (radii.empty()) radii = {0, 2};
+    tolerance_.emplace(foreground, std::move(radii), device);
+    return absl::OkStatus();
+  }
+
+  template <class Add>
+  void AddTolerance(const Add& add) {
+    const std::vector<ToleranceScores> scores = tolerance_->Take();
+    for (size_t i = 0; i < scores.size(); ++i) {
+      const std::string column = absl::StrCat("_tolerance_", tolerance_->radii()[i], "px");
+      add("precision" + column, scores[i].precision);
+      add("recall" + column, scores[i].recall);
+      add("f1" + column, scores[i].f1);
+    }
+  }
+
+  const MetricsOptions options_;
   int64_t classes_ = 0;
-  at::Tensor counts_;  // [classes * classes], truth * classes + prediction
+  bool masks_ = false;
+  std::vector<std::string> names_;  // of the classes, as parts of columns
+  at::Tensor counts_;               // [classes * classes], truth * classes + prediction
+  std::optional<ToleranceCounts> tolerance_;
 };
 
 REGISTER_PLUGIN(pipeline::Stages, Metrics);

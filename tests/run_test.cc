@@ -76,9 +76,9 @@ TEST(Run, LeavesConfigMetricsWeightsAndSummary) {
   }
   EXPECT_NEAR(test["accuracy"], static_cast<double>(right) / counted, 1e-12);
   EXPECT_EQ(test["majority_baseline"], 0.25);
-  for (const char* key :
-       {"balanced_accuracy", "weighted_precision", "weighted_recall", "weighted_f1", "macro_f1",
-        "mean_iou", "classes_predicted", "collapsed"}) {
+  for (const char* key : {"balanced_accuracy", "weighted_precision", "weighted_recall",
+                          "weighted_f1", "macro_f1", "mean_iou_present", "mean_iou_all",
+                          "classes_predicted", "collapsed", "recall.glioma", "f1.no_tumor"}) {
     EXPECT_TRUE(test.contains(key)) << key;
   }
 
@@ -118,6 +118,10 @@ TEST(Run, PrintsHeaderEpochsResultAndFolder) {
   EXPECT_EQ(lines[3], "  classes  glioma 5 / 1 / 3");
   EXPECT_TRUE(absl::StrContains(ran.out, "\nepoch 1/2  train loss ")) << ran.out;
   EXPECT_TRUE(absl::StrContains(ran.out, "  accuracy            ")) << ran.out;
+  EXPECT_TRUE(absl::StrContains(ran.out,
+                                "  class          recall  precision         F1     images\n"
+                                "  glioma     "))
+      << ran.out;
   EXPECT_FALSE(absl::StrContains(ran.out, "\r")) << "no live lines without a terminal";
   EXPECT_FALSE(absl::StrContains(ran.out, "EMBEDDED SAMPLE"));
   const size_t at = ran.out.find("run folder: ");

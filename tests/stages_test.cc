@@ -1,4 +1,6 @@
 // The stages of the graph, one by one: values against OpenCV or by hand.
+#include "tests/stages.h"
+
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 #include <torch/autograd.h>
@@ -7,63 +9,35 @@
 #include <opencv2/imgproc.hpp>
 
 #include "pipeline/stage.h"
-#include "tests/oracle.h"
 
 namespace {
 
 using pipeline::Specs;
-using pipeline::Stage;
 using pipeline::Step;
 using pipeline::Tensors;
 using pipeline::TensorSpec;
-using testing_support::PluginOf;
+using testing_support::Built;
+using testing_support::RunOnce;
+using testing_support::TrainStep;
 
 const TensorSpec kRgb{at::kByte, {-1, 3, 8, 6}, 50};
 const TensorSpec kLabels{at::kLong, {-1}, 50};
 
-struct Built {
-  std::unique_ptr<Stage> stage;
-  Specs specs;
-};
-
 // `counts`: images of each class in TRAIN.
-Built Build(const std::string& url, const std::string& options, const Specs& in,
-            const std::vector<int64_t>& counts = {}) {
+pipeline::DataInfo DataOf(const std::vector<int64_t>& counts) {
   pipeline::DataInfo data;
   data.class_counts[0] = counts;
-  pipeline::BuildContext context;
-  context.data = &data;
-  auto stage = pipeline::Stages::Get().Create(PluginOf(url, options));
-  EXPECT_TRUE(stage.ok()) << stage.status();
-  auto specs = (*stage)->Build(in, &context);
-  EXPECT_TRUE(specs.ok()) << specs.status();
-  return {*std::move(stage), *specs};
+  return data;
+}
+
+Built Build(const std::string& url, const std::string& options, const Specs& in,
+            const std::vector<int64_t>& counts = {}) {
+  return testing_support::Build(url, options, in, DataOf(counts));
 }
 
 std::string BuildError(const std::string& url, const std::string& options, const Specs& in,
                        const std::vector<int64_t>& counts = {}) {
-  pipeline::DataInfo data;
-  data.class_counts[0] = counts;
-  pipeline::BuildContext context;
-  context.data = &data;
-  auto stage = pipeline::Stages::Get().Create(PluginOf(url, options));
-  if (!stage.ok()) return std::string(stage.status().message());
-  return std::string((*stage)->Build(in, &context).status().message());
-}
-
-Tensors RunOnce(Stage& stage, const Tensors& in, const Step& step = {}) {
-  Tensors out;
-  const absl::Status status = stage.Run(step, in, &out);
-  EXPECT_TRUE(status.ok()) << status;
-  return out;
-}
-
-Step TrainStep(std::vector<int64_t> samples, int64_t epoch = 0, uint64_t seed = 1) {
-  Step step;
-  step.samples = std::move(samples);
-  step.epoch = epoch;
-  step.seed = seed;
-  return step;
+  return testing_support::BuildError(url, options, in, DataOf(counts));
 }
 
 at::Tensor RandomImages(int64_t n, int64_t channels, int64_t height, int64_t width) {

@@ -1,11 +1,13 @@
 // Event files, as TensorBoard's own reader finds them.
 #include "pipeline/tensorboard.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
+#include <opencv2/imgcodecs.hpp>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -90,6 +92,46 @@ TEST(TensorBoard, ShowsWhatMetricsCsvSays) {
       ASSERT_TRUE(images.contains(absl::StrCat("images/", node))) << phase << " " << images;
       EXPECT_EQ(images[absl::StrCat("images/", node)][1], 4 * 32);
       EXPECT_EQ(images[absl::StrCat("images/", node)][2], 32);
+    }
+  }
+}
+
+// Writes the one picture of "val", and where it stands, to files.
+constexpr char kMaskReader[] = R"(
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+image, = EventAccumulator("out/val").Reload().Images("masks/labels")
+open("masks.png", "wb").write(image.encoded_image_string)
+open("masks.txt", "w").write("%d %d %d" % (image.step, image.width, image.height))
+)";
+
+TEST(TensorBoard, ShowsMasksInColors) {
+  const char* python = std::getenv("TENSORBOARD_PYTHON");
+  if (python == nullptr) {
+    GTEST_SKIP() << "TENSORBOARD_PYTHON, an interpreter with the tensorboard package, is not set";
+  }
+  const Workspace workspace;
+  workspace.Write("reader.py", kMaskReader);
+  // Six masks of 2 x 3 pixels, of which four are shown: classes 0 to 22 and an ignored pixel.
+  at::Tensor masks = at::arange(36, at::kLong).reshape({6, 2, 3});
+  masks[3][1][2] = pipeline::kIgnoredLabel;
+  pipeline::TensorBoard board("out");
+  ASSERT_TRUE(board.AddMasks(pipeline::VAL, 7, "masks/labels", masks).ok());
+  ASSERT_EQ(std::system(absl::StrCat(python, " reader.py > reader.txt 2>&1").c_str()), 0)
+      << workspace.Read("reader.txt");
+  EXPECT_EQ(workspace.Read("masks.txt"), "7 12 2");
+  const cv::Mat picture = cv::imread("masks.png");
+  ASSERT_EQ(picture.size(), cv::Size(12, 2));
+  // OpenCV gives BGR. Okabe and Ito's colors as published, after black.
+  const cv::Vec3b colors[] = {{0, 0, 0},      {0, 159, 230}, {233, 180, 86}, {115, 158, 0},
+                              {66, 228, 240}, {178, 114, 0}, {0, 94, 213},   {167, 121, 204}};
+  for (int n = 0; n < 4; ++n) {
+    for (int y = 0; y < 2; ++y) {
+      for (int x = 0; x < 3; ++x) {
+        const auto label = masks[n][y][x].item<int64_t>();
+        EXPECT_EQ(picture.at<cv::Vec3b>(y, 3 * n + x),
+                  label < 0 ? cv::Vec3b(128, 128, 128) : colors[label % 8])
+            << label;
+      }
     }
   }
 }

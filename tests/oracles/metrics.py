@@ -29,7 +29,16 @@ def case(random):
         predicted = numpy.where(random.random(n) < random.random(), truth, guess)
     present = sorted(set(truth))
     average = lambda function, kind: float(function(truth, predicted, average=kind, zero_division=0))
+    # Of each class; scikit-learn's 0 / 0 is told from 0 by asking for 0 and for 1 there.
+    def each(function):
+        low, high = (function(truth, predicted, labels=range(classes), average=None,
+                              zero_division=z) for z in (0, 1))
+        return [float(a) if a == b else None for a, b in zip(low, high)]
+
+    iou = lambda answer, labels: float(m.jaccard_score(truth, answer, labels=labels,
+                                                       average="macro", zero_division=0))
     counts = numpy.bincount(truth)
+    majority = numpy.full(n, counts.argmax())
     return {
         "confusion": m.confusion_matrix(truth, predicted, labels=range(classes)).tolist(),
         "accuracy": float(m.accuracy_score(truth, predicted)),
@@ -41,11 +50,19 @@ def case(random):
         "macro_precision": average(m.precision_score, "macro"),
         "macro_recall": average(m.recall_score, "macro"),
         "macro_f1": average(m.f1_score, "macro"),
-        "mean_iou": float(m.jaccard_score(truth, predicted, labels=present, average="macro",
-                                          zero_division=0)),
+        "mean_iou_present": iou(predicted, present),
+        "mean_iou_all": iou(predicted, range(classes)),
+        "mean_dice_present": float(m.f1_score(truth, predicted, labels=present, average="macro",
+                                              zero_division=0)),
         "majority_baseline": float(counts.max() / n),
+        "mean_iou_present_majority": iou(majority, present),
+        "mean_iou_all_majority": iou(majority, range(classes)),
         "classes_predicted": len(set(predicted)),
         "collapsed": len(set(predicted)) == 1 and len(present) > 1,
+        "recall": each(m.recall_score),
+        "precision": each(m.precision_score),
+        "f1": each(m.f1_score),
+        "iou": each(m.jaccard_score),
     }
 
 
