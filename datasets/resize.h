@@ -6,7 +6,7 @@
 
 namespace datasets {
 
-// Resizes an 8-bit image of 1 or 3 channels to `size` with a triangle filter, which is as wide as
+// Resizes an 8-bit image of 1 to 4 channels to `size` with a triangle filter, which is as wide as
 // the shrinking asks for: antialiased, unlike OpenCV's INTER_LINEAR, and smoother than its
 // INTER_AREA. Equals PIL.Image.resize(size, BILINEAR) and torchvision's Resize on PIL images, so
 // weights that were trained there see the same pixels here.
