@@ -9,8 +9,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
 #include "datasets/brain_tumor.pb.h"
-#include "datasets/drawing.h"
-#include "datasets/drawn_dataset.h"
+#include "datasets/drawn_domains.h"
 #include "datasets/files_dataset.h"
 
 namespace datasets {
@@ -97,12 +96,9 @@ class BrainTumor : public Dataset {
     info.dataset = "brain_tumor";
     const bool binary = options.task() == BrainTumorOptions::BINARY;
     info.task = binary ? pipeline::Task::kBinary : pipeline::Task::kMulticlass;
-    info.classes = binary ? std::vector<std::string>{"no_tumor", "tumor"} : TumorClasses();
+    info.classes = DrawnClasses(DrawnDomain::kBrain, info.task);
     if (options.root().empty()) {
-      info.origin = "embedded sample";
-      info.embedded_sample = true;
-      return std::make_unique<DrawnDataset>(std::move(info), DrawBrain, Labels(options),
-                                            DrawnCounts(), context);
+      return OpenEmbeddedSample(info.dataset, DrawnDomain::kBrain, info.task, context);
     }
     return Open(options, context, std::move(info));
   }
@@ -129,20 +125,22 @@ class BrainTumor : public Dataset {
                                "Testing/<class>, the classes being ",
                                absl::StrJoin(TumorClasses(), ", ")));
     }
+    SourceFiles files;
     auto train = Collect(*training, Labels(options), &info.notes);
     if (!train.ok()) return pipeline::OptionError("root", std::string(train.status().message()));
     absl::Status status = CheckClasses(*train, info, root);
     if (!status.ok()) return status;
-    Files tested;
     if (testing->empty()) {
       info.notes.push_back("no folder Testing: the run will have no test result");
     } else {
       auto test = Collect(*testing, Labels(options), &info.notes);
       if (!test.ok()) return pipeline::OptionError("root", std::string(test.status().message()));
-      tested = *std::move(test);
+      files.test = *std::move(test);
     }
-    return OpenFiles(std::move(info), *std::move(train), std::move(tested),
-                     options.duplicates() == BrainTumorOptions::DROP_FROM_TRAIN, context);
+    files.train = *std::move(train);
+    FilesOptions wanted;
+    wanted.drop_copies = options.duplicates() == BrainTumorOptions::DROP_FROM_TRAIN;
+    return OpenFiles(std::move(info), std::move(files), std::move(wanted), context);
   }
 };
 

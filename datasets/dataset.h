@@ -28,6 +28,9 @@ struct DatasetContext {
   uint64_t seed = 0;               // of splits
   double validation_fraction = 0;  // of the training images; 0 makes no VAL split
   int64_t max_pixels = 1 << 26;    // larger images are refused before they are decoded
+  double test_fraction = 0;        // of files that the source puts into no split, if it has no TEST
+  std::string split_file;   // the split is read from it; where it is not there, written to it
+  bool write_split = true;  // else a split file that is not there stays so
 };
 
 // Opened once, then read by many threads at a time.

@@ -3,21 +3,46 @@
 #define DATASETS_DRAWING_H_
 
 #include <cstdint>
-#include <opencv2/core.hpp>
+#include <opencv2/core/mat.hpp>
 
 namespace datasets {
 
-// Draws an axial-MRI-like head, the stand-in for one picture of the Kaggle brain tumor MRI dataset.
-//
+// A picture and, for each of its pixels, what is seen there.
+struct Drawn {
+  cv::Mat image;  // CV_8UC3, B, G, R
+  cv::Mat mask;   // CV_8UC1 of the same size: classes, or kIgnoredMask; never empty
+};
+
+// What all of the following have in common:
+// `size` is the picture's side in pixels, at least 32. The same arguments give the same picture;
+// other seeds or labels give unrelated ones. Whatever tells the labels apart lies in shapes and
+// texture: brightness, mean colour and distractors are drawn alike for every label and places
+// overlap, so that a linear model on pixels stays weak. Safe to call from several threads at once.
+// Throw cv::Exception on a bad label or size.
+
+// An axial-MRI-like head, the stand-in for one picture of the Kaggle brain tumor MRI dataset.
 // `label` is in [0, 4): glioma (lobed, bright rim around a dark core), meningioma (even, round, on
-// the skull's edge), no_tumor, pituitary (snowman of two touching discs). The class lies in the
-// lesion's shape and texture: brightness, contrast and small distractors are drawn alike for every
-// class and the lesions' places overlap, so that a linear model on pixels stays weak.
-//
-// Returns a `size` x `size` CV_8UC3 matrix with equal B, G and R in [0, 255]; `size` is in pixels,
-// at least 32. The same arguments give the same picture; other seeds or labels give unrelated ones.
-// Safe to call from several threads at once. Throws cv::Exception on a bad label or size.
-cv::Mat DrawBrain(int label, uint64_t seed, int size);
+// the skull's edge), no_tumor, pituitary (snowman of two touching discs). B, G and R are equal.
+// Mask: 0 background, 1 tumor.
+Drawn DrawBrain(int label, uint64_t seed, int size);
+
+// A leaf on a plain background, the stand-in for PlantVillage's tomato leaves. `label` is in [0,
+// 5): bacterial_spot (many small dark specks with a halo), healthy, late_blight (few large ragged
+// blotches), mosaic_virus (a mottled, crumpled leaf), target_spot (discs with concentric rings).
+// Mask: 0 background and healthy tissue, 1 diseased tissue.
+Drawn DrawLeaf(int label, uint64_t seed, int size);
+
+// Land from above, the stand-in for DeepGlobe's satellite tiles. `label` is in [0, 6) and covers
+// more than half of the picture: urban (blocks of houses between streets), agriculture (ploughed
+// parcels), rangeland (open, with shrubs), forest (crowns), water (smooth), barren (wavy bands).
+// Mask: the same six classes; kIgnoredMask under a cloud, which some pictures have.
+Drawn DrawLand(int label, uint64_t seed, int size);
+
+// Pavement, the stand-in for the pooled crack datasets. `label` is in [0, 4): noncrack (the ground
+// of any of the others), CFD (asphalt, one thin crack), DeepCrack (concrete, a wide one), cracktree
+// (fine-grained asphalt, a net of thin ones). Joints, stains and shadows are on all alike.
+// Mask: 0 pavement, 1 crack, which covers 0.5 to 10 %.
+Drawn DrawCrack(int label, uint64_t seed, int size);
 
 }  // namespace datasets
 

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "datasets/files_dataset.h"
 #include "datasets/resize.h"
+#include "datasets/split.h"
 
 namespace datasets {
 namespace {
@@ -17,39 +18,45 @@ constexpr int kSmallestDrawing = 128;
 
 }  // namespace
 
-DrawnDataset::DrawnDataset(pipeline::DataInfo info, Draw draw, const std::vector<int64_t>& labels,
-                           const DrawnCounts& counts, const DatasetContext& context)
+DrawnDataset::DrawnDataset(pipeline::DataInfo info, Draw draw, const std::vector<DrawnKind>& kinds,
+                           const DatasetContext& context)
     : info_(std::move(info)), draw_(std::move(draw)) {
-  const auto classes = static_cast<int64_t>(labels.size());
-  const auto held_out = std::llround(context.validation_fraction * counts.training);
-  for (int64_t drawing = 0; drawing < classes; ++drawing) {
-    const uint64_t own = pipeline::Hash({context.seed, static_cast<uint64_t>(drawing)});
-    const std::vector<int64_t> order = ShuffledIndices(counts.training, own);
+  for (size_t kind = 0; kind < kinds.size(); ++kind) {
+    const auto& [label, counts] = kinds[kind];
+    const auto held_out = std::llround(context.validation_fraction * counts.training);
+    const std::vector<int64_t> order =
+        ShuffledIndices(counts.training, pipeline::Hash({context.seed, kind}));
     for (int64_t i = 0; i < counts.training + counts.test; ++i) {
       const bool testing = i >= counts.training;
       const int phase = testing               ? PhaseIndex(pipeline::TEST)
                         : order[i] < held_out ? PhaseIndex(pipeline::VAL)
                                               : PhaseIndex(pipeline::TRAIN);
-      images_[phase].push_back(
-          {drawing, labels[drawing],
-           pipeline::Hash({static_cast<uint64_t>(drawing), static_cast<uint64_t>(i)})});
+      const uint64_t seed = pipeline::Hash({kind, static_cast<uint64_t>(i)});
+      images_[phase].push_back({static_cast<int>(kind), label, seed});
     }
   }
-  std::array<std::vector<int64_t>, pipeline::kPhases> by_phase;
+  std::array<std::vector<int64_t>, pipeline::kPhases> labels;
   for (int phase = 0; phase < pipeline::kPhases; ++phase) {
-    for (const DrawnImage& image : images_[phase]) by_phase[phase].push_back(image.label);
+    for (const Image& image : images_[phase]) labels[phase].push_back(image.label);
   }
-  CountClasses(by_phase, &info_);
+  CountClasses(labels, &info_);
+  info_.split = absl::StrCat("VAL by seed ", context.seed);
+  if (!context.split_file.empty()) {
+    info_.notes.push_back("drawn images have no files: split_file is neither read nor written");
+  }
 }
 
 absl::StatusOr<Sample> DrawnDataset::Read(pipeline::Phase phase, int64_t index, int size) const {
-  const DrawnImage& image = images_[pipeline::PhaseIndex(phase)][index];
-  const cv::Mat drawn =
-      draw_(static_cast<int>(image.drawing), image.seed, std::max(size, kSmallestDrawing));
-  const cv::Mat resized = ResizeBilinear(drawn, {size, size});
-  cv::Mat rgb;
-  cv::cvtColor(resized, rgb, cv::COLOR_BGR2RGB);
-  return Sample{rgb, {}, image.label};
+  const Image& image = images_[pipeline::PhaseIndex(phase)][index];
+  const Drawn drawn = draw_(image.kind, image.seed, std::max(size, kSmallestDrawing));
+  Sample sample;
+  sample.label = image.label;
+  cv::cvtColor(ResizeBilinear(drawn.image, {size, size}), sample.image, cv::COLOR_BGR2RGB);
+  if (info_.task == pipeline::Task::kSegmentation) {
+    // Nearest by the middles of pixels, as the image's resizing has them.
+    cv::resize(drawn.mask, sample.mask, {size, size}, 0, 0, cv::INTER_NEAREST_EXACT);
+  }
+  return sample;
 }
 
 std::string DrawnDataset::Name(pipeline::Phase phase, int64_t index) const {

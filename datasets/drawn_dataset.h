@@ -1,4 +1,4 @@
-// Datasets whose images are drawn, not read: the embedded sample, and the synthetic dataset.
+// Datasets whose images are drawn, not read: the embedded samples, and the synthetic dataset.
 #ifndef DATASETS_DRAWN_DATASET_H_
 #define DATASETS_DRAWN_DATASET_H_
 
@@ -8,30 +8,33 @@
 #include <vector>
 
 #include "datasets/dataset.h"
+#include "datasets/drawing.h"
 
 namespace datasets {
 
-struct DrawnImage {
-  int64_t drawing = 0;  // what is drawn: the drawing's own class
-  int64_t label = 0;    // the class by the task
-  uint64_t seed = 0;
-};
+// Draws a picture of a kind, size x size. Pure and safe on several threads.
+using Draw = std::function<Drawn(int kind, uint64_t seed, int size)>;
 
-// Draws an image of a class: 8-bit BGR, size x size. Pure and safe on several threads.
-using Draw = std::function<cv::Mat(int drawing, uint64_t seed, int size)>;
-
-// How many images of each of the drawing's classes there are.
+// How many images of one of the drawing's kinds there are.
 struct DrawnCounts {
   int64_t training = 200;  // TRAIN and VAL together
   int64_t test = 50;
 };
 
+// What one kind is to a dataset.
+struct DrawnKind {
+  int64_t label = 0;  // the class by the task; unused for segmentation
+  DrawnCounts counts;
+};
+
 class DrawnDataset : public Dataset {
  public:
-  // `labels` maps the drawing's classes to those of `info`, whose counts are filled in. The images
-  // are always the same; only which of them are held out for VAL depends on context.seed.
-  DrawnDataset(pipeline::DataInfo info, Draw draw, const std::vector<int64_t>& labels,
-               const DrawnCounts& counts, const DatasetContext& context);
+  // `kinds` are those of `draw`, in its order; the counts of `info` are filled in. The images are
+  // always the same; only which of them are held out for VAL, context.validation_fraction of each
+  // kind, depends on context.seed. Masks are for segmentation alone; their classes must be those
+  // of info.
+  DrawnDataset(pipeline::DataInfo info, Draw draw, const std::vector<DrawnKind>& kinds,
+               const DatasetContext& context);
 
   const pipeline::DataInfo& info() const override { return info_; }
   absl::StatusOr<Sample> Read(pipeline::Phase phase, int64_t index, int size) const override;
@@ -39,9 +42,15 @@ class DrawnDataset : public Dataset {
   std::string Name(pipeline::Phase phase, int64_t index) const override;
 
  private:
+  struct Image {
+    int kind = 0;
+    int64_t label = 0;
+    uint64_t seed = 0;
+  };
+
   pipeline::DataInfo info_;
   const Draw draw_;
-  std::array<std::vector<DrawnImage>, pipeline::kPhases> images_;
+  std::array<std::vector<Image>, pipeline::kPhases> images_;
 };
 
 }  // namespace datasets

@@ -18,6 +18,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "datasets/image_file.h"
+#include "datasets/sets.h"
 
 namespace datasets {
 namespace {
@@ -125,26 +126,6 @@ Contents ReadAll(const std::vector<std::string>& paths, int64_t max_pixels) {
   }
   return contents;
 }
-
-// The sets that near pairs join contents to.
-class Sets {
- public:
-  explicit Sets(size_t count) : parents_(count) {
-    std::iota(parents_.begin(), parents_.end(), size_t{0});
-  }
-  // The first of the set.
-  size_t Root(size_t i) {
-    while (parents_[i] != i) i = parents_[i] = parents_[parents_[i]];
-    return i;
-  }
-  void Join(size_t i, size_t j) {
-    const auto [first, last] = std::minmax({Root(i), Root(j)});
-    parents_[last] = first;
-  }
-
- private:
-  std::vector<size_t> parents_;
-};
 
 Sets JoinNear(const std::vector<Look>& looks) {
   Sets sets(looks.size());

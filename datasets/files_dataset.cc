@@ -2,21 +2,27 @@
 #include "datasets/files_dataset.h"
 
 #include <algorithm>
-#include <cmath>
 #include <filesystem>
+#include <iterator>
 #include <map>
-#include <numeric>
+#include <opencv2/imgproc.hpp>
 #include <set>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "datasets/duplicates.h"
 #include "datasets/image_file.h"
+#include "datasets/sets.h"
+#include "datasets/split.h"
+#include "datasets/split_file.h"
 
 namespace datasets {
 namespace {
 
 namespace fs = std::filesystem;
+
+using pipeline::PhaseIndex;
 
 using Files = std::vector<ImageFile>;
 using Phases = std::array<Files, pipeline::kPhases>;
@@ -40,22 +46,38 @@ absl::StatusOr<std::vector<std::string>> List(const std::string& folder, bool fo
   return paths;
 }
 
+std::string Plural(int64_t count, const char* what) {
+  return absl::StrCat(count, " ", what, count == 1 ? "" : "s");
+}
+
 class FilesDataset : public Dataset {
  public:
-  FilesDataset(pipeline::DataInfo info, int64_t max_pixels, Phases files)
-      : info_(std::move(info)), max_pixels_(max_pixels), files_(std::move(files)) {}
+  FilesDataset(pipeline::DataInfo info, MaskReader read_mask, int64_t max_pixels, Phases files)
+      : info_(std::move(info)),
+        read_mask_(std::move(read_mask)),
+        max_pixels_(max_pixels),
+        files_(std::move(files)) {}
 
   const pipeline::DataInfo& info() const override { return info_; }
 
   absl::StatusOr<Sample> Read(pipeline::Phase phase, int64_t index, int size) const override {
     const ImageFile& file = At(phase, index);
-    absl::StatusOr<cv::Mat> image = ReadImage(file.path, max_pixels_, size);
+    absl::StatusOr<cv::Mat> image = ReadImage(file.path, max_pixels_, size, file.tile);
     if (!image.ok()) return image.status();
-    return Sample{*std::move(image), {}, file.label};
+    Sample sample = {*std::move(image), {}, file.label};
+    if (info_.task != pipeline::Task::kSegmentation) return sample;
+    const absl::StatusOr<cv::Mat> mask = read_mask_(file, max_pixels_);
+    if (!mask.ok()) return mask.status();
+    // The centers of pixels lie where the image's do.
+    cv::resize(*mask, sample.mask, {size, size}, 0, 0, cv::INTER_NEAREST_EXACT);
+    return sample;
   }
 
   absl::Status CheckHeader(pipeline::Phase phase, int64_t index) const override {
-    return CheckImageHeader(At(phase, index).path, max_pixels_);
+    const ImageFile& file = At(phase, index);
+    const absl::Status status = CheckImageHeader(file.path, max_pixels_);
+    const bool masked = info_.task == pipeline::Task::kSegmentation && !file.mask.empty();
+    return status.ok() && masked ? CheckImageHeader(file.mask, max_pixels_) : status;
   }
 
   std::string Name(pipeline::Phase phase, int64_t index) const override {
@@ -68,36 +90,98 @@ class FilesDataset : public Dataset {
   }
 
   const pipeline::DataInfo info_;
+  const MaskReader read_mask_;
   const int64_t max_pixels_;
   const Phases files_;
 };
 
-// Which of `files` go to VAL; copies (files of one group) go together.
-std::vector<bool> ChooseValidation(const Files& files, const std::vector<size_t>& groups,
-                                   const DatasetContext& context) {
-  std::map<size_t, std::vector<size_t>> members;
-  std::map<int64_t, int64_t> wanted;  // by class
-  for (size_t i = 0; i < files.size(); ++i) {
-    members[groups[i]].push_back(i);
-    ++wanted[files[i].label];
-  }
-  for (auto& [label, count] : wanted) {
-    count = std::llround(context.validation_fraction * static_cast<double>(count));
-  }
-  std::vector<bool> chosen(files.size());
-  for (const int64_t i : ShuffledIndices(static_cast<int64_t>(files.size()), context.seed)) {
-    // A group goes as a whole, counted for the class of the member that came up.
-    if (chosen[i] || wanted[files[i].label] <= 0) continue;
-    for (const size_t member : members[groups[i]]) {
-      chosen[member] = true;
-      --wanted[files[member].label];
+// The files in one row, with what is known of their splits.
+struct Row {
+  Files files;
+  std::vector<int> phases;  // by PhaseIndex, or kUnsplit
+  // Different paths, and each file's place among them: tiles share one.
+  std::vector<std::string> paths;
+  std::vector<size_t> path_of;
+};
+
+Row InARow(SourceFiles source) {
+  Row row;
+  std::map<std::string, size_t> places;
+  const std::pair<Files*, int> lists[] = {{&source.train, PhaseIndex(pipeline::TRAIN)},
+                                          {&source.val, PhaseIndex(pipeline::VAL)},
+                                          {&source.test, PhaseIndex(pipeline::TEST)},
+                                          {&source.unsplit, kUnsplit}};
+  for (const auto& [files, phase] : lists) {
+    for (ImageFile& file : *files) {
+      const auto [place, is_new] = places.emplace(file.path, row.paths.size());
+      if (is_new) row.paths.push_back(file.path);
+      row.path_of.push_back(place->second);
+      row.phases.push_back(phase);
+      row.files.push_back(std::move(file));
     }
   }
-  return chosen;
+  return row;
 }
 
-std::string Plural(int64_t count, const char* what) {
-  return absl::StrCat(count, " ", what, count == 1 ? "" : "s");
+std::string BelowRoot(const std::string& path, const std::string& root) {
+  return fs::path(path).lexically_proximate(root).string();
+}
+
+// Splits the row as the split file says; drops what it does not list.
+absl::Status Obey(const std::string& split_file, pipeline::DataInfo* info, Row* row) {
+  std::vector<std::string> below;
+  for (const std::string& path : row->paths) below.push_back(BelowRoot(path, info->origin));
+  const auto phases = PhasesByFile(split_file, info->origin, below);
+  if (!phases.ok()) {
+    return pipeline::OptionError("split_file",
+                                 absl::StrCat("split_file: ", phases.status().message()));
+  }
+  SourceFiles listed;
+  Files* lists[] = {&listed.train, &listed.val, &listed.test};
+  for (size_t i = 0; i < row->files.size(); ++i) {
+    const int phase = (*phases)[row->path_of[i]];
+    if (phase >= 0) lists[phase]->push_back(std::move(row->files[i]));
+  }
+  const auto unlisted = std::count(phases->begin(), phases->end(), kUnsplit);
+  if (unlisted > 0) {
+    const auto first = std::find(phases->begin(), phases->end(), kUnsplit) - phases->begin();
+    info->notes.push_back(absl::StrCat(Plural(unlisted, "image"), " not in ", split_file,
+                                       ", left out; the first is ", row->paths[first]));
+  }
+  *row = InARow(std::move(listed));
+  info->split = absl::StrCat("split file ", split_file);
+  return absl::OkStatus();
+}
+
+absl::Status WriteSplit(const std::string& split_file, const Row& row, pipeline::DataInfo* info) {
+  std::vector<SplitEntry> entries(row.paths.size());
+  for (size_t i = 0; i < row.files.size(); ++i) {
+    const std::string& path = row.files[i].path;
+    SplitEntry& entry = entries[row.path_of[i]];
+    if (!entry.path.empty()) continue;
+    entry = {row.phases[i], BelowRoot(path, info->origin), ContentHash(path)};
+  }
+  const absl::Status status = WriteSplitFile(split_file, entries);
+  if (!status.ok()) {
+    return pipeline::OptionError("split_file", absl::StrCat("split_file: ", status.message()));
+  }
+  absl::StrAppend(&info->split, ", written to ", split_file);
+  return absl::OkStatus();
+}
+
+// For each file a number; files of equal numbers belong on one side.
+std::vector<size_t> Together(const Row& row, const Copies& copies) {
+  Sets sets(row.paths.size());
+  const std::vector<size_t> of_path = CopyGroups(copies, row.paths.size());
+  for (size_t i = 0; i < of_path.size(); ++i) sets.Join(i, of_path[i]);
+  std::map<std::string, size_t> named;
+  for (size_t i = 0; i < row.files.size(); ++i) {
+    if (row.files[i].group.empty()) continue;
+    sets.Join(named.emplace(row.files[i].group, row.path_of[i]).first->second, row.path_of[i]);
+  }
+  std::vector<size_t> together;
+  for (const size_t path : row.path_of) together.push_back(sets.Root(path));
+  return together;
 }
 
 // Counts copies in `info`; says what they mean for the result.
@@ -122,15 +206,32 @@ void NoteCopies(const Copies& copies, const DuplicateReport& report, bool drop_c
                   : "the test result is an over-estimate (duplicates: DROP_FROM_TRAIN)"));
 }
 
-// The indices of files whose copies are test images (those at `first_test` and after it).
-std::set<size_t> CopiesOfTestImages(const Copies& copies, size_t first_test) {
+// A source's own split may part what belongs together.
+void NotePartedGroups(const Row& row, pipeline::DataInfo* info) {
+  std::map<std::string, std::set<bool>> tested;
+  for (size_t i = 0; i < row.files.size(); ++i) {
+    const std::string& group = row.files[i].group;
+    if (!group.empty()) tested[group].insert(row.phases[i] == PhaseIndex(pipeline::TEST));
+  }
+  const auto parted = std::count_if(tested.begin(), tested.end(),
+                                    [](const auto& group) { return group.second.size() > 1; });
+  if (parted == 0) return;
+  info->notes.push_back(absl::StrCat("training and test share ", Plural(parted, "group"),
+                                     " of images that belong together, such as ",
+                                     std::find_if(tested.begin(), tested.end(), [](const auto& g) {
+                                       return g.second.size() > 1;
+                                     })->first));
+}
+
+// Paths outside TEST whose copies are in it.
+std::set<size_t> CopiesOfTestImages(const Copies& copies, const std::vector<FileRef>& refs) {
+  const auto is_test = [&refs](size_t i) { return refs[i].phase == PhaseIndex(pipeline::TEST); };
   std::set<size_t> found;
   for (const auto* groups : {&copies.identical, &copies.near}) {
     for (const std::vector<size_t>& group : *groups) {
-      if (group.back() < first_test) continue;
-      for (const size_t i : group) {
-        if (i < first_test) found.insert(i);
-      }
+      if (std::none_of(group.begin(), group.end(), is_test)) continue;
+      std::copy_if(group.begin(), group.end(), std::inserter(found, found.end()),
+                   [&](size_t i) { return !is_test(i); });
     }
   }
   return found;
@@ -138,6 +239,7 @@ std::set<size_t> CopiesOfTestImages(const Copies& copies, size_t first_test) {
 
 // A class that TRAIN lacks cannot be learned.
 void NoteMissingClasses(pipeline::DataInfo* info) {
+  if (info->task == pipeline::Task::kSegmentation) return;
   for (size_t i = 0; i < info->classes.size(); ++i) {
     if (info->class_counts[PhaseIndex(pipeline::TRAIN)][i] > 0) continue;
     const bool tested = info->class_counts[PhaseIndex(pipeline::TEST)][i] > 0;
@@ -156,51 +258,55 @@ absl::StatusOr<std::vector<std::string>> ListImages(const std::string& folder) {
   return List(folder, false);
 }
 
-std::vector<int64_t> ShuffledIndices(int64_t n, uint64_t seed) {
-  std::vector<int64_t> order(n);
-  std::iota(order.begin(), order.end(), int64_t{0});
-  for (auto i = static_cast<uint64_t>(n); i > 1; --i) {
-    std::swap(order[i - 1], order[pipeline::Hash({seed, i}) % i]);
+absl::StatusOr<std::unique_ptr<Dataset>> OpenFiles(pipeline::DataInfo info, SourceFiles files,
+                                                   FilesOptions options,
+                                                   const DatasetContext& context) {
+  Row row = InARow(std::move(files));
+  const std::string& split_file = context.split_file;
+  std::error_code ignored;
+  const bool obey = !split_file.empty() && fs::exists(split_file, ignored);
+  if (obey) {
+    const absl::Status status = Obey(split_file, &info, &row);
+    if (!status.ok()) return status;
   }
-  return order;
-}
-
-std::unique_ptr<Dataset> OpenFiles(pipeline::DataInfo info, std::vector<ImageFile> train,
-                                   std::vector<ImageFile> test, bool drop_copies,
-                                   const DatasetContext& context) {
-  std::vector<std::string> paths;
-  for (const Files* files : {&train, &test}) {
-    for (const ImageFile& file : *files) paths.push_back(file.path);
+  const Copies copies = FindCopies(row.paths, context.max_pixels);
+  const bool strata = info.task != pipeline::Task::kSegmentation;
+  if (!obey) {
+    SplitItems items = {{}, Together(row, copies), row.phases};
+    for (const ImageFile& file : row.files) items.labels.push_back(strata ? file.label : 0);
+    info.split = SplitBySeed(context, &items);
+    row.phases = std::move(items.phases);
+    if (!split_file.empty() && context.write_split) {
+      const absl::Status status = WriteSplit(split_file, row, &info);
+      if (!status.ok()) return status;
+    }
   }
-  const Copies copies = FindCopies(paths, context.max_pixels);
-  const std::vector<bool> validation =
-      ChooseValidation(train, CopyGroups(copies, paths.size()), context);
-  const std::set<size_t> tested = CopiesOfTestImages(copies, train.size());
-  std::vector<FileRef> refs;
-  Phases files;
-  std::array<std::vector<int64_t>, pipeline::kPhases> labels;
-  for (size_t i = 0; i < paths.size(); ++i) {
-    const bool is_test = i >= train.size();
-    ImageFile& file = is_test ? test[i - train.size()] : train[i];
-    const int phase = PhaseIndex(is_test         ? pipeline::TEST
-                                 : validation[i] ? pipeline::VAL
-                                                 : pipeline::TRAIN);
-    refs.push_back({file.path, file.label, phase});
-    if (drop_copies && tested.count(i) > 0) continue;
-    labels[phase].push_back(file.label);
-    files[phase].push_back(std::move(file));
+  std::vector<FileRef> refs(row.paths.size());
+  for (size_t i = row.files.size(); i-- > 0;) {
+    refs[row.path_of[i]] = {row.files[i].path, strata ? row.files[i].label : 0, row.phases[i]};
   }
   info.duplicate_groups = Describe(copies, refs);
-  NoteCopies(copies, CountCopies(copies, refs), drop_copies, &info);
+  NoteCopies(copies, CountCopies(copies, refs), options.drop_copies, &info);
+  NotePartedGroups(row, &info);
+  const std::set<size_t> copied = CopiesOfTestImages(copies, refs);
+  Phases phases;
+  std::array<std::vector<int64_t>, pipeline::kPhases> labels;
+  for (size_t i = 0; i < row.files.size(); ++i) {
+    if (options.drop_copies && copied.count(row.path_of[i]) > 0) continue;
+    labels[row.phases[i]].push_back(row.files[i].label);
+    phases[row.phases[i]].push_back(std::move(row.files[i]));
+  }
   CountClasses(labels, &info);
   NoteMissingClasses(&info);
-  return std::make_unique<FilesDataset>(std::move(info), context.max_pixels, std::move(files));
+  return std::make_unique<FilesDataset>(std::move(info), std::move(options.read_mask),
+                                        context.max_pixels, std::move(phases));
 }
 
 void CountClasses(const std::array<std::vector<int64_t>, pipeline::kPhases>& labels,
                   pipeline::DataInfo* info) {
   for (int phase = 0; phase < pipeline::kPhases; ++phase) {
     info->images[phase] = static_cast<int64_t>(labels[phase].size());
+    if (info->task == pipeline::Task::kSegmentation) continue;
     info->class_counts[phase].assign(info->classes.size(), 0);
     for (const int64_t label : labels[phase]) ++info->class_counts[phase][label];
   }

@@ -42,21 +42,28 @@ uint32_t LittleEndian(absl::string_view bytes, size_t at, int count) {
   return value;
 }
 
-// The extents in the first directory of a TIFF; false where there are none.
-bool TiffSize(absl::string_view bytes, Size* size) {
+// The value of a tag in the first directory of a TIFF; 0 where there is none.
+uint32_t TiffValue(absl::string_view bytes, uint32_t tag) {
   const auto number = [&](size_t at, int count) -> uint32_t {
     if (at + count > bytes.size()) return 0;
     return bytes[0] == 'I' ? LittleEndian(bytes, at, count) : BigEndian(bytes, at, count);
   };
-  constexpr uint32_t kWidth = 256, kHeight = 257, kShort = 3;
+  constexpr uint32_t kShort = 3;
   constexpr size_t kEntryBytes = 12;
+  uint32_t value = 0;
   const size_t directory = number(4, 4);
   for (size_t i = 0; i < number(directory, 2); ++i) {
     const size_t entry = directory + 2 + i * kEntryBytes;
-    const int64_t value = number(entry + 8, number(entry + 2, 2) == kShort ? 2 : 4);
-    if (number(entry, 2) == kWidth) size->width = value;
-    if (number(entry, 2) == kHeight) size->height = value;
+    if (number(entry, 2) != tag) continue;
+    value = number(entry + 8, number(entry + 2, 2) == kShort ? 2 : 4);
   }
+  return value;
+}
+
+// The extents in the first directory of a TIFF; false where there are none.
+bool TiffSize(absl::string_view bytes, Size* size) {
+  constexpr uint32_t kWidth = 256, kHeight = 257;
+  *size = {TiffValue(bytes, kWidth), TiffValue(bytes, kHeight)};
   return size->width > 0 && size->height > 0;
 }
 
@@ -86,6 +93,20 @@ bool JpegSize(absl::string_view head, Size* size) {
   if (at == absl::string_view::npos) return false;
   *size = {BigEndian(head, at + 7, 2), BigEndian(head, at + 5, 2)};
   return true;
+}
+
+// Whether the EXIF orientation of a JPEG exchanges rows and columns.
+bool IsTurned(absl::string_view bytes) {
+  if (!absl::StartsWith(bytes, "\xff\xd8\xff")) return false;
+  constexpr uint8_t kApplication1 = 0xe1;
+  constexpr uint32_t kOrientation = 0x112, kFirstTurned = 5, kLastTurned = 8;
+  const size_t at = JpegSegment(bytes, [](uint8_t marker) { return marker == kApplication1; });
+  if (at == absl::string_view::npos) return false;
+  const absl::string_view segment = bytes.substr(at + 4, BigEndian(bytes, at + 2, 2));
+  constexpr absl::string_view kExif("Exif\0\0", 6);
+  if (!absl::StartsWith(segment, kExif) || segment.size() == kExif.size()) return false;
+  const uint32_t orientation = TiffValue(segment.substr(kExif.size()), kOrientation);
+  return orientation >= kFirstTurned && orientation <= kLastTurned;
 }
 
 // What follows the headers of a whole file.
@@ -223,16 +244,33 @@ absl::StatusOr<std::string> ReadImageBytes(const std::string& path, int64_t max_
   return bytes;
 }
 
-absl::StatusOr<cv::Mat> ReadImage(const std::string& path, int64_t max_pixels, int size) {
+absl::StatusOr<cv::Size> ImageSize(const std::string& path, int64_t max_pixels) {
+  const absl::StatusOr<std::string> bytes = ReadImageBytes(path, max_pixels);
+  if (!bytes.ok()) return bytes.status();
+  Size size;
+  Judge(*bytes, AfterHeaders(*bytes), &size);
+  if (IsTurned(*bytes)) std::swap(size.width, size.height);
+  return cv::Size(static_cast<int>(size.width), static_cast<int>(size.height));
+}
+
+absl::StatusOr<cv::Mat> ReadImage(const std::string& path, int64_t max_pixels, int size,
+                                  const cv::Rect& tile) {
   const absl::StatusOr<std::string> bytes = ReadImageBytes(path, max_pixels);
   if (!bytes.ok()) return bytes.status();
   cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
   try {
     const cv::Mat encoded(1, static_cast<int>(bytes->size()), CV_8U,
                           const_cast<char*>(bytes->data()));
-    const cv::Mat decoded = cv::imdecode(encoded, DecodingFor(*bytes, size));
+    const int decoding = tile.empty() ? DecodingFor(*bytes, size) : cv::IMREAD_COLOR;
+    const cv::Mat decoded = cv::imdecode(encoded, decoding);
     if (decoded.empty()) return Refuse(path, "damaged: it cannot be decoded");
-    const cv::Mat resized = ResizeBilinear(decoded, {size, size});
+    if ((tile & cv::Rect({}, decoded.size())) != tile) {
+      return Refuse(path,
+                    absl::StrCat("no tile of ", tile.width, "x", tile.height, " at ", tile.x, ",",
+                                 tile.y, " in ", decoded.cols, "x", decoded.rows, " pixels"));
+    }
+    const cv::Mat shown = tile.empty() ? decoded : decoded(tile);
+    const cv::Mat resized = ResizeBilinear(shown, {size, size});
     cv::Mat rgb;
     cv::cvtColor(resized, rgb, cv::COLOR_BGR2RGB);
     return rgb;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <opencv2/core/mat.hpp>
+#include <opencv2/core/types.hpp>
 #include <string>
 
 #include "absl/status/status.h"
@@ -22,16 +23,22 @@ absl::Status CheckImageHeader(const std::string& path, int64_t max_pixels);
 // The bytes of a file that passes that check.
 absl::StatusOr<std::string> ReadImageBytes(const std::string& path, int64_t max_pixels);
 
+// Width and height that the file decodes to, as its header tells; EXIF orientation of JPEG applied.
+// Errors read "PATH: why".
+absl::StatusOr<cv::Size> ImageSize(const std::string& path, int64_t max_pixels);
+
 // 8-bit RGB of size x size: EXIF orientation applied, 16-bit scaled down, gray repeated, alpha
-// dropped. Resized by ResizeBilinear, without keeping proportions. Errors read "PATH: why".
+// dropped. Resized by ResizeBilinear, without keeping proportions; with a `tile` that is not empty,
+// that part of the image alone. Errors read "PATH: why".
 //
 // A JPEG whose sides are at least 6, 12 or 24 times `size` is decoded at a half, a quarter or an
 // eighth of its size, which takes less time, and then resized. So what ResizeBilinear gets is at
 // least 3 times as large as what it makes, and the result hardly differs from that of the whole
 // image: on the five JPEG folders of our real images by 0.2 to 0.4 gray levels on average (1.2 in
 // the worst image), by 7 in one of 1,000 values, and by 17 at most. (From twice as large on it
-// would be 0.9, 9 and 23.) Sides that the factor does not divide are decoded whole.
-absl::StatusOr<cv::Mat> ReadImage(const std::string& path, int64_t max_pixels, int size);
+// would be 0.9, 9 and 23.) Sides that the factor does not divide, and tiles, are decoded whole.
+absl::StatusOr<cv::Mat> ReadImage(const std::string& path, int64_t max_pixels, int size,
+                                  const cv::Rect& tile = {});
 
 }  // namespace datasets
 

@@ -1,27 +1,46 @@
 // Drawn images as a dataset of its own.
-#include "datasets/drawing.h"
-#include "datasets/drawn_dataset.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "datasets/drawn_domains.h"
 #include "datasets/synthetic.pb.h"
 
 namespace datasets {
+namespace {
+
+DrawnDomain DomainOf(const SyntheticOptions& options) {
+  switch (options.domain()) {
+    case SyntheticOptions::BRAIN:
+      return DrawnDomain::kBrain;
+    case SyntheticOptions::LEAF:
+      return DrawnDomain::kLeaf;
+    case SyntheticOptions::LAND:
+      return DrawnDomain::kLand;
+    case SyntheticOptions::CRACK:
+      break;
+  }
+  return DrawnDomain::kCrack;
+}
+
+pipeline::Task TaskOf(const SyntheticOptions& options) {
+  if (options.task() == SyntheticOptions::BINARY) return pipeline::Task::kBinary;
+  return options.task() == SyntheticOptions::MULTICLASS ? pipeline::Task::kMulticlass
+                                                        : pipeline::Task::kSegmentation;
+}
+
+}  // namespace
 
 class Synthetic : public Dataset {
  public:
   static absl::StatusOr<std::unique_ptr<Dataset>> Create(const SyntheticOptions& options,
                                                          const DatasetContext& context) {
-    const bool binary = options.task() == SyntheticOptions::BINARY;
     pipeline::DataInfo info;
     info.dataset = "synthetic";
-    info.origin = "drawn images (brain)";
-    info.task = binary ? pipeline::Task::kBinary : pipeline::Task::kMulticlass;
-    info.classes = binary
-                       ? std::vector<std::string>{"no_tumor", "tumor"}
-                       : std::vector<std::string>{"glioma", "meningioma", "no_tumor", "pituitary"};
-    const std::vector<int64_t> labels =
-        binary ? std::vector<int64_t>{1, 1, 0, 1} : std::vector<int64_t>{0, 1, 2, 3};
-    return std::make_unique<DrawnDataset>(
-        std::move(info), DrawBrain, labels,
-        DrawnCounts{options.images_per_class(), options.test_images_per_class()}, context);
+    info.origin =
+        absl::StrCat("drawn images (",
+                     absl::AsciiStrToLower(SyntheticOptions::Domain_Name(options.domain())), ")");
+    const DrawnAmounts amounts = {options.images_per_class(), options.test_images_per_class(),
+                                  options.imbalance()};
+    return OpenDrawn(std::move(info), DomainOf(options), TaskOf(options), amounts, context);
   }
 };
 

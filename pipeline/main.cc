@@ -199,6 +199,7 @@ int RunGraph(const std::string& verb, const LoadedConfig& loaded, std::unique_pt
   const bool check = verb == "check";
   BuildContext context;
   if (check) context.max_batch = 2;
+  context.writes = verb == "train";
   absl::Status status = ChooseHardware(loaded, &context);
   if (status.ok()) status = graph->Build(&context);
   if (!status.ok()) return Complain(status, kMistake);

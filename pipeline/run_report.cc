@@ -68,6 +68,7 @@ void PrintHeader(const RunFacts& facts, Terminal* terminal) {
     rows.emplace_back(i == 0 ? "classes" : "",
                       absl::StrCat(data.classes[i], " ", absl::StrJoin(counts, " / ")));
   }
+  if (!data.split.empty()) rows.emplace_back("split", data.split);
   for (const std::string& note : data.notes) rows.emplace_back("note", note);
   const Document& document = facts.loaded.document;
   rows.insert(
@@ -100,6 +101,7 @@ Json Summary(const RunFacts& facts, const Report* test) {
       {"activation", FirstOr(PluginsOf(document, "activations"), "")},
       {"losses", PluginsOf(document, "losses")},
       {"classes", data.classes},
+      {"split", data.split},
       {"duplicates", Json::object()},
       {"train_images", images(TRAIN)},
       {"val_images", images(VAL)},

@@ -54,6 +54,7 @@ struct DataInfo {
   bool embedded_sample = false;
   Task task = Task::kMulticlass;
   std::vector<std::string> classes;  // by label
+  std::string split;                 // where it came from: "by seed 0", "folders", ...
   // Images of each class, by PhaseIndex; empty for segmentation.
   std::array<std::vector<int64_t>, kPhases> class_counts;
   std::array<int64_t, kPhases> images = {0, 0, 0};
@@ -94,6 +95,7 @@ struct BuildContext {
   int threads = 1;
   int64_t max_batch = INT64_MAX;   // `check` wants a tiny one
   const DataInfo* data = nullptr;  // set once the source is built
+  bool writes = true;              // whether files may be written; `check` and `dot` write none
 
   int NewGeometry() { return ++geometries_; }
 

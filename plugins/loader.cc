@@ -43,10 +43,15 @@ class Loader : public pipeline::Source {
 
   absl::StatusOr<pipeline::Specs> Build(const pipeline::Specs&,
                                         pipeline::BuildContext* context) override {
-    const datasets::DatasetContext wanted = {context->seed, options_.validation_fraction(),
-                                             options_.max_pixels()};
+    const datasets::DatasetContext wanted = {context->seed,         options_.validation_fraction(),
+                                             options_.max_pixels(), options_.test_fraction(),
+                                             options_.split_file(), context->writes};
     auto dataset = datasets::Datasets::Get().Create(options_.dataset(), wanted);
-    if (!dataset.ok()) return pipeline::Within("dataset", dataset.status());
+    if (!dataset.ok()) {
+      // The split file is an option of the loader's own.
+      const bool own = pipeline::OptionOf(dataset.status()) == "split_file";
+      return own ? dataset.status() : pipeline::Within("dataset", dataset.status());
+    }
     dataset_ = *std::move(dataset);
     if (StepsIn(pipeline::TRAIN) == 0) {
       return absl::InvalidArgumentError("no training images in " + data().origin);

@@ -258,10 +258,10 @@ TEST(EmbeddedSample, IsNotSolvedByBrightness) {
 }
 
 TEST(Drawing, IsAPureFunction) {
-  const cv::Mat a = datasets::DrawBrain(1, 5, 64), b = datasets::DrawBrain(1, 5, 64);
+  const cv::Mat a = datasets::DrawBrain(1, 5, 64).image, b = datasets::DrawBrain(1, 5, 64).image;
   EXPECT_EQ(cv::norm(a, b), 0);
-  EXPECT_GT(cv::norm(a, datasets::DrawBrain(1, 6, 64)), 0);
-  EXPECT_GT(cv::norm(a, datasets::DrawBrain(2, 5, 64)), 0);
+  EXPECT_GT(cv::norm(a, datasets::DrawBrain(1, 6, 64).image), 0);
+  EXPECT_GT(cv::norm(a, datasets::DrawBrain(2, 5, 64).image), 0);
   EXPECT_EQ(a.type(), CV_8UC3);
 }
 

@@ -1,90 +1,13 @@
-#include "datasets/drawing.h"
-
+// Heads.
 #include <algorithm>
 #include <cmath>
 #include <opencv2/imgproc.hpp>
-#include <vector>
+
+#include "datasets/canvas.h"
+#include "datasets/drawing.h"
 
 namespace datasets {
 namespace {
-
-// Lengths are fractions of the picture's side until Mask() turns them into pixels, so that a
-// picture looks alike at every size. Intensities are 0 (air) to about 1 until Expose().
-using Plane = cv::Mat_<float>;
-using Outline = std::vector<cv::Point2f>;
-
-constexpr float kTwoPi = 6.2831853f;
-constexpr int kOutlinePoints = 72;
-
-// Draw at most once per argument list: C++ leaves the order of arguments to the compiler, and the
-// picture must not depend on it (a braced list is in order).
-float Uniform(cv::RNG* rng, float low, float high) { return rng->uniform(low, high); }
-
-// SplitMix64's finaliser: cv::RNG's first draws are correlated when its seeds are consecutive.
-uint64_t Mix(uint64_t x) {
-  x += 0x9E3779B97F4A7C15u;
-  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
-  x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
-  return x ^ (x >> 31);
-}
-
-// Smooth zero-mean noise with about `cells` bumps along a side.
-Plane Noise(int cells, int size, cv::RNG* rng) {
-  Plane grid(cells, cells);
-  rng->fill(grid, cv::RNG::NORMAL, 0.0, 1.0);
-  Plane noise;
-  cv::resize(grid, noise, cv::Size(size, size), 0, 0, cv::INTER_CUBIC);
-  return noise;
-}
-
-// Coverage in [0, 1] of the outline's inside; its edge is blurred by `softness`.
-Plane Mask(const Outline& outline, float softness, int size) {
-  constexpr int kShift = 4;  // fillPoly takes fixed-point coordinates with this many fraction bits.
-  std::vector<cv::Point> points;
-  for (const cv::Point2f& p : outline) points.emplace_back(p * (size * (1 << kShift)));
-  cv::Mat_<uchar> filled(size, size, uchar{0});
-  cv::fillPoly(filled, std::vector<std::vector<cv::Point>>{points}, 255, cv::LINE_AA, kShift);
-  Plane mask;
-  filled.convertTo(mask, CV_32F, 1.0 / 255);
-  cv::GaussianBlur(mask, mask, cv::Size(), softness * size);
-  return mask;
-}
-
-// Blends `value` (a number or a plane) over the canvas where the mask covers it.
-template <typename Value>
-void Paint(const Plane& mask, const Value& value, Plane* canvas) {
-  Plane change = value - *canvas;
-  *canvas += mask.mul(change);
-}
-
-cv::Point2f Polar(float radius, float angle) {
-  return {radius * std::cos(angle), radius * std::sin(angle)};
-}
-
-Outline Disc(cv::Point2f centre, float radius) {
-  Outline outline;
-  for (int i = 0; i < kOutlinePoints; ++i) {
-    outline.push_back(centre + Polar(radius, kTwoPi * i / kOutlinePoints));
-  }
-  return outline;
-}
-
-// An irregular closed curve with `lobes` bulges as deep as `depth` times the radius.
-Outline LobedDisc(cv::Point2f centre, float radius, int lobes, float depth, cv::RNG* rng) {
-  const float phase = Uniform(rng, 0, kTwoPi);
-  const float skew = Uniform(rng, 0, kTwoPi);
-  Outline outline;
-  for (int i = 0; i < kOutlinePoints; ++i) {
-    const float angle = kTwoPi * i / kOutlinePoints;
-    const float bulge = std::cos(lobes * angle + phase) + 0.5f * std::cos(2 * angle + skew) +
-                        0.5f * std::cos((lobes - 1) * angle + skew);
-    outline.push_back(centre + Polar(radius * (1 + depth * bulge), angle));
-  }
-  return outline;
-}
-
-// ---------------------------------------------------------------------------------------------
-// Brain MRI.
 
 enum BrainClass { kGlioma, kMeningioma, kNoTumor, kPituitary, kBrainClasses };
 
@@ -129,7 +52,7 @@ cv::Point2f RandomPlace(const Head& head, float reach, cv::RNG* rng) {
 // White matter inside, a grey cortex outside, and fluid in the furrows between the cortex's folds.
 Plane DrawTissue(const Head& head, float level, float fluid, int size, cv::RNG* rng) {
   Plane tissue = 0.08f * Noise(5, size, rng) + level;
-  const Plane cortex = 1.0 - Mask(head.Ring(Uniform(rng, 0.62f, 0.72f)), 0.03f, size);
+  const Plane cortex = 1.0 - Cover(head.Ring(Uniform(rng, 0.62f, 0.72f)), 0.03f, size);
   tissue += Uniform(rng, -0.12f, 0.08f) * cortex;
 
   // Furrows follow the zero crossings of noise, which are long thin curves.
@@ -153,10 +76,10 @@ void DrawVentricles(const Head& head, float fluid, int size, Plane* canvas, cv::
       const float x = spread + width * p.x + 0.14f * p.y * p.y;
       p = {side * x, middle + length * p.y};
     }
-    Paint(Mask(head.Map(horn), 0.006f, size), fluid, canvas);
+    Paint(Cover(head.Map(horn), 0.006f, size), fluid, canvas);
   }
   const Outline midline = {{-0.01f, -0.85f}, {0.01f, -0.85f}, {0.01f, 0.85f}, {-0.01f, 0.85f}};
-  Paint(0.7 * Mask(head.Map(midline), 0.002f, size), fluid, canvas);
+  Paint(0.7 * Cover(head.Map(midline), 0.002f, size), fluid, canvas);
 }
 
 // Small vessels and cysts, in every class alike: a bright or dark spot tells nothing.
@@ -165,11 +88,12 @@ void DrawDistractors(const Head& head, int size, Plane* canvas, cv::RNG* rng) {
     const cv::Point2f place = RandomPlace(head, 0.8f, rng);
     const Outline spot = Disc(place, Uniform(rng, 0.010f, 0.020f));
     const bool vessel = Uniform(rng, 0, 1) < 0.6f;
-    Paint(Mask(spot, 0.005f, size), vessel ? Uniform(rng, 0.7f, 0.9f) : 0.12f, canvas);
+    Paint(Cover(spot, 0.005f, size), vessel ? Uniform(rng, 0.7f, 0.9f) : 0.12f, canvas);
   }
 }
 
-void DrawGlioma(const Head& head, float level, int size, Plane* canvas, cv::RNG* rng) {
+// Paints the tumor; returns what it covers.
+Plane DrawGlioma(const Head& head, float level, int size, Plane* canvas, cv::RNG* rng) {
   const cv::Point2f place = RandomPlace(head, 0.6f, rng);
   const float radius = Uniform(rng, 0.12f, 0.17f);
   const int lobes = rng->uniform(4, 7);
@@ -178,33 +102,39 @@ void DrawGlioma(const Head& head, float level, int size, Plane* canvas, cv::RNG*
   Outline core = rim;
   for (cv::Point2f& p : core) p = place + (p - place) * hollow;
   const Plane mottled = 0.06f * Noise(24, size, rng) + level;
-  Paint(Mask(rim, 0.006f, size), mottled, canvas);
-  Paint(Mask(core, 0.008f, size), Uniform(rng, 0.1f, 0.25f), canvas);
+  const Plane whole = Cover(rim, 0.006f, size);
+  Paint(whole, mottled, canvas);
+  Paint(Cover(core, 0.008f, size), Uniform(rng, 0.1f, 0.25f), canvas);
+  return whole;
 }
 
-void DrawMeningioma(const Head& head, float level, int size, Plane* canvas, cv::RNG* rng) {
+Plane DrawMeningioma(const Head& head, float level, int size, Plane* canvas, cv::RNG* rng) {
   const float radius = Uniform(rng, 0.14f, 0.18f);
   const cv::Point2f edge = head.At(Polar(kBrainEdge, Uniform(rng, 0, kTwoPi)));
   const cv::Point2f inward = (head.centre - edge) / cv::norm(head.centre - edge);
   const cv::Point2f place = edge + inward * (radius * Uniform(rng, 0.65f, 0.85f));
-  Paint(Mask(Disc(place, radius), 0.006f, size), level, canvas);
+  Plane ball = Cover(Disc(place, radius), 0.006f, size);
+  Paint(ball, level, canvas);
+  return ball;
 }
 
-void DrawPituitary(const Head& head, float level, int size, Plane* canvas, cv::RNG* rng) {
+Plane DrawPituitary(const Head& head, float level, int size, Plane* canvas, cv::RNG* rng) {
   const float large = Uniform(rng, 0.085f, 0.1f);
   const float small = large * Uniform(rng, 0.65f, 0.8f);
   const cv::Point2f middle = RandomPlace(head, 0.5f, rng);
   const cv::Point2f axis = Polar(1, Uniform(rng, 0, kTwoPi));
   // The discs only touch: a narrow waist tells them from one round lesion in a small picture.
-  Plane body = cv::max(Mask(Disc(middle - axis * small, large), 0.006f, size),
-                       Mask(Disc(middle + axis * large, small), 0.006f, size));
+  Plane body = cv::max(Cover(Disc(middle - axis * small, large), 0.006f, size),
+                       Cover(Disc(middle + axis * large, small), 0.006f, size));
   Paint(body, level, canvas);
+  return body;
 }
 
-void DrawLesion(int label, const Head& head, float level, int size, Plane* canvas, cv::RNG* rng) {
-  if (label == kGlioma) DrawGlioma(head, level, size, canvas, rng);
-  if (label == kMeningioma) DrawMeningioma(head, level, size, canvas, rng);
-  if (label == kPituitary) DrawPituitary(head, level, size, canvas, rng);
+Plane DrawLesion(int label, const Head& head, float level, int size, Plane* canvas, cv::RNG* rng) {
+  if (label == kGlioma) return DrawGlioma(head, level, size, canvas, rng);
+  if (label == kMeningioma) return DrawMeningioma(head, level, size, canvas, rng);
+  if (label == kPituitary) return DrawPituitary(head, level, size, canvas, rng);
+  return Plane(size, size, 0.0f);
 }
 
 // Applies the scanner: bias field, gamma, gain and noise. The gain brings the mean to a random
@@ -226,22 +156,24 @@ cv::Mat Expose(const Plane& scene, int size, cv::RNG* rng) {
 
 }  // namespace
 
-cv::Mat DrawBrain(int label, uint64_t seed, int size) {
+Drawn DrawBrain(int label, uint64_t seed, int size) {
   CV_Assert(label >= 0 && label < kBrainClasses && size >= 32);
-  cv::RNG rng(Mix(Mix(seed) + label));
+  cv::RNG rng = SeededRng(seed, label);
   const Head head = RandomHead(&rng);
   const float fluid = Uniform(&rng, 0.08f, 0.25f);  // Dark, as in T1-weighted pictures.
   const float grey = Uniform(&rng, 0.42f, 0.54f);
   Plane brain = DrawTissue(head, grey, fluid, size, &rng);
   DrawVentricles(head, fluid, size, &brain, &rng);
   DrawDistractors(head, size, &brain, &rng);
-  DrawLesion(label, head, grey + Uniform(&rng, 0.45f, 0.55f), size, &brain, &rng);
+  const Plane lesion =
+      DrawLesion(label, head, grey + Uniform(&rng, 0.45f, 0.55f), size, &brain, &rng);
 
   Plane scene(size, size, 0.0f);
-  Paint(Mask(head.Ring(1.0f), 0.004f, size), Uniform(&rng, 0.6f, 1.0f), &scene);  // Scalp.
-  Paint(Mask(head.Ring(0.94f), 0.004f, size), 0.06f, &scene);                     // Bone.
-  Paint(Mask(head.Ring(kBrainEdge), 0.004f, size), brain, &scene);
-  return Expose(scene, size, &rng);
+  Paint(Cover(head.Ring(1.0f), 0.004f, size), Uniform(&rng, 0.6f, 1.0f), &scene);  // Scalp.
+  Paint(Cover(head.Ring(0.94f), 0.004f, size), 0.06f, &scene);                     // Bone.
+  const Plane inside = Cover(head.Ring(kBrainEdge), 0.004f, size);
+  Paint(inside, brain, &scene);
+  return {Expose(scene, size, &rng), Covered(cv::min(lesion, inside), 0.5f)};
 }
 
 }  // namespace datasets

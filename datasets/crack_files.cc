@@ -1,0 +1,125 @@
+// Labels by the mask, or by the name.
+#include "datasets/crack_files.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <opencv2/core.hpp>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+
+namespace datasets {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string Stem(const std::string& path) {
+  return absl::AsciiStrToLower(fs::path(path).stem().string());
+}
+
+// The letters (and bytes beyond ASCII) that a name begins with.
+std::string Prefix(const std::string& path) {
+  const std::string stem = fs::path(path).stem().string();
+  const auto end = std::find_if_not(stem.begin(), stem.end(), [](char c) {
+    return absl::ascii_isalpha(c) || static_cast<unsigned char>(c) >= 0x80;
+  });
+  return {stem.begin(), end};
+}
+
+// How the source of such a prefix is called.
+std::string SourceName(const std::string& prefix) {
+  for (const char* known : {"CFD", "Volker", "cracktree", "DeepCrack", "noncrack"}) {
+    if (absl::EqualsIgnoreCase(prefix, known)) return known;
+  }
+  return absl::StartsWithIgnoreCase(prefix, "sylvie") ? "Sylvie_Chambon" : prefix;
+}
+
+ImageFile File(const MaskPair& pair, int64_t label) {
+  ImageFile file;
+  file.path = pair.image;
+  file.mask = pair.mask;
+  file.label = label;
+  return file;
+}
+
+// The images of a subfolder; none where there is none.
+absl::StatusOr<std::vector<std::string>> ListIn(const std::string& folder,
+                                                const std::string& name) {
+  const auto found = FindFolder(folder, name);
+  if (!found.ok()) return found.status();
+  if (found->empty()) return std::vector<std::string>();
+  return ListImages(*found);
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<ImageFile>> CrackFiles::Find(const std::string& folder) {
+  const auto images = ListIn(folder, "images");
+  if (!images.ok()) return images.status();
+  if (options_.task() == CrackOptions::MULTICLASS) return BySource(*images);
+  const auto masks = ListIn(folder, "masks");
+  if (!masks.ok()) return masks.status();
+  const Pairs joined = JoinByKey(*images, *masks, Stem);
+  NoteFiles("images without a mask, left out", joined.images_alone, &notes_);
+  NoteFiles("masks without an image", joined.masks_alone, &notes_);
+  if (options_.task() == CrackOptions::BINARY) return ByMask(joined.pairs);
+  std::vector<ImageFile> files;
+  for (const MaskPair& pair : joined.pairs) files.push_back(File(pair, 0));
+  return files;
+}
+
+std::vector<std::string> CrackFiles::Sources() const {
+  std::vector<std::string> names;
+  for (const auto& [key, source] : sources_) names.push_back(source.name);
+  return names;
+}
+
+void CrackFiles::Relabel(std::vector<ImageFile>* files) const {
+  std::vector<int64_t> labels(sources_.size());
+  int64_t next = 0;
+  for (const auto& [key, source] : sources_) labels[source.found] = next++;
+  for (ImageFile& file : *files) file.label = labels[file.label];
+}
+
+std::vector<ImageFile> CrackFiles::BySource(const std::vector<std::string>& images) {
+  std::vector<ImageFile> files;
+  std::vector<std::string> nameless;
+  for (const std::string& image : images) {
+    const std::string prefix = Prefix(image);
+    if (prefix.empty()) {
+      nameless.push_back(image);
+      continue;
+    }
+    const std::string name = SourceName(prefix);
+    const auto found = static_cast<int64_t>(sources_.size());
+    const auto at = sources_.emplace(absl::AsciiStrToLower(name), Source{name, found}).first;
+    files.push_back(File({image, ""}, at->second.found));
+  }
+  NoteFiles("images whose name begins with no letter, left out", nameless, &notes_);
+  return files;
+}
+
+std::vector<ImageFile> CrackFiles::ByMask(const std::vector<MaskPair>& pairs) {
+  std::vector<int64_t> pixels(pairs.size());
+  const std::vector<absl::Status> read = LookAtMasks(
+      pairs, ReadBinaryMask, max_pixels_,
+      [&](size_t i, const Mask& mask) { pixels[i] = cv::countNonZero(mask.classes == 1); });
+  std::vector<ImageFile> files;
+  std::vector<std::string> unusable, contrary;
+  for (size_t i = 0; i < pairs.size(); ++i) {
+    if (!read[i].ok()) {
+      unusable.emplace_back(read[i].message());
+      continue;
+    }
+    const bool crack = pixels[i] >= options_.crack_pixels();
+    if (crack && SourceName(Prefix(pairs[i].image)) == "noncrack") {
+      contrary.push_back(pairs[i].mask);
+    }
+    files.push_back(File(pairs[i], crack ? 1 : 0));
+  }
+  NoteFiles("images left out, as their masks give no label", unusable, &notes_);
+  NoteFiles("masks with cracks of images named noncrack, taken as crack", contrary, &notes_);
+  return files;
+}
+
+}  // namespace datasets

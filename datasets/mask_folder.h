@@ -1,0 +1,64 @@
+// Folders of images with a mask for each.
+#ifndef DATASETS_MASK_FOLDER_H_
+#define DATASETS_MASK_FOLDER_H_
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "datasets/files_dataset.h"
+#include "datasets/mask_file.h"
+
+namespace datasets {
+
+struct MaskPair {
+  std::string image, mask;
+};
+
+// Pairs of one folder, sorted by image, and what has no partner.
+struct Pairs {
+  std::vector<MaskPair> pairs;
+  std::vector<std::string> images_alone, masks_alone;
+};
+
+// Joins images and masks of one key; `key` says what two paths have in common. Where an image has
+// several masks, the first that is no JPEG is its own.
+Pairs JoinByKey(const std::vector<std::string>& images, const std::vector<std::string>& masks,
+                const std::function<std::string(const std::string& path)>& key);
+
+// The files of a root's folders train (training), val (valid, validation) and test (testing), in
+// any case, as `find` finds them; those of the root itself where these folders hold none. With
+// train and one more, that one is TEST, which is noted if it is val; files of one folder are left
+// to the seed. Errors are those of `find`.
+absl::StatusOr<SourceFiles> FindSplits(
+    const std::string& root, std::vector<std::string>* notes,
+    const std::function<absl::StatusOr<std::vector<ImageFile>>(const std::string& folder)>& find);
+
+// There must be something to tell apart: an error where all images outside TEST are of one class,
+// unless pixels are what is classified.
+absl::Status CheckClasses(const SourceFiles& files, const pipeline::DataInfo& info);
+
+// The subfolder of that name in any case; "" where there is none.
+absl::StatusOr<std::string> FindFolder(const std::string& root, const std::string& name);
+
+// Adds "N WHAT: first, second, ..." to the notes, unless there are none. At most ten are named.
+void NoteFiles(const std::string& what, const std::vector<std::string>& names,
+               std::vector<std::string>* notes);
+
+using ReadMask = std::function<absl::StatusOr<Mask>(const std::string& path, int64_t max_pixels)>;
+
+// A mask that is as large as its image.
+absl::StatusOr<Mask> ReadPair(const MaskPair& pair, const ReadMask& read, int64_t max_pixels);
+
+// Reads every mask on all cores, one at a time on each, and shows it to `look`, which may run on
+// several threads but meets every index once. Returns a status for each pair.
+std::vector<absl::Status> LookAtMasks(
+    const std::vector<MaskPair>& pairs, const ReadMask& read, int64_t max_pixels,
+    const std::function<void(size_t index, const Mask& mask)>& look);
+
+// For FilesOptions. The masks of tiles are cut out of the one of the whole image.
+MaskReader MakeMaskReader(ReadMask read);
+
+}  // namespace datasets
+
+#endif  // DATASETS_MASK_FOLDER_H_

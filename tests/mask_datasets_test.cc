@@ -1,0 +1,387 @@
+// Datasets of images with masks, on folders as users have them.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <map>
+#include <opencv2/core.hpp>
+#include <opencv2/imgcodecs.hpp>
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "datasets/dataset.h"
+#include "tests/oracle.h"
+#include "tests/testing.h"
+
+namespace {
+
+namespace fs = std::filesystem;
+
+using datasets::Dataset;
+using datasets::DatasetContext;
+using datasets::kIgnoredMask;
+using pipeline::TEST;
+using pipeline::TRAIN;
+using pipeline::VAL;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using testing_support::PluginOf;
+using testing_support::SharedData;
+using testing_support::Workspace;
+
+using Images = std::array<int64_t, 3>;
+using Counts = std::vector<int64_t>;
+using Names = std::vector<std::string>;
+
+const cv::Scalar kUrban(255, 255, 0), kAgriculture(0, 255, 255), kRangeland(255, 0, 255),
+    kForest(0, 255, 0), kWater(255, 0, 0), kBarren(255, 255, 255), kUnknown(0, 0, 0);
+
+// A class of each pixel, by row, as "00 11 -1": rows apart, - for ignored ones.
+std::string Told(const cv::Mat& mask) {
+  std::string told;
+  for (int y = 0; y < mask.rows; ++y) {
+    if (y > 0) told += ' ';
+    for (int x = 0; x < mask.cols; ++x) {
+      const uint8_t value = mask.at<uint8_t>(y, x);
+      told += value == kIgnoredMask ? "-" : std::to_string(value);
+    }
+  }
+  return told;
+}
+
+class MaskDatasets : public ::testing::Test {
+ protected:
+  // Noise, so that no two images are copies.
+  void WriteImage(const std::string& path, cv::Size size = {20, 20}) {
+    cv::Mat image(size, CV_8UC3);
+    random_.fill(image, cv::RNG::UNIFORM, 0, 255);
+    WriteMask(path, image);
+  }
+
+  static void WriteMask(const std::string& path, const cv::Mat& mask) {
+    fs::create_directories(fs::path(path).parent_path());
+    cv::imwrite(path, mask);
+  }
+
+  // Columns of equal width, one for each color.
+  static cv::Mat Columns(const std::vector<cv::Scalar>& colors, cv::Size size = {20, 20}) {
+    cv::Mat mask(size, CV_8UC3);
+    const int width = size.width / static_cast<int>(colors.size());
+    for (size_t i = 0; i < colors.size(); ++i) {
+      const int from = static_cast<int>(i) * width;
+      mask.colRange(from, i + 1 < colors.size() ? from + width : size.width) = colors[i];
+    }
+    return mask;
+  }
+
+  void WriteLand(const std::string& stem, const std::vector<cv::Scalar>& colors,
+                 cv::Size size = {20, 20}) {
+    WriteImage(stem + "_sat.jpg", size);
+    WriteMask(stem + "_mask.png", Columns(colors, size));
+  }
+
+  // A mask of 20x20 whose first `crack` pixels are of that value, the rest 0.
+  void WriteCrack(const std::string& folder, const std::string& name, int crack, int value = 255) {
+    WriteImage(folder + "/images/" + name + ".jpg");
+    cv::Mat mask(20, 20, CV_8UC1, cv::Scalar(0));
+    for (int i = 0; i < crack; ++i) mask.data[i] = static_cast<uint8_t>(value);
+    WriteMask(folder + "/masks/" + name + ".png", mask);
+  }
+
+  static absl::StatusOr<std::unique_ptr<Dataset>> Open(const std::string& name,
+                                                       const std::string& options,
+                                                       double test_fraction = 0) {
+    DatasetContext context;
+    context.test_fraction = test_fraction;
+    return datasets::Datasets::Get().Create(PluginOf("datasets/" + name, options), context);
+  }
+
+  static std::unique_ptr<Dataset> Opened(const std::string& name, const std::string& options,
+                                         double test_fraction = 0) {
+    auto opened = Open(name, options, test_fraction);
+    EXPECT_TRUE(opened.ok()) << opened.status();
+    return *std::move(opened);
+  }
+
+  static std::string Error(const std::string& name, const std::string& options) {
+    return std::string(Open(name, options).status().message());
+  }
+
+  // Masks of TRAIN, or why there is none, by file name.
+  static std::map<std::string, std::string> Masks(const Dataset& data, int size) {
+    std::map<std::string, std::string> masks;
+    for (int64_t i = 0; i < data.info().images[0]; ++i) {
+      const auto sample = data.Read(TRAIN, i, size);
+      masks[fs::path(data.Name(TRAIN, i)).filename()] =
+          sample.ok() ? Told(sample->mask) : std::string(sample.status().message());
+    }
+    return masks;
+  }
+
+  // Labels of TRAIN by file name.
+  static std::map<std::string, int64_t> Labels(const Dataset& data) {
+    std::map<std::string, int64_t> labels;
+    for (int64_t i = 0; i < data.info().images[0]; ++i) {
+      const auto sample = data.Read(TRAIN, i, 8);
+      EXPECT_TRUE(sample.ok()) << sample.status();
+      if (sample.ok()) labels[fs::path(data.Name(TRAIN, i)).filename()] = sample->label;
+    }
+    return labels;
+  }
+
+  Workspace workspace_;
+  cv::RNG random_{1};
+};
+
+TEST_F(MaskDatasets, LandSegmentation) {
+  WriteLand("d/1", {kUrban, kAgriculture, kRangeland, kForest});
+  WriteLand("d/2", {kWater, kBarren, kUnknown, cv::Scalar(0, 0, 255)});  // red is in no table
+  WriteLand("d/3", {kUnknown});
+  const auto data = Opened("Deepglobe", "root: 'd'");
+  EXPECT_EQ(data->info().task, pipeline::Task::kSegmentation);
+  EXPECT_EQ(data->info().classes,
+            (Names{"urban", "agriculture", "rangeland", "forest", "water", "barren"}));
+  const auto masks = Masks(*data, 4);
+  EXPECT_EQ(masks.size(), 2);
+  EXPECT_EQ(masks.at("1_sat.jpg"), "0123 0123 0123 0123");
+  EXPECT_EQ(masks.at("2_sat.jpg"), "45-- 45-- 45-- 45--");
+  EXPECT_THAT(data->info().notes,
+              Contains("1 masks with 100 pixels of no class's color, ignored: d/2_mask.png"));
+  EXPECT_THAT(data->info().notes,
+              Contains("1 of 3 images left out: their masks say unknown everywhere"));
+}
+
+TEST_F(MaskDatasets, LandWithoutPartnersOrOfWrongSize) {
+  WriteLand("d/1", {kForest});
+  WriteImage("d/2_sat.jpg");
+  WriteMask("d/3_mask.png", Columns({kWater}));
+  WriteImage("d/photo.jpg");
+  WriteImage("d/4_sat.jpg", {20, 24});
+  WriteMask("d/4_mask.png", Columns({kWater}));
+  const auto data = Opened("Deepglobe", "root: 'd'");
+  EXPECT_THAT(data->info().notes,
+              ElementsAre("1 images named neither ..._sat nor ..._mask, left out: d/photo.jpg",
+                          "1 images without a mask, left out: d/2_sat.jpg",
+                          "1 masks without an image: d/3_mask.png"));
+  const auto masks = Masks(*data, 2);
+  EXPECT_EQ(masks.at("1_sat.jpg"), "33 33");
+  const std::string why = "d/4_mask.png: 20x20 pixels, but its image d/4_sat.jpg has 20x24";
+  EXPECT_EQ(masks.at("4_sat.jpg"), why);
+  // Where the label comes from the mask, such an image has none.
+  WriteLand("d/5", {kWater});
+  EXPECT_THAT(Opened("Deepglobe", "root: 'd' task: MULTICLASS")->info().notes,
+              Contains("1 images left out, as their masks give no label: " + why));
+}
+
+TEST_F(MaskDatasets, LandSplits) {
+  for (int i = 0; i < 10; ++i) WriteLand(absl::StrCat("d/train/", i), {kForest, kWater});
+  WriteImage("d/valid/1_sat.jpg");
+  WriteImage("d/valid/2_sat.jpg");
+  const auto by_seed = Opened("Deepglobe", "root: 'd'", 0.2);
+  EXPECT_EQ(by_seed->info().images, (Images{8, 0, 2}));
+  EXPECT_THAT(by_seed->info().notes,
+              Contains("left out, as it has no masks: d/valid (2 images)"));
+  WriteMask("d/valid/1_mask.png", Columns({kForest}));
+  WriteMask("d/valid/2_mask.png", Columns({kForest}));
+  const auto with_test = Opened("Deepglobe", "root: 'd'", 0.2);
+  EXPECT_EQ(with_test->info().images, (Images{10, 0, 2}));
+  EXPECT_THAT(with_test->info().notes,
+              Contains("the validation folder is TEST, as there is no other; VAL is taken from "
+                       "train"));
+  WriteLand("d/Test/1", {kBarren});
+  EXPECT_EQ(Opened("Deepglobe", "root: 'd'", 0.2)->info().images, (Images{10, 2, 1}));
+}
+
+TEST_F(MaskDatasets, LandMulticlass) {
+  WriteLand("d/1", {kForest, kForest, kForest, kWater});
+  WriteLand("d/2", {kWater, kWater, kUnknown, kForest});
+  WriteLand("d/3", {kBarren, kForest, kUrban, kWater});  // 0.25 each
+  const auto data = Opened("Deepglobe", "root: 'd' task: MULTICLASS");
+  EXPECT_EQ(Labels(*data), (std::map<std::string, int64_t>{{"1_sat.jpg", 3}, {"2_sat.jpg", 4}}));
+  EXPECT_EQ(data->info().class_counts[0], (Counts{0, 0, 0, 1, 1, 0}));
+  EXPECT_THAT(data->info().notes,
+              Contains("1 of 3 images left out: no class covers minimum_cover (0.5) of them"));
+  // Of equal parts, the first class.
+  EXPECT_EQ(Labels(*Opened("Deepglobe", "root: 'd' task: MULTICLASS minimum_cover: 0.25"))
+                .at("3_sat.jpg"),
+            0);
+  EXPECT_EQ(Labels(*Opened("Deepglobe", "root: 'd' task: MULTICLASS minimum_cover: 0.6")).size(),
+            1);
+}
+
+TEST_F(MaskDatasets, LandWater) {
+  WriteLand("d/1", {kForest, kForest, kForest, kWater});
+  WriteLand("d/2", {kWater, kUnknown, kUnknown, kForest});
+  WriteLand("d/3", {kBarren});
+  const auto labels = [](const std::string& more) {
+    std::string told;
+    for (const auto& [name, label] :
+         Labels(*Opened("Deepglobe", "root: 'd' task: BINARY " + more))) {
+      absl::StrAppend(&told, label);
+    }
+    return told;
+  };
+  EXPECT_EQ(labels(""), "110");
+  // Of the known pixels, 0.25 and 0.5 are water.
+  EXPECT_EQ(labels("water_share: 0.3"), "010");
+  EXPECT_THAT(Error("Deepglobe", "root: 'd' task: BINARY water_share: 0.5"),
+              HasSubstr("root: d has training images of other only; it takes two classes to learn"));
+  const auto pixels = Opened("Deepglobe", "root: 'd' task: BINARY_PIXELS");
+  EXPECT_EQ(pixels->info().task, pipeline::Task::kSegmentation);
+  EXPECT_EQ(pixels->info().classes, (Names{"other", "water"}));
+  EXPECT_EQ(Masks(*pixels, 4).at("2_sat.jpg"), "1--0 1--0 1--0 1--0");
+}
+
+TEST_F(MaskDatasets, LandTiles) {
+  // Two rows of three tiles, and 5 pixels to the right that belong to none.
+  cv::Mat mask(20, 35, CV_8UC3, kBarren);
+  const std::vector<cv::Scalar> colors = {kUrban, kForest, kWater, kUnknown, kBarren, kWater};
+  for (int i = 0; i < 6; ++i) mask(cv::Rect(i % 3 * 10, i / 3 * 10, 10, 10)) = colors[i];
+  WriteImage("d/1_sat.png", mask.size());
+  WriteMask("d/1_mask.png", mask);
+  WriteLand("d/2", {kRangeland}, {9, 8});  // smaller than a tile
+  const auto data = Opened("Deepglobe", "root: 'd' task: MULTICLASS tile_size: 10");
+  EXPECT_EQ(data->info().class_counts[0], (Counts{1, 0, 1, 1, 2, 1}));
+  EXPECT_THAT(data->info().notes,
+              Contains("1 of 7 tiles left out: their masks say unknown everywhere"));
+  const auto segmented = Opened("Deepglobe", "root: 'd' tile_size: 10");
+  ASSERT_EQ(segmented->info().images[0], 6);
+  const cv::Mat image = cv::imread("d/1_sat.png");
+  std::multiset<std::string> masks;
+  for (int64_t i = 0; i < 6; ++i) {
+    const auto sample = segmented->Read(TRAIN, i, 10);
+    ASSERT_TRUE(sample.ok()) << sample.status();
+    masks.insert(Told(sample->mask(cv::Rect(0, 0, 2, 1))));
+    if (sample->mask.data[0] != 3) continue;
+    // The tile at (10, 0), not resized: its pixels are the file's, as RGB.
+    for (int at = 0; at < 100; ++at) {
+      const auto bgr = image.at<cv::Vec3b>(at / 10, 10 + at % 10);
+      ASSERT_EQ(sample->image.at<cv::Vec3b>(at / 10, at % 10), cv::Vec3b(bgr[2], bgr[1], bgr[0]));
+    }
+  }
+  EXPECT_EQ(masks, (std::multiset<std::string>{"00", "22", "33", "44", "44", "55"}));
+}
+
+TEST_F(MaskDatasets, TilesOfAnImageStayTogether) {
+  for (int i = 0; i < 10; ++i) WriteLand(absl::StrCat("d/", i), {kForest, kWater});
+  const auto data = Opened("Deepglobe", "root: 'd' tile_size: 10", 0.3);
+  std::map<std::string, std::set<int>> sides;
+  for (const auto phase : {TRAIN, VAL, TEST}) {
+    for (int64_t i = 0; i < data->info().images[pipeline::PhaseIndex(phase)]; ++i) {
+      sides[data->Name(phase, i)].insert(phase);
+    }
+  }
+  EXPECT_EQ(sides.size(), 10);
+  for (const auto& [name, phases] : sides) EXPECT_EQ(phases.size(), 1) << name;
+  EXPECT_EQ(data->info().images, (Images{28, 0, 12}));
+}
+
+TEST_F(MaskDatasets, LandThatIsNotThere) {
+  fs::create_directories("d");
+  EXPECT_EQ(Error("Deepglobe", "root: 'd'"),
+            "root: no pairs of NNNN_sat.jpg and NNNN_mask.png in d or its folders train, valid and "
+            "test");
+  EXPECT_EQ(Error("Deepglobe", "root: 'e'"), "root: no folder e");
+}
+
+TEST_F(MaskDatasets, CrackSegmentation) {
+  WriteCrack("d", "a", 200);
+  WriteCrack("d", "b", 100, 1);
+  WriteImage("d/images/c.jpg");
+  WriteMask("d/masks/e.png", cv::Mat(20, 20, CV_8UC1, cv::Scalar(0)));
+  WriteImage("d/images/f.png", {20, 22});
+  WriteMask("d/masks/f.png", cv::Mat(20, 20, CV_8UC1, cv::Scalar(0)));
+  WriteImage("d/images/g.png");
+  WriteMask("d/masks/g.png", cv::Mat(20, 20, CV_8UC1, cv::Scalar(7)));
+  const auto data = Opened("Crack", "root: 'd'");
+  EXPECT_EQ(data->info().classes, (Names{"background", "crack"}));
+  EXPECT_THAT(data->info().notes, ElementsAre("1 images without a mask, left out: d/images/c.jpg",
+                                              "1 masks without an image: d/masks/e.png"));
+  EXPECT_EQ(Masks(*data, 4),
+            (std::map<std::string, std::string>{
+                {"a.jpg", "1111 1111 0000 0000"},
+                {"b.jpg", "1111 0000 0000 0000"},
+                {"f.png", "d/masks/f.png: 20x20 pixels, but its image d/images/f.png has 20x22"},
+                {"g.png", "d/masks/g.png: its largest value is 7 of 255; a mask is of 0 and 1, or "
+                          "of black and white"}}));
+}
+
+TEST_F(MaskDatasets, CrackBinary) {
+  WriteCrack("d", "a", 0);
+  WriteCrack("d", "b", 1);
+  WriteCrack("d", "c", 5);
+  WriteCrack("d", "noncrack_d", 6);
+  const auto any = Opened("Crack", "root: 'd' task: BINARY");
+  EXPECT_EQ(any->info().classes, (Names{"noncrack", "crack"}));
+  EXPECT_EQ(any->info().class_counts[0], (Counts{1, 3}));
+  EXPECT_THAT(any->info().notes, Contains("1 masks with cracks of images named noncrack, taken as "
+                                          "crack: d/masks/noncrack_d.png"));
+  EXPECT_EQ(Opened("Crack", "root: 'd' task: BINARY crack_pixels: 5")->info().class_counts[0],
+            (Counts{2, 2}));
+  EXPECT_EQ(Error("Crack", "root: 'd' task: BINARY crack_pixels: 7"),
+            "root: d has training images of noncrack only; it takes two classes to learn");
+}
+
+TEST_F(MaskDatasets, CrackSources) {
+  for (const char* name :
+       {"CFD_001", "cfd_2", "Volker_DSC01646_1", "cracktree200_6192", "Sylvie_Chambon_012",
+        "DeepCrack_11111", "noncrack_noncrack_wall_1", "Rissbilder_for_Florian_9S", "017", "_1"}) {
+    WriteImage(absl::StrCat("d/images/", name, ".jpg"));
+  }
+  const auto data = Opened("Crack", "root: 'd' task: MULTICLASS");
+  EXPECT_EQ(data->info().classes, (Names{"CFD", "cracktree", "DeepCrack", "noncrack", "Rissbilder",
+                                         "Sylvie_Chambon", "Volker"}));
+  EXPECT_EQ(data->info().class_counts[0], (Counts{2, 1, 1, 1, 1, 1, 1}));
+  const auto labels = Labels(*data);
+  EXPECT_EQ(labels.at("cfd_2.jpg"), 0);
+  EXPECT_EQ(labels.at("Volker_DSC01646_1.jpg"), 6);
+  EXPECT_THAT(data->info().notes,
+              Contains("2 images whose name begins with no letter, left out: d/images/017.jpg, "
+                       "d/images/_1.jpg"));
+}
+
+TEST_F(MaskDatasets, CrackSplits) {
+  WriteCrack("d/train", "a", 3);
+  WriteCrack("d/train", "b", 3);
+  WriteCrack("d/test", "a", 3);
+  WriteCrack("d", "c", 3);  // the folders' contents once more, as some downloads have them
+  EXPECT_EQ(Opened("Crack", "root: 'd'", 0.5)->info().images, (Images{2, 0, 1}));
+  EXPECT_EQ(Error("Crack", "root: 'd/test/masks'"),
+            "root: no images/NAME with masks/NAME in d/test/masks or its folders train, val and "
+            "test");
+}
+
+TEST_F(MaskDatasets, EmbeddedSamplesHaveTheTasksClasses) {
+  for (const auto& [name, task, classes] :
+       {std::tuple("Deepglobe", "SEGMENTATION", 6), {"Deepglobe", "MULTICLASS", 6},
+        {"Deepglobe", "BINARY", 2}, {"Deepglobe", "BINARY_PIXELS", 2}, {"Crack", "SEGMENTATION", 2},
+        {"Crack", "BINARY", 2}, {"Crack", "MULTICLASS", 4}}) {
+    const auto data = Opened(name, absl::StrCat("embedded_sample: true task: ", task));
+    EXPECT_TRUE(data->info().embedded_sample);
+    EXPECT_EQ(data->info().classes.size(), classes);
+    std::set<int> seen;
+    for (int64_t i = 0; i < data->info().images[0]; i += 29) {
+      const auto sample = data->Read(TRAIN, i, 32);
+      ASSERT_TRUE(sample.ok());
+      if (sample->mask.empty()) seen.insert(static_cast<int>(sample->label));
+      for (const uint8_t value : std::vector<uint8_t>(sample->mask.reshape(1, 1))) {
+        if (value != kIgnoredMask) seen.insert(value);
+      }
+    }
+    EXPECT_EQ(seen.size(), classes) << name << " " << task;
+  }
+}
+
+class RealMaskDatasets : public MaskDatasets {
+ protected:
+  void SetUp() override {
+    if (SharedData().empty()) GTEST_SKIP() << "SHARED_DATA is not set";
+  }
+  static std::string Root(const std::string& name) {
+    return absl::StrCat("root: '", SharedData(), "/", name, "' ");
+  }
+};
+
+}  // namespace
