@@ -18,7 +18,7 @@ namespace datasets {
 constexpr uint8_t kIgnoredMask = 255;
 
 struct Sample {
-  cv::Mat image;      // 8-bit RGB, continuous, as large as was asked for
+  cv::Mat image;      // 8-bit with info().channels channels (3: RGB), continuous, as large as asked
   cv::Mat mask;       // 8-bit class of each pixel, for segmentation; else empty
   int64_t label = 0;  // class of the image; unused for segmentation
 };

@@ -53,6 +53,7 @@ struct DataInfo {
   std::string origin;   // the folder, or "embedded sample"
   bool embedded_sample = false;
   Task task = Task::kMulticlass;
+  int64_t channels = 3;              // of the images; 3 are RGB
   std::vector<std::string> classes;  // by label
   std::string split;                 // where it came from: "by seed 0", "folders", ...
   // Images of each class, by PhaseIndex; empty for segmentation.

@@ -27,7 +27,6 @@ using pipeline::PhaseIndex;
 using pipeline::Step;
 
 constexpr int64_t kDepth = 2;  // batches ready before the step that takes them
-constexpr int64_t kChannels = 3;
 
 struct Batch {
   at::Tensor images, labels;
@@ -71,7 +70,7 @@ class Loader : public pipeline::Source {
     const int geometry = context->NewGeometry();
     const int64_t size = options_.image_size();
     pipeline::Specs out;
-    out["images"] = {at::kByte, {-1, kChannels, size, size}, geometry};
+    out["images"] = {at::kByte, {-1, channels(), size, size}, geometry};
     out["labels"] = {at::kLong,
                      masks() ? std::vector<int64_t>{-1, size, size} : std::vector<int64_t>{-1},
                      geometry};
@@ -138,6 +137,7 @@ class Loader : public pipeline::Source {
   }
 
  private:
+  int64_t channels() const { return data().channels; }
   bool masks() const { return data().task == pipeline::Task::kSegmentation; }
 
   // Fisher-Yates with draws that depend on seed and epoch alone.
@@ -154,8 +154,8 @@ class Loader : public pipeline::Source {
     for (; allocated_ < batches; ++allocated_) {
       const auto count = static_cast<int64_t>(Samples(allocated_).size());
       const auto bytes = at::TensorOptions(at::kByte).pinned_memory(pinned);
-      // Rows of pixels as OpenCV has them; [N, 3, S, S] to everyone else.
-      at::Tensor images = at::empty({count, size, size, kChannels}, bytes).permute({0, 3, 1, 2});
+      // Rows of pixels as OpenCV has them; [N, C, S, S] to everyone else.
+      at::Tensor images = at::empty({count, size, size, channels()}, bytes).permute({0, 3, 1, 2});
       const std::vector<int64_t> shape =
           masks() ? std::vector<int64_t>{count, size, size} : std::vector<int64_t>{count};
       batches_[allocated_] = {images,
@@ -169,7 +169,7 @@ class Loader : public pipeline::Source {
     const int64_t sample = order_[batch * batch_size_ + item];
     const int64_t pixels = static_cast<int64_t>(options_.image_size()) * options_.image_size();
     const int64_t labels = masks() ? pixels : 1;
-    uint8_t* image = batches_[batch].images.data_ptr<uint8_t>() + item * pixels * kChannels;
+    uint8_t* image = batches_[batch].images.data_ptr<uint8_t>() + item * pixels * channels();
     int64_t* label = batches_[batch].labels.data_ptr<int64_t>() + item * labels;
     std::shared_ptr<const datasets::Sample>& cached = cache_[PhaseIndex(phase_)][sample];
     std::shared_ptr<const datasets::Sample> read = cached;
@@ -177,21 +177,21 @@ class Loader : public pipeline::Source {
       absl::StatusOr<datasets::Sample> fresh =
           dataset_->Read(phase_, sample, options_.image_size());
       if (!fresh.ok()) {
-        std::fill_n(image, pixels * kChannels, uint8_t{0});
+        std::fill_n(image, pixels * channels(), uint8_t{0});
         std::fill_n(label, labels, pipeline::kIgnoredLabel);
         const std::lock_guard<std::mutex> lock(broken_mutex_);
         broken_.emplace(dataset_->Name(phase_, sample), std::string(fresh.status().message()));
         return;
       }
       read = std::make_shared<const datasets::Sample>(*std::move(fresh));
-      const int64_t bytes = pixels * (kChannels + (masks() ? 1 : 0));
+      const int64_t bytes = pixels * (channels() + (masks() ? 1 : 0));
       if (cached_bytes_.fetch_add(bytes) + bytes <= int64_t{options_.cache_mb()} << 20) {
         cached = read;
       } else {
         cached_bytes_ -= bytes;
       }
     }
-    std::copy_n(read->image.data, pixels * kChannels, image);
+    std::copy_n(read->image.data, pixels * channels(), image);
     if (masks()) {
       std::transform(read->mask.data, read->mask.data + pixels, label, [](uint8_t value) {
         return value == datasets::kIgnoredMask ? pipeline::kIgnoredLabel : int64_t{value};
