@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <limits>
 
@@ -88,6 +89,7 @@ absl::StatusOr<std::unique_ptr<ImageCache>> ImageCache::Open(const std::string& 
   int descriptor = open(path.c_str(), flags, 0644);
   // A file of somebody else can still be read.
   if (descriptor < 0 && writes) descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (descriptor < 0 && errno == ENOENT && !writes) return nullptr;
   if (descriptor < 0) return Refuse(path, std::strerror(errno));
   std::unique_ptr<ImageCache> cache(new ImageCache(path, descriptor, max_bytes));
   const absl::Status loaded = cache->Load(writes);
@@ -122,8 +124,8 @@ absl::Status ImageCache::Load(bool writes) {
     end_ += header->Bytes();
   }
   if (end_ == size || !writes_) return absl::OkStatus();
-  notes_.push_back(absl::StrCat(path_, ": ", size - end_, " damaged bytes behind ",
-                                offsets_.size(), " images are cut off"));
+  notes_.push_back(absl::StrCat(path_, ": ", size - end_, " damaged bytes behind ", offsets_.size(),
+                                " images are cut off"));
   if (ftruncate(descriptor_, end_) != 0) StopWriting(std::strerror(errno));
   return absl::OkStatus();
 }
@@ -159,8 +161,8 @@ std::optional<datasets::Sample> ImageCache::Find(const Key& key) {
         ReadAt(descriptor_, sample.image.data, header->ImageBytes(), pixels) &&
         ReadAt(descriptor_, sample.mask.data, header->MaskBytes(), pixels + header->ImageBytes());
     const uint64_t image_hash = XXH3_64bits(sample.image.data, header->ImageBytes());
-    if (read && header->pixels_hash == XXH3_64bits_withSeed(sample.mask.data, header->MaskBytes(),
-                                                            image_hash)) {
+    if (read && header->pixels_hash ==
+                    XXH3_64bits_withSeed(sample.mask.data, header->MaskBytes(), image_hash)) {
       return sample;
     }
   }
@@ -173,11 +175,11 @@ std::optional<datasets::Sample> ImageCache::Find(const Key& key) {
 
 void ImageCache::Add(const Key& key, const datasets::Sample& sample) {
   const cv::Mat& image = sample.image;
-  const bool fits = image.depth() == CV_8U && image.isContinuous() &&
-                    static_cast<uint32_t>(std::max(image.rows, image.cols)) <= kMostSide &&
-                    (sample.mask.empty() ||
-                     (sample.mask.type() == CV_8U && sample.mask.isContinuous() &&
-                      sample.mask.size() == image.size()));
+  const bool fits =
+      image.depth() == CV_8U && image.isContinuous() &&
+      static_cast<uint32_t>(std::max(image.rows, image.cols)) <= kMostSide &&
+      (sample.mask.empty() || (sample.mask.type() == CV_8U && sample.mask.isContinuous() &&
+                               sample.mask.size() == image.size()));
   if (!fits) return;
   Header header;
   header.key = key;

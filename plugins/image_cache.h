@@ -1,9 +1,9 @@
 // Decoded samples in a file, so that the next run need not decode them again.
 //
 // The file begins with a mark; entries follow, each a header (key, extents, two checksums) and then
-// the pixels. Entries are only ever appended, and one counts once all of it is there: a process that
-// dies leaves at most one torn entry at the end, which the next one cuts off. Where keys repeat, the
-// last entry counts.
+// the pixels. Entries are only ever appended, and one counts once all of it is there: a process
+// that dies leaves at most one torn entry at the end, which the next one cuts off. Where keys
+// repeat, the last entry counts.
 //
 // Several processes may use one file: the first holds a lock on it and writes; the others, which
 // never wait, read what was there when they opened it. Nothing in the file is believed: headers are
@@ -35,8 +35,9 @@ class ImageCache {
   // The hash (XXH3, 128 bits) of everything that a sample depends on.
   static Key KeyOf(const std::string& text);
 
-  // Opens the file, or makes it if `writes`. It never grows beyond `max_bytes`. An error where the
-  // file cannot be opened, or is not an image cache: such a file is left alone. "PATH: why".
+  // Opens the file, or makes it if `writes`; nullptr where there is none otherwise. It never grows
+  // beyond `max_bytes`. An error, "PATH: why", where the file cannot be opened or is not an image
+  // cache; such a file is left alone.
   static absl::StatusOr<std::unique_ptr<ImageCache>> Open(const std::string& path,
                                                           int64_t max_bytes, bool writes);
   ImageCache(const ImageCache&) = delete;

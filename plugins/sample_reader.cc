@@ -25,24 +25,26 @@ SampleReader::SampleReader(const datasets::Dataset* dataset, Options options,
 absl::StatusOr<std::shared_ptr<const datasets::Sample>> SampleReader::Read(pipeline::Phase phase,
                                                                            int64_t index) {
   std::shared_ptr<const datasets::Sample>& kept = memory_[PhaseIndex(phase)][index];
-  if (kept != nullptr) return kept;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (kept != nullptr) return kept;
+  }
   absl::StatusOr<datasets::Sample> fresh = ReadThroughFile(phase, index);
   if (!fresh.ok()) return fresh.status();
   auto sample = std::make_shared<const datasets::Sample>(*std::move(fresh));
-  const auto bytes = static_cast<int64_t>(sample->image.total() * sample->image.elemSize() +
-                                          sample->mask.total());
-  if (memory_bytes_.fetch_add(bytes) + bytes <= options_.memory_bytes) {
+  const auto bytes =
+      static_cast<int64_t>(sample->image.total() * sample->image.elemSize() + sample->mask.total());
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (kept == nullptr && memory_bytes_ + bytes <= options_.memory_bytes) {
+    memory_bytes_ += bytes;
     kept = sample;
-  } else {
-    memory_bytes_ -= bytes;
   }
   return sample;
 }
 
 absl::StatusOr<datasets::Sample> SampleReader::ReadThroughFile(pipeline::Phase phase,
                                                                int64_t index) const {
-  const std::string identity =
-      file_ == nullptr ? "" : dataset_.Identity(phase, index);
+  const std::string identity = file_ == nullptr ? "" : dataset_.Identity(phase, index);
   if (identity.empty()) return dataset_.Read(phase, index, options_.image_size);
   const ImageCache::Key key = ImageCache::KeyOf(
       absl::StrCat(kDecoding, "\n", options_.image_size, "\n", identity, "\n", options_.options));
@@ -57,7 +59,7 @@ bool SampleReader::Fits(const datasets::Sample& sample) const {
   const cv::Size size(options_.image_size, options_.image_size);
   const bool masks = dataset_.info().task == pipeline::Task::kSegmentation;
   const auto classes = static_cast<int64_t>(dataset_.info().classes.size());
-  return sample.image.size() == size && sample.image.channels() == kChannels &&
+  return sample.image.size() == size && sample.image.channels() == dataset_.info().channels &&
          (masks ? sample.mask.size() == size : sample.mask.empty()) &&
          (masks || (sample.label >= 0 && sample.label < classes));
 }

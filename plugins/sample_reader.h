@@ -3,9 +3,9 @@
 #define PLUGINS_SAMPLE_READER_H_
 
 #include <array>
-#include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -23,10 +23,9 @@ class SampleReader {
     std::string options;       // what else a sample depends on: the dataset's options
   };
   // The dataset must outlive the reader; `file` may be nullptr.
-  SampleReader(const datasets::Dataset* dataset, Options options,
-               std::unique_ptr<ImageCache> file);
+  SampleReader(const datasets::Dataset* dataset, Options options, std::unique_ptr<ImageCache> file);
 
-  // A sample of image_size x image_size. Called by many threads at a time, but not for one sample.
+  // A sample of image_size x image_size. Called by many threads at a time.
   absl::StatusOr<std::shared_ptr<const datasets::Sample>> Read(pipeline::Phase phase,
                                                                int64_t index);
 
@@ -41,8 +40,9 @@ class SampleReader {
   const datasets::Dataset& dataset_;
   const Options options_;
   const std::unique_ptr<ImageCache> file_;
+  std::mutex mutex_;  // of the next ones
   std::array<std::vector<std::shared_ptr<const datasets::Sample>>, pipeline::kPhases> memory_;
-  std::atomic<int64_t> memory_bytes_{0};
+  int64_t memory_bytes_ = 0;
 };
 
 }  // namespace plugins
