@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <opencv2/core.hpp>
 
 #include "absl/strings/str_cat.h"
 #include "plugins/sample_reader.h"
