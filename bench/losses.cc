@@ -4,7 +4,6 @@
 #include <gflags/gflags.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
@@ -160,15 +159,8 @@ void Measure(const Setting& setting, std::vector<bench::Case>* cases, double* na
 
 // What the peers' script prints for its sum of seven, in milliseconds.
 double PeerMs(const std::string& key) {
-  static const nlohmann::json printed = [] {
-    std::string text;
-    FILE* const pipe = popen(absl::StrCat(FLAGS_python, " ", FLAGS_peer).c_str(), "r");
-    TORCH_CHECK(pipe != nullptr, "popen");
-    char buffer[4096];
-    for (size_t got; (got = fread(buffer, 1, sizeof(buffer), pipe)) > 0;) text.append(buffer, got);
-    TORCH_CHECK(pclose(pipe) == 0, "failed: ", FLAGS_python, " ", FLAGS_peer);
-    return nlohmann::json::parse(text);
-  }();
+  static const nlohmann::json printed =
+      nlohmann::json::parse(bench::OutputOf(absl::StrCat(FLAGS_python, " ", FLAGS_peer)));
   return printed.at(key).at("all7");
 }
 

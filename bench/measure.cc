@@ -2,6 +2,7 @@
 #include "bench/measure.h"
 
 #include <ATen/Parallel.h>
+#include <c10/util/Exception.h>
 #include <gflags/gflags.h>
 #include <torch/version.h>
 
@@ -68,6 +69,16 @@ std::vector<double> LeastMs(const std::vector<std::function<void()>>& bodies, do
     }
   }
   return least;
+}
+
+std::string OutputOf(const std::string& command) {
+  std::string text;
+  FILE* const pipe = popen(command.c_str(), "r");
+  TORCH_CHECK(pipe != nullptr, "popen");
+  char buffer[4096];
+  for (size_t got; (got = fread(buffer, 1, sizeof(buffer), pipe)) > 0;) text.append(buffer, got);
+  TORCH_CHECK(pclose(pipe) == 0, "failed: ", command);
+  return text;
 }
 
 void Print(const std::vector<Case>& cases) {

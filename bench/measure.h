@@ -22,6 +22,9 @@ struct Case {
 // ms / against.
 void Print(const std::vector<Case>& cases);
 
+// What a command of the shell prints; a command that fails ends the program.
+std::string OutputOf(const std::string& command);
+
 // Parses the flags; says on the first lines of a table what is measured, and on what machine.
 void Start(int* argc, char*** argv, const std::string& what);
 

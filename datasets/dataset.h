@@ -18,7 +18,7 @@ namespace datasets {
 constexpr uint8_t kIgnoredMask = 255;
 
 struct Sample {
-  cv::Mat image;      // 8-bit RGB, continuous, as large as was asked for
+  cv::Mat image;      // 8-bit with info().channels channels (3: RGB), continuous, as large as asked
   cv::Mat mask;       // 8-bit class of each pixel, for segmentation; else empty
   int64_t label = 0;  // class of the image; unused for segmentation
 };
@@ -43,6 +43,10 @@ class Dataset {
   virtual absl::StatusOr<Sample> Read(pipeline::Phase phase, int64_t index, int size) const = 0;
   // What Read would say, as far as the file's first and last bytes tell.
   virtual absl::Status CheckHeader(pipeline::Phase phase, int64_t index) const = 0;
+  // Everything outside the config that Read's result depends on: files by path, size and time of
+  // change, the part of them, the label. Equal texts mean equal samples, in other processes too. ""
+  // where there is nothing worth keeping on a disk: drawn images, files that cannot be read.
+  virtual std::string Identity(pipeline::Phase phase, int64_t index) const { return ""; }
   // The file's path, or what stands for it.
   virtual std::string Name(pipeline::Phase phase, int64_t index) const = 0;
 };

@@ -50,6 +50,18 @@ std::string Plural(int64_t count, const char* what) {
   return absl::StrCat(count, " ", what, count == 1 ? "" : "s");
 }
 
+// A file's path, size and time of change; "" where it cannot be told.
+std::string StampOf(const std::string& path) {
+  std::error_code error;
+  const std::string whole = fs::absolute(path, error).string();
+  if (error) return "";
+  const auto size = fs::file_size(path, error);
+  if (error) return "";
+  const auto changed = fs::last_write_time(path, error);
+  if (error) return "";
+  return absl::StrCat(whole, "\n", size, " ", changed.time_since_epoch().count());
+}
+
 class FilesDataset : public Dataset {
  public:
   FilesDataset(pipeline::DataInfo info, MaskReader read_mask, int64_t max_pixels, Phases files)
@@ -78,6 +90,16 @@ class FilesDataset : public Dataset {
     const absl::Status status = CheckImageHeader(file.path, max_pixels_);
     const bool masked = info_.task == pipeline::Task::kSegmentation && !file.mask.empty();
     return status.ok() && masked ? CheckImageHeader(file.mask, max_pixels_) : status;
+  }
+
+  std::string Identity(pipeline::Phase phase, int64_t index) const override {
+    const ImageFile& file = At(phase, index);
+    const std::string image = StampOf(file.path);
+    const std::string mask = file.mask.empty() ? "none" : StampOf(file.mask);
+    if (image.empty() || mask.empty()) return "";
+    const cv::Rect& tile = file.tile;
+    return absl::StrCat(image, "\n", mask, "\n", tile.x, " ", tile.y, " ", tile.width, " ",
+                        tile.height, "\n", file.label);
   }
 
   std::string Name(pipeline::Phase phase, int64_t index) const override {

@@ -178,6 +178,24 @@ std::string JudgeSize(const Size& size, int64_t max_pixels) {
                       ")");
 }
 
+// The flag of cv::imdecode for a file that is to be resized to size x size.
+int DecodingFor(absl::string_view bytes, int64_t size) {
+  constexpr int64_t kLargerThanMade = 3;
+  constexpr std::pair<int64_t, int> kReductions[] = {{8, cv::IMREAD_REDUCED_COLOR_8},
+                                                     {4, cv::IMREAD_REDUCED_COLOR_4},
+                                                     {2, cv::IMREAD_REDUCED_COLOR_2}};
+  Size full;
+  if (!absl::StartsWith(bytes, "\xff\xd8\xff") || !JpegSize(bytes, &full)) {
+    return cv::IMREAD_COLOR;
+  }
+  for (const auto& [factor, flag] : kReductions) {
+    const bool divides = full.width % factor == 0 && full.height % factor == 0;
+    const int64_t side = std::min(full.width, full.height) / factor;
+    if (divides && side >= kLargerThanMade * size) return flag;
+  }
+  return cv::IMREAD_COLOR;
+}
+
 absl::Status Refuse(const std::string& path, const std::string& why) {
   return absl::InvalidArgumentError(absl::StrCat(path, ": ", why));
 }
@@ -243,7 +261,8 @@ absl::StatusOr<cv::Mat> ReadImage(const std::string& path, int64_t max_pixels, i
   try {
     const cv::Mat encoded(1, static_cast<int>(bytes->size()), CV_8U,
                           const_cast<char*>(bytes->data()));
-    const cv::Mat decoded = cv::imdecode(encoded, cv::IMREAD_COLOR);
+    const int decoding = tile.empty() ? DecodingFor(*bytes, size) : cv::IMREAD_COLOR;
+    const cv::Mat decoded = cv::imdecode(encoded, decoding);
     if (decoded.empty()) return Refuse(path, "damaged: it cannot be decoded");
     if ((tile & cv::Rect({}, decoded.size())) != tile) {
       return Refuse(path,

@@ -30,6 +30,13 @@ absl::StatusOr<cv::Size> ImageSize(const std::string& path, int64_t max_pixels);
 // 8-bit RGB of size x size: EXIF orientation applied, 16-bit scaled down, gray repeated, alpha
 // dropped. Resized by ResizeBilinear, without keeping proportions; with a `tile` that is not empty,
 // that part of the image alone. Errors read "PATH: why".
+//
+// A JPEG whose sides are at least 6, 12 or 24 times `size` is decoded at a half, a quarter or an
+// eighth of its size, which takes less time, and then resized. So what ResizeBilinear gets is at
+// least 3 times as large as what it makes, and the result hardly differs from that of the whole
+// image: on the five JPEG folders of our real images by 0.2 to 0.4 gray levels on average (1.2 in
+// the worst image), by 7 in one of 1,000 values, and by 17 at most. (From twice as large on it
+// would be 0.9, 9 and 23.) Sides that the factor does not divide, and tiles, are decoded whole.
 absl::StatusOr<cv::Mat> ReadImage(const std::string& path, int64_t max_pixels, int size,
                                   const cv::Rect& tile = {});
 

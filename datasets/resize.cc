@@ -5,84 +5,166 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <vector>
+
+#include "pipeline/simd.h"
 
 namespace datasets {
 namespace {
 
 constexpr int kBits = 22;
+constexpr int32_t kHalf = 1 << (kBits - 1);
 
-// The inputs that make one output, and their weights in units of 2^-22.
+// Bytes that are weighed together, in the registers of one loop.
+constexpr int kLanes = 64;
+
+// The inputs that make each output, and their weights in units of 2^-22.
 struct Taps {
-  int first = 0;
-  std::vector<int32_t> weights;
+  double scale = 1;  // inputs for each output
+  int longest = 0;
+  std::vector<int> first, count;
+  std::vector<int32_t> weights;  // of output i from i * longest on
 };
 
-std::vector<Taps> TapsFor(int in, int out) {
-  const double scale = static_cast<double>(in) / out;
-  const double width = std::max(1.0, scale);  // half the base of the triangle
-  std::vector<Taps> taps(out);
+Taps TapsFor(int in, int out) {
+  Taps taps;
+  taps.scale = static_cast<double>(in) / out;
+  const double width = std::max(1.0, taps.scale);  // half the base of the triangle
+  taps.longest = std::min(in, static_cast<int>(std::ceil(width)) * 2 + 1);
+  taps.first.resize(out);
+  taps.count.resize(out);
+  taps.weights.resize(static_cast<size_t>(out) * taps.longest);
+  std::vector<double> weights(taps.longest);
   for (int i = 0; i < out; ++i) {
-    const double center = (i + 0.5) * scale;
+    const double center = (i + 0.5) * taps.scale;
     const int first = std::max(0, static_cast<int>(std::floor(center - width + 0.5)));
     const int last = std::min(in, static_cast<int>(std::floor(center + width + 0.5)));
-    std::vector<double> weights;
     double sum = 0;
     for (int x = first; x < last; ++x) {
-      weights.push_back(std::max(0.0, 1 - std::abs((x - center + 0.5) / width)));
-      sum += weights.back();
+      weights[x - first] = std::max(0.0, 1 - std::abs((x - center + 0.5) / width));
+      sum += weights[x - first];
     }
-    taps[i].first = first;
-    for (const double weight : weights) {
-      taps[i].weights.push_back(
-          static_cast<int32_t>(std::floor(0.5 + weight / sum * (1 << kBits))));
+    taps.first[i] = first;
+    taps.count[i] = last - first;
+    int32_t* to = &taps.weights[static_cast<size_t>(i) * taps.longest];
+    for (int k = 0; k < last - first; ++k) {
+      to[k] = static_cast<int32_t>(std::floor(0.5 + weights[k] / sum * (1 << kBits)));
     }
   }
   return taps;
 }
 
-uint8_t Rounded(int32_t sum) { return static_cast<uint8_t>(std::clamp(sum >> kBits, 0, 255)); }
+// The weighted sum of `count` groups of kLanes bytes, which begin `stride` bytes apart.
+SIMD inline void Weigh(const uint8_t* from, size_t stride, const int32_t* weights, int count,
+                       uint8_t* to) {
+  int32_t sums[kLanes];
+  for (int32_t& sum : sums) sum = kHalf;
+  for (int k = 0; k < count; ++k, from += stride) {
+    const int32_t weight = weights[k];
+    for (int i = 0; i < kLanes; ++i) sums[i] += weight * from[i];
+  }
+  // Weights of very many inputs may add up to more than 1; none is negative.
+  for (int i = 0; i < kLanes; ++i) to[i] = static_cast<uint8_t>(std::min(sums[i] >> kBits, 255));
+}
 
-constexpr int32_t kHalf = 1 << (kBits - 1);
+// Pixels lie `kStep` bytes apart while they are worked on: a power of two, so that a pixel moves as
+// one word and kLanes is a whole number of them.
+template <int kChannels>
+constexpr int kStep = kChannels == 3 ? 4 : kChannels;
+
+// Resizes rows [y, y + kLanes / kStep) of the image into those of `narrow`. Lanes hold the same
+// column of all these rows: their pixels are first brought together, as many columns at a time as
+// the first cache holds. The last row stands in for rows below it.
+template <int kChannels>
+SIMD inline void ResizeRows(const cv::Mat& image, int y, const Taps& taps,
+                            std::vector<uint8_t>* columns, cv::Mat* narrow) {
+  constexpr int kWide = kStep<kChannels>, kRows = kLanes / kWide;
+  constexpr int kColumns = 1024;
+  const int outputs = static_cast<int>(taps.first.size());
+  const int at_once = std::max(1, static_cast<int>(kColumns / std::max(1.0, taps.scale)));
+  const int rows = std::min(kRows, image.rows - y);
+  for (int begin = 0; begin < outputs; begin += at_once) {
+    const int end = std::min(outputs, begin + at_once);
+    const int first = taps.first[begin], last = taps.first[end - 1] + taps.count[end - 1];
+    columns->resize(static_cast<size_t>(last - first) * kLanes);
+    for (int row = 0; row < kRows; ++row) {
+      const uint8_t* from = image.ptr(y + std::min(row, rows - 1)) + size_t{kChannels} * first;
+      uint8_t* to = columns->data() + row * kWide;
+      // Each word but the last may hold a byte of the next pixel.
+      for (int x = first; x + 1 < last; ++x, from += kChannels, to += kLanes) {
+        std::memcpy(to, from, kWide);
+      }
+      std::memcpy(to, from, kChannels);
+    }
+    const uint8_t* const from = columns->data();
+    for (int i = begin; i < end; ++i) {
+      uint8_t pixels[kLanes];
+      Weigh(from + static_cast<size_t>(taps.first[i] - first) * kLanes, kLanes,
+            &taps.weights[static_cast<size_t>(i) * taps.longest], taps.count[i], pixels);
+      for (int row = 0; row < rows; ++row) {
+        std::memcpy(narrow->ptr(y + row) + i * kWide, pixels + row * kWide, kWide);
+      }
+    }
+  }
+}
+
+// Makes row y of the image of rows of `narrow`.
+template <int kChannels>
+SIMD inline void MakeRow(const cv::Mat& narrow, int y, const Taps& taps, std::vector<uint8_t>* row,
+                         cv::Mat* image) {
+  constexpr int kWide = kStep<kChannels>;
+  const int32_t* weights = &taps.weights[static_cast<size_t>(y) * taps.longest];
+  const uint8_t* from = narrow.ptr(taps.first[y]);
+  for (int x = 0; x < narrow.cols; x += kLanes) {
+    Weigh(from + x, narrow.step[0], weights, taps.count[y], row->data() + x);
+  }
+  const uint8_t* pixel = row->data();
+  uint8_t* to = image->ptr(y);
+  // A word may reach into the next pixel, which is written after it.
+  for (int x = 0; x + 1 < image->cols; ++x, pixel += kWide, to += kChannels) {
+    std::memcpy(to, pixel, kWide);
+  }
+  std::memcpy(to, pixel, kChannels);
+}
 
 template <int kChannels>
-void ResizeRow(const uint8_t* from, const std::vector<Taps>& taps, uint8_t* to) {
-  for (const Taps& tap : taps) {
-    int32_t sums[kChannels];
-    std::fill_n(sums, kChannels, kHalf);
-    const uint8_t* pixel = from + static_cast<size_t>(tap.first) * kChannels;
-    for (const int32_t weight : tap.weights) {
-      for (int c = 0; c < kChannels; ++c) sums[c] += weight * *pixel++;
+cv::Mat Resize(const cv::Mat& image, const cv::Size& size) {
+  constexpr int kWide = kStep<kChannels>, kRows = kLanes / kWide;
+  const Taps columns = TapsFor(image.cols, size.width);
+  const Taps rows = TapsFor(image.rows, size.height);
+  // Rows of whole lanes, whose last ones nobody reads.
+  const int bytes = (size.width * kWide + kLanes - 1) / kLanes * kLanes;
+  cv::Mat narrow(image.rows, bytes, CV_8U);
+  cv::Mat resized(size, image.type());
+  std::vector<uint8_t> buffer;
+  pipeline::Vectorized([&]() SIMD {
+    for (int y = 0; y < image.rows; y += kRows) {
+      ResizeRows<kChannels>(image, y, columns, &buffer, &narrow);
     }
-    for (int c = 0; c < kChannels; ++c) *to++ = Rounded(sums[c]);
-  }
+    buffer.resize(bytes);
+    for (int y = 0; y < size.height; ++y) {
+      MakeRow<kChannels>(narrow, y, rows, &buffer, &resized);
+    }
+  });
+  return resized;
 }
 
 }  // namespace
 
 cv::Mat ResizeBilinear(const cv::Mat& image, cv::Size size) {
-  CV_Assert(image.type() == CV_8UC1 || image.type() == CV_8UC3);
-  const std::vector<Taps> columns = TapsFor(image.cols, size.width);
-  cv::Mat narrow(image.rows, size.width, image.type());
-  for (int y = 0; y < image.rows; ++y) {
-    image.channels() == 1 ? ResizeRow<1>(image.ptr(y), columns, narrow.ptr(y))
-                          : ResizeRow<3>(image.ptr(y), columns, narrow.ptr(y));
+  CV_Assert(image.depth() == CV_8U && !image.empty());
+  switch (image.channels()) {
+    case 1:
+      return Resize<1>(image, size);
+    case 2:
+      return Resize<2>(image, size);
+    case 3:
+      return Resize<3>(image, size);
+    default:
+      CV_Assert(image.channels() == 4);
+      return Resize<4>(image, size);
   }
-  const std::vector<Taps> rows = TapsFor(image.rows, size.height);
-  cv::Mat resized(size, image.type());
-  const int bytes = size.width * image.channels();
-  std::vector<int32_t> sums(bytes);
-  for (int y = 0; y < size.height; ++y) {
-    std::fill(sums.begin(), sums.end(), kHalf);
-    // Whole rows at a time, so that the loop over a row vectorises.
-    for (size_t i = 0; i < rows[y].weights.size(); ++i) {
-      const int32_t weight = rows[y].weights[i];
-      const uint8_t* row = narrow.ptr(rows[y].first + static_cast<int>(i));
-      for (int x = 0; x < bytes; ++x) sums[x] += weight * row[x];
-    }
-    std::transform(sums.begin(), sums.end(), resized.ptr(y), Rounded);
-  }
-  return resized;
 }
 
 }  // namespace datasets

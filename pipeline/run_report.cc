@@ -221,6 +221,7 @@ Json Summary(const RunFacts& facts, const Report* test) {
       {"threads", facts.context.threads},
       {"seconds", facts.seconds},
       {"images_per_second", facts.images_per_second},
+      {"data_wait", facts.data_wait},
       {"startup_seconds", facts.startup_seconds},
   };
   for (const auto& [name, count] : data.duplicates) summary["duplicates"][name] = count;

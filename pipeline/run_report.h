@@ -23,6 +23,7 @@ struct RunFacts {
   int64_t steps = 0;               // of TRAIN so far
   double seconds = 0;              // since the start
   double images_per_second = 0;    // in TRAIN
+  double data_wait = 0;            // share of TRAIN's time that went into waiting for data
   double startup_seconds = 0;  // from the start of the process to the start of the first TRAIN step
   std::string stopped;         // why the run ended before its last epoch; else empty
 };

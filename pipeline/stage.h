@@ -53,6 +53,7 @@ struct DataInfo {
   std::string origin;   // the folder, or "embedded sample"
   bool embedded_sample = false;
   Task task = Task::kMulticlass;
+  int64_t channels = 3;              // of the images; 3 are RGB
   std::vector<std::string> classes;  // by label
   std::string split;                 // where it came from: "by seed 0", "folders", ...
   // Images of each class, by PhaseIndex; empty for segmentation.
@@ -163,6 +164,8 @@ class Source : public Stage {
   virtual std::vector<int64_t> Samples(int64_t index) const = 0;
   // How messages name a sample: the file's path.
   virtual std::string SampleName(Phase phase, int64_t sample) const = 0;
+  // Seconds that Run has waited for data that were not ready, over all passes.
+  virtual double WaitSeconds() const { return 0; }
   // Reads headers, or decodes everything; one line per file that cannot be used.
   virtual std::vector<std::string> BrokenFiles(bool decode) = 0;
 };

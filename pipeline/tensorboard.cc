@@ -46,9 +46,11 @@ std::string Tag(std::string column) {
   return column;
 }
 
-// [N, C, H, W] -> uint8 [H, N * W, C].
+// [N, C, H, W] -> uint8 [H, N * W, C]; images that are neither gray nor RGB show their first
+// channel.
 at::Tensor Strip(const at::Tensor& images) {
-  at::Tensor shown = images.slice(0, 0, kImages).detach().to(at::kCPU);
+  const int64_t channels = images.size(1) == 3 ? 3 : 1;
+  at::Tensor shown = images.slice(0, 0, kImages).slice(1, 0, channels).detach().to(at::kCPU);
   if (shown.scalar_type() != at::kByte) {
     shown = shown.to(at::kFloat).nan_to_num(0, 0, 0);
     const float low = shown.min().item<float>();
@@ -143,9 +145,8 @@ absl::Status TensorBoard::AddScalars(Phase phase, int64_t step,
 absl::Status TensorBoard::AddImages(Phase phase, int64_t step, const std::string& tag,
                                     const at::Tensor& images) {
   if (images.dim() != 4 || images.numel() == 0) return absl::OkStatus();
-  const int64_t channels = images.size(1);
-  if (channels != 1 && channels != 3) return absl::OkStatus();
   at::Tensor strip = Strip(images);
+  const int64_t channels = strip.size(2);
   // OpenCV's encoder wants BGR.
   if (channels == 3) strip = strip.flip(2).contiguous();
   const cv::Mat pixels(static_cast<int>(strip.size(0)), static_cast<int>(strip.size(1)),

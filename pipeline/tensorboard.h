@@ -36,8 +36,9 @@ class TensorBoard {
   absl::Status AddScalars(Phase phase, int64_t step,
                           const std::vector<std::pair<std::string, double>>& values);
 
-  // The first few of `images` [N, 1 or 3, H, W] side by side: uint8 as it is, other types
-  // stretched from their least to their greatest value. Other shapes are left out.
+  // The first few of `images` [N, C, H, W] side by side, gray or RGB; where C is neither 1 nor 3,
+  // the first channel. uint8 as it is, other types stretched from their least to their greatest
+  // value. Tensors of other ranks are left out.
   absl::Status AddImages(Phase phase, int64_t step, const std::string& tag,
                          const at::Tensor& images);
 

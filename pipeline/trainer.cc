@@ -123,10 +123,15 @@ void Trainer::ShowProgress(const Step& step, double started, int64_t images) {
   for (const auto& [name, value] : graph_.Live()) {
     absl::StrAppendFormat(&terms, "  %s %.4f", name, value);
   }
-  terminal_.Live(absl::StrFormat("epoch %d/%d %-5s %s %d/%d  %.1f images/s  eta %s%s",
-                                 step.epoch + 1, step.epochs, Phase_Name(step.phase),
-                                 Bar(done, step.steps), done, step.steps,
-                                 static_cast<double>(images) / seconds, Duration(left), terms));
+  terminal_.Live(absl::StrFormat(
+      "epoch %d/%d %-5s %s %d/%d  %.1f images/s  data wait %.1f %%  eta %s%s", step.epoch + 1,
+      step.epochs, Phase_Name(step.phase), Bar(done, step.steps), done, step.steps,
+      static_cast<double>(images) / seconds, 100 * DataWait(seconds), Duration(left), terms));
+}
+
+double Trainer::DataWait(double seconds) const {
+  const double waited = graph_.source().WaitSeconds() - waited_before_;
+  return std::clamp(waited / std::max(seconds, 1e-9), 0.0, 1.0);
 }
 
 absl::Status Trainer::Pass(Phase phase, int64_t epoch, int64_t max_steps, Report* report) {
@@ -138,6 +143,7 @@ absl::Status Trainer::Pass(Phase phase, int64_t epoch, int64_t max_steps, Report
             static_cast<uint64_t>(options_.seed())};
   const c10::AutoGradMode gradients(phase == TRAIN);
   const double started = Now();
+  waited_before_ = graph_.source().WaitSeconds();
   int64_t images = 0;
   graph_.SetTraining(phase == TRAIN);
   absl::Status status = graph_.source().Begin(step);
@@ -165,6 +171,7 @@ absl::Status Trainer::Pass(Phase phase, int64_t epoch, int64_t max_steps, Report
   if (phase == TRAIN) {
     train_images_ += images;
     train_seconds_ += seconds;
+    train_wait_seconds_ += seconds * DataWait(seconds);
   }
   phase_images_per_second_ = static_cast<double>(images) / std::max(seconds, 1e-9);
   if (!status.ok() || folder_ == nullptr) return status;
@@ -229,6 +236,7 @@ absl::Status Trainer::AddRow(const Step& step, const Report& report, double seco
   values.emplace_back("learning_rate", step.phase == TRAIN ? learning_rate_ : NAN);
   values.emplace_back("images_per_second", phase_images_per_second_);
   values.emplace_back("seconds", seconds);
+  values.emplace_back("data_wait", DataWait(seconds));
   const absl::Status shown = board_->AddScalars(step.phase, steps_, values);
   if (!shown.ok()) return shown;
   return folder_->AddRow({{"epoch", absl::StrCat(step.epoch + 1)},
@@ -358,6 +366,7 @@ RunFacts Trainer::Facts(const std::string& stopped) const {
   facts.steps = steps_;
   facts.seconds = Now() - started_;
   facts.images_per_second = static_cast<double>(train_images_) / std::max(train_seconds_, 1e-9);
+  facts.data_wait = train_wait_seconds_ / std::max(train_seconds_, 1e-9);
   facts.startup_seconds = startup_seconds_;
   facts.stopped = stopped;
   return facts;

@@ -54,6 +54,8 @@ class Trainer {
   absl::Status EndEpoch(int64_t epoch, const Report& train, const Report& validation);
   absl::Status Finish(const std::string& why);
   void ShowProgress(const Step& step, double started, int64_t images);
+  // Of `seconds` of the phase under way, the share that went into waiting for data; in [0, 1].
+  double DataWait(double seconds) const;
   bool HasValidation() const { return graph_.source().StepsIn(VAL) > 0; }
   double Rate(const Step& step) const;
 
@@ -70,7 +72,9 @@ class Trainer {
   int64_t steps_ = 0;         // TRAIN steps so far
   int64_t train_images_ = 0;  // seen in TRAIN
   double train_seconds_ = 0;
-  double startup_seconds_ = 0;  // from the process's start to that of the first step
+  double train_wait_seconds_ = 0;  // of them, waiting for data
+  double waited_before_ = 0;       // source's WaitSeconds when the phase began
+  double startup_seconds_ = 0;     // from the process's start to that of the first step
   double learning_rate_ = 0;
   double phase_images_per_second_ = 0;
   int64_t epochs_done_ = 0;

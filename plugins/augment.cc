@@ -1,4 +1,4 @@
-// Random geometry and color, as batch operations on the device.
+// Random geometry and color: the draws, and the ports.
 #include <ATen/ATen.h>
 
 #include <algorithm>
@@ -6,12 +6,10 @@
 
 #include "pipeline/stage.h"
 #include "plugins/augment.pb.h"
+#include "plugins/pixels.h"
 
 namespace plugins {
 namespace {
-
-// grid_sample's modes, which LibTorch names by number.
-constexpr int64_t kBilinear = 0, kNearest = 1, kZeros = 0;
 
 // Uniform draws that belong to one sample of one epoch.
 class Draws {
@@ -60,22 +58,17 @@ class Augment : public pipeline::Stage {
     const at::Tensor& images = in.at("images");
     const at::Tensor& labels = in.at("labels");
     const auto count = images.size(0);
-    // Columns: the six numbers of the affine map, then brightness, contrast, saturation.
-    at::Tensor draws = at::empty({count, 9}, at::kFloat);
-    for (int64_t i = 0; i < count; ++i) Draw(step, step.samples[i], draws[i].data_ptr<float>());
-    draws = draws.to(images.device());
-    const at::Tensor map = draws.slice(1, 0, 6).reshape({count, 2, 3});
-    const at::Tensor grid =
-        at::affine_grid_generator(map, {count, 1, images.size(2), images.size(3)}, false);
-    at::Tensor moved =
-        at::grid_sampler(images.to(at::kFloat), grid, kBilinear, kZeros, /*align_corners=*/false);
-    (*out)["images"] = Jittered(moved, draws).clamp_(0, 255).round_().to(at::kByte);
-    (*out)["labels"] = labels.dim() == 1 ? labels : MovedMasks(labels, grid);
+    at::Tensor motion = at::empty({count, kMotion}, at::kFloat);
+    for (int64_t i = 0; i < count; ++i) {
+      Draw(step, step.samples[i], motion.data_ptr<float>() + i * kMotion);
+    }
+    (*out)["images"] = Moved(images, motion);
+    (*out)["labels"] = labels.dim() == 1 ? labels : MovedMasks(labels, motion);
     return absl::OkStatus();
   }
 
  private:
-  // The map from output to input coordinates, both in [-1, 1] from edge to edge.
+  // The numbers of one image, as Moved takes them.
   void Draw(const pipeline::Step& step, int64_t sample, float* to) const {
     Draws draws(step, sample);
     const double area = draws.Uniform(options_.crop(), 1);
@@ -89,28 +82,11 @@ class Augment : public pipeline::Stage {
     const double angle = draws.Uniform(-1, 1) * options_.rotation() * M_PI / 180;
     const double cosine = std::cos(angle), sine = std::sin(angle);
     const auto factor = [&](double range) { return 1 + draws.Uniform(-range, range); };
-    const double values[9] = {
+    const double values[kMotion] = {
         width * flip_x * cosine,       -width * flip_y * sine,      left,
         height * flip_x * sine,        height * flip_y * cosine,    top,
         factor(options_.brightness()), factor(options_.contrast()), factor(options_.saturation())};
-    for (int i = 0; i < 9; ++i) to[i] = static_cast<float>(values[i]);
-  }
-
-  static at::Tensor Jittered(const at::Tensor& images, const at::Tensor& draws) {
-    const auto column = [&](int64_t i) { return draws.select(1, i).reshape({-1, 1, 1, 1}); };
-    at::Tensor x = images * column(6);
-    const at::Tensor mean = x.mean({1, 2, 3}, /*keepdim=*/true);
-    x = (x - mean) * column(7) + mean;
-    if (x.size(1) == 1) return x;
-    const at::Tensor gray = x.mean(1, /*keepdim=*/true);
-    return (x - gray) * column(8) + gray;
-  }
-
-  // grid_sampler fills with 0, so labels are shifted to make 0 mean "ignored".
-  static at::Tensor MovedMasks(const at::Tensor& labels, const at::Tensor& grid) {
-    const at::Tensor shifted = (labels - pipeline::kIgnoredLabel).to(at::kFloat).unsqueeze(1);
-    return at::grid_sampler(shifted, grid, kNearest, kZeros, false).squeeze(1).to(at::kLong) +
-           pipeline::kIgnoredLabel;
+    for (int i = 0; i < kMotion; ++i) to[i] = static_cast<float>(values[i]);
   }
 
   const AugmentOptions options_;

@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "pipeline/stage.h"
 #include "plugins/grayscale.pb.h"
+#include "plugins/pixels.h"
 
 namespace plugins {
 
@@ -25,14 +26,7 @@ class Grayscale : public pipeline::Stage {
 
   absl::Status Run(const pipeline::Step&, const pipeline::Tensors& in,
                    pipeline::Tensors* out) override {
-    const at::Tensor& images = in.at("images");
-    const at::Tensor weights =
-        at::tensor({0.299F, 0.587F, 0.114F}, images.options().dtype(at::kFloat));
-    // Pixels lie channels last, so this is one pass of three multiply-adds.
-    const at::Tensor gray = at::matmul(images.permute({0, 2, 3, 1}).to(at::kFloat), weights)
-                                .round_()
-                                .to(at::kByte)
-                                .unsqueeze(1);
+    const at::Tensor gray = Gray(in.at("images"));
     (*out)["images"] = channels_ == 1 ? gray : gray.expand({-1, channels_, -1, -1});
     return absl::OkStatus();
   }

@@ -2,8 +2,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <array>
-#include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <map>
 #include <memory>
@@ -18,6 +17,7 @@
 #include "pipeline/stage.h"
 #include "plugins/loader.pb.h"
 #include "plugins/prefetcher.h"
+#include "plugins/sample_reader.h"
 
 namespace plugins {
 namespace {
@@ -27,7 +27,6 @@ using pipeline::PhaseIndex;
 using pipeline::Step;
 
 constexpr int64_t kDepth = 2;  // batches ready before the step that takes them
-constexpr int64_t kChannels = 3;
 
 struct Batch {
   at::Tensor images, labels;
@@ -59,9 +58,8 @@ class Loader : public pipeline::Source {
     device_ = context->device;
     seed_ = context->seed;
     batch_size_ = std::min<int64_t>(options_.batch_size(), context->max_batch);
-    for (int phase = 0; phase < pipeline::kPhases; ++phase) {
-      cache_[phase].resize(data().images[phase]);
-    }
+    const absl::Status opened = OpenCaches(context->writes);
+    if (!opened.ok()) return opened;
     // Each worker decodes one image; OpenCV's own threads would only get in their way.
     cv::setNumThreads(1);
     const int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
@@ -71,7 +69,7 @@ class Loader : public pipeline::Source {
     const int geometry = context->NewGeometry();
     const int64_t size = options_.image_size();
     pipeline::Specs out;
-    out["images"] = {at::kByte, {-1, kChannels, size, size}, geometry};
+    out["images"] = {at::kByte, {-1, channels(), size, size}, geometry};
     out["labels"] = {at::kLong,
                      masks() ? std::vector<int64_t>{-1, size, size} : std::vector<int64_t>{-1},
                      geometry};
@@ -110,8 +108,13 @@ class Loader : public pipeline::Source {
 
   absl::Status Run(const Step& step, const pipeline::Tensors&, pipeline::Tensors* out) override {
     AllocateUpTo(step.index + 1 + kDepth);
+    const auto asked = std::chrono::steady_clock::now();
     prefetcher_->Wait(step.index);
+    waited_ += std::chrono::steady_clock::now() - asked;
     Batch batch = std::move(batches_[step.index]);
+    for (const std::string& note : reader_->TakeNotes()) {
+      std::fprintf(stderr, "cache_file: %s\n", note.c_str());
+    }
     const absl::Status broken = CheckBroken();
     if (!broken.ok()) return broken;
     const bool pinned = device_ != "cpu";
@@ -119,6 +122,8 @@ class Loader : public pipeline::Source {
     (*out)["labels"] = batch.labels.to(at::Device(device_), /*non_blocking=*/pinned);
     return absl::OkStatus();
   }
+
+  double WaitSeconds() const override { return waited_.count(); }
 
   std::string SampleName(Phase phase, int64_t sample) const override {
     return dataset_->Name(phase, sample);
@@ -138,7 +143,25 @@ class Loader : public pipeline::Source {
   }
 
  private:
+  int64_t channels() const { return data().channels; }
   bool masks() const { return data().task == pipeline::Task::kSegmentation; }
+
+  absl::Status OpenCaches(bool writes) {
+    SampleReader::Options options;
+    options.image_size = options_.image_size();
+    options.memory_bytes = int64_t{options_.cache_mb()} << 20;
+    options.options = options_.dataset().SerializeAsString();
+    std::unique_ptr<ImageCache> file;
+    if (!options_.cache_file().empty()) {
+      auto opened = ImageCache::Open(options_.cache_file(), options_.cache_file_mb() << 20, writes);
+      if (!opened.ok()) {
+        return pipeline::OptionError("cache_file", std::string(opened.status().message()));
+      }
+      file = *std::move(opened);
+    }
+    reader_ = std::make_unique<SampleReader>(dataset_.get(), std::move(options), std::move(file));
+    return absl::OkStatus();
+  }
 
   // Fisher-Yates with draws that depend on seed and epoch alone.
   void Shuffle(uint64_t epoch) {
@@ -154,8 +177,8 @@ class Loader : public pipeline::Source {
     for (; allocated_ < batches; ++allocated_) {
       const auto count = static_cast<int64_t>(Samples(allocated_).size());
       const auto bytes = at::TensorOptions(at::kByte).pinned_memory(pinned);
-      // Rows of pixels as OpenCV has them; [N, 3, S, S] to everyone else.
-      at::Tensor images = at::empty({count, size, size, kChannels}, bytes).permute({0, 3, 1, 2});
+      // Rows of pixels as OpenCV has them; [N, C, S, S] to everyone else.
+      at::Tensor images = at::empty({count, size, size, channels()}, bytes).permute({0, 3, 1, 2});
       const std::vector<int64_t> shape =
           masks() ? std::vector<int64_t>{count, size, size} : std::vector<int64_t>{count};
       batches_[allocated_] = {images,
@@ -169,29 +192,18 @@ class Loader : public pipeline::Source {
     const int64_t sample = order_[batch * batch_size_ + item];
     const int64_t pixels = static_cast<int64_t>(options_.image_size()) * options_.image_size();
     const int64_t labels = masks() ? pixels : 1;
-    uint8_t* image = batches_[batch].images.data_ptr<uint8_t>() + item * pixels * kChannels;
+    uint8_t* image = batches_[batch].images.data_ptr<uint8_t>() + item * pixels * channels();
     int64_t* label = batches_[batch].labels.data_ptr<int64_t>() + item * labels;
-    std::shared_ptr<const datasets::Sample>& cached = cache_[PhaseIndex(phase_)][sample];
-    std::shared_ptr<const datasets::Sample> read = cached;
-    if (read == nullptr) {
-      absl::StatusOr<datasets::Sample> fresh =
-          dataset_->Read(phase_, sample, options_.image_size());
-      if (!fresh.ok()) {
-        std::fill_n(image, pixels * kChannels, uint8_t{0});
-        std::fill_n(label, labels, pipeline::kIgnoredLabel);
-        const std::lock_guard<std::mutex> lock(broken_mutex_);
-        broken_.emplace(dataset_->Name(phase_, sample), std::string(fresh.status().message()));
-        return;
-      }
-      read = std::make_shared<const datasets::Sample>(*std::move(fresh));
-      const int64_t bytes = pixels * (kChannels + (masks() ? 1 : 0));
-      if (cached_bytes_.fetch_add(bytes) + bytes <= int64_t{options_.cache_mb()} << 20) {
-        cached = read;
-      } else {
-        cached_bytes_ -= bytes;
-      }
+    const auto fresh = reader_->Read(phase_, sample);
+    if (!fresh.ok()) {
+      std::fill_n(image, pixels * channels(), uint8_t{0});
+      std::fill_n(label, labels, pipeline::kIgnoredLabel);
+      const std::lock_guard<std::mutex> lock(broken_mutex_);
+      broken_.emplace(dataset_->Name(phase_, sample), std::string(fresh.status().message()));
+      return;
     }
-    std::copy_n(read->image.data, pixels * kChannels, image);
+    const datasets::Sample* const read = fresh->get();
+    std::copy_n(read->image.data, pixels * channels(), image);
     if (masks()) {
       std::transform(read->mask.data, read->mask.data + pixels, label, [](uint8_t value) {
         return value == datasets::kIgnoredMask ? pipeline::kIgnoredLabel : int64_t{value};
@@ -230,9 +242,8 @@ class Loader : public pipeline::Source {
   std::vector<Batch> batches_;
   int64_t allocated_ = 0;
 
-  // By phase and sample. A worker alone touches the entry of the sample it fills.
-  std::array<std::vector<std::shared_ptr<const datasets::Sample>>, pipeline::kPhases> cache_;
-  std::atomic<int64_t> cached_bytes_{0};
+  std::unique_ptr<SampleReader> reader_;
+  std::chrono::duration<double> waited_{0};
 
   std::mutex broken_mutex_;
   std::map<std::string, std::string> broken_;  // name -> why

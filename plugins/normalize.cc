@@ -1,9 +1,12 @@
 // uint8 to float, scaled.
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "pipeline/stage.h"
 #include "plugins/normalize.pb.h"
+#include "plugins/pixels.h"
 
 namespace plugins {
 
@@ -36,6 +39,16 @@ class Normalize : public pipeline::Stage {
                                                        images.shape[1], " channels"));
       }
     }
+    // (x / 255 - mean) / std as x * factor + shift.
+    const auto channels = [&](const std::vector<double>& values, double otherwise) {
+      const auto count = std::max<int64_t>(1, static_cast<int64_t>(values.size()));
+      at::Tensor all = at::full({count}, otherwise, at::kDouble);
+      std::copy(values.begin(), values.end(), all.data_ptr<double>());
+      return all.expand({images.shape[1]});
+    };
+    const at::Tensor std = channels(std_, 1);
+    factor_ = (1 / (255 * std)).to(at::kFloat);
+    shift_ = (-channels(mean_, 0) / std).to(at::kFloat);
     images.dtype = at::kFloat;
     return pipeline::Specs{{"images", images}};
   }
@@ -43,26 +56,23 @@ class Normalize : public pipeline::Stage {
   absl::Status Run(const pipeline::Step&, const pipeline::Tensors& in,
                    pipeline::Tensors* out) override {
     const at::Tensor& images = in.at("images");
-    const auto channels = [&](const std::vector<double>& values) {
-      return at::tensor(values, images.options().dtype(at::kFloat)).reshape({1, -1, 1, 1});
-    };
-    at::Tensor x = images.to(at::kFloat).mul_(1.0 / 255);
-    if (per_image_) {
-      const at::Tensor flat = x.flatten(1);
-      const auto each = [](const at::Tensor& values) { return values.reshape({-1, 1, 1, 1}); };
-      x = x.sub(each(flat.mean(1))).div_(each(flat.std(1, false).clamp_min(kDarkest)));
-    }
-    if (!mean_.empty()) x = x.sub_(channels(mean_));
-    if (!std_.empty()) x = x.div_(channels(std_));
-    (*out)["images"] = x;
+    (*out)["images"] = per_image_ ? Standardised(images) : Scaled(images, factor_, shift_);
     return absl::OkStatus();
   }
 
  private:
+  static at::Tensor Standardised(const at::Tensor& images) {
+    const at::Tensor x = images.to(at::kFloat).mul_(1.0 / 255);
+    const at::Tensor flat = x.flatten(1);
+    const auto each = [](const at::Tensor& values) { return values.reshape({-1, 1, 1, 1}); };
+    return x.sub(each(flat.mean(1))).div_(each(flat.std(1, false).clamp_min(kDarkest)));
+  }
+
   static constexpr double kDarkest = 1.0 / 255;  // an image of one color has no deviation
 
   const bool per_image_;
   const std::vector<double> mean_, std_;
+  at::Tensor factor_, shift_;  // by channel
 };
 
 REGISTER_PLUGIN(pipeline::Stages, Normalize);

@@ -2,12 +2,15 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <opencv2/imgcodecs.hpp>
+#include <opencv2/imgproc.hpp>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "datasets/image_file.h"
+#include "datasets/resize.h"
 #include "tests/oracle.h"
 #include "tests/testing.h"
 
@@ -73,6 +76,65 @@ TEST(ImageKinds, AreReadAsPillowDoes) {
     }
     EXPECT_LE(worst, c["tolerance"]) << name;
   }
+}
+
+// Largest and mean difference of two images' values.
+std::pair<double, double> Difference(const cv::Mat& a, const cv::Mat& b) {
+  cv::Mat difference;
+  cv::absdiff(a, b, difference);
+  const cv::Mat values = difference.reshape(1);
+  double largest = 0;
+  cv::minMaxLoc(values, nullptr, &largest);
+  return {largest, cv::mean(values)[0]};
+}
+
+TEST(LargeJpegs, AreReadAtAReducedSizeAsPillowReadsThemWhole) {
+  const auto oracle = testing_support::ReadOracle("tests/testdata/preprocess.json");
+  ASSERT_EQ(oracle["large"].size(), 13);
+  const Workspace workspace;
+  for (const auto& c : oracle["large"]) {
+    std::string file;
+    ASSERT_TRUE(absl::Base64Unescape(c["file"].get<std::string>(), &file));
+    workspace.Write("large.jpg", file);
+    const auto image = datasets::ReadImage(workspace.path() + "/large.jpg", 1 << 20, c["size"]);
+    ASSERT_TRUE(image.ok()) << image.status();
+    const auto pixels = c["pixels"].get<std::vector<uint8_t>>();
+    const cv::Mat expected(image->size(), CV_8UC3, const_cast<uint8_t*>(pixels.data()));
+    EXPECT_LE(Difference(*image, expected).first, c["tolerance"]) << c["name"];
+  }
+}
+
+TEST(LargeJpegs, StayWithinTheStatedErrorOnRealImages) {
+  const std::string root = testing_support::SharedData();
+  if (root.empty()) GTEST_SKIP() << "SHARED_DATA is not set";
+  int reduced = 0;
+  for (const char* folder : {"brain_tumor/Training", "tomato_leaf", "deepglobe", "crack/images"}) {
+    std::vector<std::string> paths;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(root + "/" + folder)) {
+      const std::string path = entry.path().string();
+      if (absl::EndsWithIgnoreCase(path, ".jpg")) paths.push_back(path);
+    }
+    std::sort(paths.begin(), paths.end());
+    double sum = 0;
+    int read = 0;
+    for (size_t i = 0; i < paths.size(); i += std::max<size_t>(1, paths.size() / 12)) {
+      const cv::Mat whole = cv::imread(paths[i], cv::IMREAD_COLOR);
+      const int side = std::min(whole.cols, whole.rows) / 7;
+      const auto image = datasets::ReadImage(paths[i], 1 << 26, side);
+      ASSERT_TRUE(image.ok()) << image.status();
+      cv::Mat rgb;
+      cv::cvtColor(datasets::ResizeBilinear(whole, {side, side}), rgb, cv::COLOR_BGR2RGB);
+      const auto [largest, mean] = Difference(*image, rgb);
+      // What image_file.h states.
+      EXPECT_LE(largest, 17) << paths[i];
+      EXPECT_LE(mean, 1.2) << paths[i];
+      sum += mean;
+      ++read;
+      if (largest > 0) ++reduced;
+    }
+    EXPECT_LE(sum / read, 0.4) << folder;
+  }
+  EXPECT_GT(reduced, 20);
 }
 
 TEST_F(ImageFiles, LooksForTheEndOfAJpegBehindItsPreview) {

@@ -6,8 +6,6 @@
 #include <torch/autograd.h>
 #include <torch/nn/module.h>
 
-#include <opencv2/imgproc.hpp>
-
 #include "pipeline/stage.h"
 
 namespace {
@@ -44,22 +42,18 @@ at::Tensor RandomImages(int64_t n, int64_t channels, int64_t height, int64_t wid
   return at::randint(256, {n, height, width, channels}, at::kByte).permute({0, 3, 1, 2});
 }
 
-TEST(Grayscale, EqualsOpenCV) {
+TEST(Grayscale, EqualsPillow) {
   const Built gray = Build("plugins/Grayscale", "", {{"images", kRgb}});
   EXPECT_EQ(gray.specs.at("images").shape, (std::vector<int64_t>{-1, 1, 8, 6}));
-  const at::Tensor images = RandomImages(5, 3, 8, 6);
-  const at::Tensor out = RunOnce(*gray.stage, {{"images", images}}).at("images");
-  for (int64_t i = 0; i < 5; ++i) {
-    at::Tensor rows = images[i].permute({1, 2, 0}).contiguous();
-    cv::Mat expected;
-    cv::cvtColor(cv::Mat(8, 6, CV_8UC3, rows.data_ptr()), expected, cv::COLOR_RGB2GRAY);
-    for (int y = 0; y < 8; ++y) {
-      for (int x = 0; x < 6; ++x) {
-        // OpenCV works in 14-bit fixed point: a tie may round the other way.
-        EXPECT_NEAR(out[i][0][y][x].item<int>(), expected.at<uint8_t>(y, x), 1);
-      }
-    }
-  }
+  const auto oracle = testing_support::ReadOracle("tests/testdata/preprocess.json")["gray"];
+  const at::Tensor rgb = testing_support::TensorOf<int64_t>(oracle["rgb"], {1, 1, 128, 3});
+  const at::Tensor images = rgb.to(at::kByte).permute({0, 3, 1, 2});
+  const at::Tensor out = RunOnce(*gray.stage, {{"images", images}}).at("images").flatten();
+  const at::Tensor pillow = testing_support::TensorOf<int64_t>(oracle["pillow"], {128});
+  const at::Tensor opencv = testing_support::TensorOf<int64_t>(oracle["opencv"], {128});
+  EXPECT_TRUE(out.to(at::kLong).equal(pillow));
+  // OpenCV's weights have other digits: a tie may round the other way.
+  EXPECT_LE((out.to(at::kLong) - opencv).abs().max().item<int64_t>(), 1);
 }
 
 TEST(Grayscale, RepeatsTheChannelOnRequest) {
@@ -87,6 +81,19 @@ TEST(Normalize, AppliesMeanAndStdPerChannel) {
   EXPECT_FLOAT_EQ(out[0][2][0][0].item<float>(), (1 - 0.3F) / 0.5F);
   EXPECT_EQ(BuildError("plugins/Normalize", "mean: [0.1, 0.2]", {{"images", kRgb}}),
             "mean has 2 values for 3 channels");
+}
+
+TEST(Normalize, EqualsTorchvision) {
+  const auto oracle = testing_support::ReadOracle("tests/testdata/preprocess.json")["normalize"];
+  const Built normalize =
+      Build("plugins/Normalize", "mean: [0.485, 0.456, 0.406] std: [0.229, 0.224, 0.225]",
+            {{"images", kRgb}});
+  const at::Tensor rgb = testing_support::TensorOf<int64_t>(oracle["rgb"], {1, 1, 128, 3});
+  const at::Tensor images = rgb.to(at::kByte).permute({0, 3, 1, 2});
+  const at::Tensor expected = testing_support::TensorOf<double>(oracle["values"], {1, 1, 128, 3});
+  const at::Tensor out = RunOnce(*normalize.stage, {{"images", images}}).at("images");
+  // One rounding of float32 values below 3.
+  EXPECT_LE((out.permute({0, 2, 3, 1}) - expected).abs().max().item<double>(), 1e-6);
 }
 
 TEST(Normalize, StandardisesEachImage) {
