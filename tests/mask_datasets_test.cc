@@ -181,8 +181,7 @@ TEST_F(MaskDatasets, LandSplits) {
   WriteImage("d/valid/2_sat.jpg");
   const auto by_seed = Opened("Deepglobe", "root: 'd'", 0.2);
   EXPECT_EQ(by_seed->info().images, (Images{8, 0, 2}));
-  EXPECT_THAT(by_seed->info().notes,
-              Contains("left out, as it has no masks: d/valid (2 images)"));
+  EXPECT_THAT(by_seed->info().notes, Contains("left out, as it has no masks: d/valid (2 images)"));
   WriteMask("d/valid/1_mask.png", Columns({kForest}));
   WriteMask("d/valid/2_mask.png", Columns({kForest}));
   const auto with_test = Opened("Deepglobe", "root: 'd'", 0.2);
@@ -226,8 +225,9 @@ TEST_F(MaskDatasets, LandWater) {
   EXPECT_EQ(labels(""), "110");
   // Of the known pixels, 0.25 and 0.5 are water.
   EXPECT_EQ(labels("water_share: 0.3"), "010");
-  EXPECT_THAT(Error("Deepglobe", "root: 'd' task: BINARY water_share: 0.5"),
-              HasSubstr("root: d has training images of other only; it takes two classes to learn"));
+  EXPECT_THAT(
+      Error("Deepglobe", "root: 'd' task: BINARY water_share: 0.5"),
+      HasSubstr("root: d has training images of other only; it takes two classes to learn"));
   const auto pixels = Opened("Deepglobe", "root: 'd' task: BINARY_PIXELS");
   EXPECT_EQ(pixels->info().task, pipeline::Task::kSegmentation);
   EXPECT_EQ(pixels->info().classes, (Names{"other", "water"}));
@@ -304,8 +304,9 @@ TEST_F(MaskDatasets, CrackSegmentation) {
                 {"a.jpg", "1111 1111 0000 0000"},
                 {"b.jpg", "1111 0000 0000 0000"},
                 {"f.png", "d/masks/f.png: 20x20 pixels, but its image d/images/f.png has 20x22"},
-                {"g.png", "d/masks/g.png: its largest value is 7 of 255; a mask is of 0 and 1, or "
-                          "of black and white"}}));
+                {"g.png",
+                 "d/masks/g.png: its largest value is 7 of 255; a mask is of 0 and 1, or "
+                 "of black and white"}}));
 }
 
 TEST_F(MaskDatasets, CrackBinary) {
@@ -354,10 +355,13 @@ TEST_F(MaskDatasets, CrackSplits) {
 }
 
 TEST_F(MaskDatasets, EmbeddedSamplesHaveTheTasksClasses) {
-  for (const auto& [name, task, classes] :
-       {std::tuple("Deepglobe", "SEGMENTATION", 6), {"Deepglobe", "MULTICLASS", 6},
-        {"Deepglobe", "BINARY", 2}, {"Deepglobe", "BINARY_PIXELS", 2}, {"Crack", "SEGMENTATION", 2},
-        {"Crack", "BINARY", 2}, {"Crack", "MULTICLASS", 4}}) {
+  for (const auto& [name, task, classes] : {std::tuple("Deepglobe", "SEGMENTATION", 6),
+                                            {"Deepglobe", "MULTICLASS", 6},
+                                            {"Deepglobe", "BINARY", 2},
+                                            {"Deepglobe", "BINARY_PIXELS", 2},
+                                            {"Crack", "SEGMENTATION", 2},
+                                            {"Crack", "BINARY", 2},
+                                            {"Crack", "MULTICLASS", 4}}) {
     const auto data = Opened(name, absl::StrCat("embedded_sample: true task: ", task));
     EXPECT_TRUE(data->info().embedded_sample);
     EXPECT_EQ(data->info().classes.size(), classes);
