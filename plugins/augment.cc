@@ -60,7 +60,7 @@ class Augment : public pipeline::Stage {
     const auto count = images.size(0);
     at::Tensor motion = at::empty({count, kMotion}, at::kFloat);
     for (int64_t i = 0; i < count; ++i) {
-      Draw(step, step.samples[i], motion.data_ptr<float>() + i * kMotion);
+      Draw(step, step.Drawing(i), motion.data_ptr<float>() + i * kMotion);
     }
     (*out)["images"] = Moved(images, motion);
     (*out)["labels"] = labels.dim() == 1 ? labels : MovedMasks(labels, motion);

@@ -18,6 +18,7 @@
 #include "plugins/loader.pb.h"
 #include "plugins/prefetcher.h"
 #include "plugins/sample_reader.h"
+#include "plugins/sampling.h"
 
 namespace plugins {
 namespace {
@@ -52,6 +53,11 @@ class Loader : public pipeline::Source {
       return own ? dataset.status() : pipeline::Within("dataset", dataset.status());
     }
     dataset_ = *std::move(dataset);
+    if (balanced() && data().train_labels.empty()) {
+      return pipeline::OptionError(
+          "sampling", absl::StrCat("sampling: BALANCED takes classes of images, but ",
+                                   data().dataset, " is read for ", TaskName(data().task)));
+    }
     if (StepsIn(pipeline::TRAIN) == 0) {
       return absl::InvalidArgumentError("no training images in " + data().origin);
     }
@@ -86,9 +92,7 @@ class Loader : public pipeline::Source {
   absl::Status Begin(const Step& step) override {
     prefetcher_->Stop();
     phase_ = step.phase;
-    order_.resize(data().images[PhaseIndex(phase_)]);
-    std::iota(order_.begin(), order_.end(), int64_t{0});
-    if (phase_ == pipeline::TRAIN) Shuffle(static_cast<uint64_t>(step.epoch));
+    Arrange(static_cast<uint64_t>(step.epoch));
     std::vector<int64_t> sizes;
     for (int64_t i = 0; i < StepsIn(phase_); ++i) {
       sizes.push_back(static_cast<int64_t>(Samples(i).size()));
@@ -100,11 +104,8 @@ class Loader : public pipeline::Source {
     return absl::OkStatus();
   }
 
-  std::vector<int64_t> Samples(int64_t index) const override {
-    const auto first = order_.begin() + index * batch_size_;
-    const auto rest = static_cast<int64_t>(order_.end() - first);
-    return {first, first + std::min<int64_t>(batch_size_, rest)};
-  }
+  std::vector<int64_t> Samples(int64_t index) const override { return BatchOf(order_, index); }
+  std::vector<int64_t> Repeats(int64_t index) const override { return BatchOf(repeats_, index); }
 
   absl::Status Run(const Step& step, const pipeline::Tensors&, pipeline::Tensors* out) override {
     AllocateUpTo(step.index + 1 + kDepth);
@@ -163,11 +164,30 @@ class Loader : public pipeline::Source {
     return absl::OkStatus();
   }
 
-  // Fisher-Yates with draws that depend on seed and epoch alone.
-  void Shuffle(uint64_t epoch) {
-    for (size_t i = order_.size(); i > 1; --i) {
-      std::swap(order_[i - 1], order_[pipeline::Hash({seed_, epoch, i}) % i]);
+  bool balanced() const { return options_.sampling() == LoaderOptions::BALANCED; }
+
+  // Sets the order of the pass under way.
+  void Arrange(uint64_t epoch) {
+    const bool training = phase_ == pipeline::TRAIN;
+    repeats_.clear();
+    if (training && balanced()) {
+      order_ = Balanced(data().train_labels, seed_, epoch);
+      repeats_ = RepeatsIn(order_);
+      return;
     }
+    const int64_t count = data().images[PhaseIndex(phase_)];
+    order_.resize(count);
+    std::iota(order_.begin(), order_.end(), int64_t{0});
+    if (training) order_ = Shuffled(count, seed_, epoch);
+  }
+
+  // The part of `all`, which has an entry for each sample of the pass or none, that is batch
+  // `index`.
+  std::vector<int64_t> BatchOf(const std::vector<int64_t>& all, int64_t index) const {
+    if (all.empty()) return {};
+    const auto first = all.begin() + index * batch_size_;
+    const auto rest = static_cast<int64_t>(all.end() - first);
+    return {first, first + std::min<int64_t>(batch_size_, rest)};
   }
 
   void AllocateUpTo(int64_t batches) {
@@ -239,6 +259,7 @@ class Loader : public pipeline::Source {
   // The pass under way.
   Phase phase_ = pipeline::TRAIN;
   std::vector<int64_t> order_;
+  std::vector<int64_t> repeats_;  // as Step has them; empty unless samples repeat
   std::vector<Batch> batches_;
   int64_t allocated_ = 0;
 
