@@ -28,6 +28,7 @@ struct DatasetContext {
   uint64_t seed = 0;               // of splits
   double validation_fraction = 0;  // of the training images; 0 makes no VAL split
   int64_t max_pixels = 1 << 26;    // larger images are refused before they are decoded
+  double test_fraction = 0;        // of files that the source puts into no split, if it has no TEST
 };
 
 // Opened once, then read by many threads at a time.
