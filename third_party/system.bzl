@@ -8,6 +8,7 @@ _LINKOPTS = {
     "dl": ["-ldl"],
     "json": [],  # nlohmann-json is headers only
     "xxhash": ["-lxxhash"],
+    "zlib": ["-lz"],
 }
 
 _ABSEIL = ["absl_status", "absl_statusor", "absl_strings", "absl_str_format", "absl_flat_hash_map"]
@@ -18,6 +19,14 @@ cc_library(
     hdrs = ["include/opencv2"],
     includes = ["include"],
     linkopts = ["-lopencv_imgcodecs", "-lopencv_imgproc", "-lopencv_core"],
+)
+
+# Its headers include one another by bare names.
+cc_library(
+    name = "nifti",
+    hdrs = ["include/nifti"],
+    includes = ["include/nifti"],
+    linkopts = ["-lnifti2"],
 )
 
 exports_files(["bin/protoc"])
@@ -34,6 +43,7 @@ def _system_impl(ctx):
         fail("protoc: not found; ./bazelw installs protobuf-compiler")
     ctx.symlink(protoc, "bin/protoc")
     ctx.symlink("/usr/include/opencv4/opencv2", "include/opencv2")
+    ctx.symlink("/usr/include/nifti", "include/nifti")
     ctx.file("BUILD", "package(default_visibility = [\"//visibility:public\"])\n" + "".join([
         "cc_library(name = %r, linkopts = %r)\n" % (name, opts)
         for name, opts in linkopts.items()

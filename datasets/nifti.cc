@@ -1,0 +1,92 @@
+// Slices of NIfTI volumes.
+#include <filesystem>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "datasets/drawn_volume.h"
+#include "datasets/nifti.pb.h"
+#include "datasets/nifti_cases.h"
+#include "datasets/volume_dataset.h"
+
+namespace datasets {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kDrawnCases = 12;
+constexpr size_t kMaxModalities = 64;
+
+absl::Status RootError(const std::string& why) {
+  return pipeline::OptionError("root", absl::StrCat("root: ", why));
+}
+
+ReadVolume FromFiles(const NiftiCase& files, const VolumeLimits& limits) {
+  std::vector<std::string> paths = files.images;
+  paths.push_back(files.segmentation);
+  return [paths = std::move(paths), limits](
+             int index, const std::optional<Orientation>& unsaid) -> absl::StatusOr<NamedVolume> {
+    auto volume = ReadNiftiVolume(paths[index], limits, unsaid);
+    if (!volume.ok()) return volume.status();
+    return NamedVolume{*std::move(volume), paths[index]};
+  };
+}
+
+std::vector<VolumeCase> DrawnCases() {
+  std::vector<VolumeCase> cases;
+  for (int i = 0; i < kDrawnCases; ++i) {
+    const std::string name = absl::StrCat("drawn case ", i);
+    cases.push_back({name, name, {}, [i, name](int index, const std::optional<Orientation>&) {
+                       return NamedVolume{DrawBrainVolume(i, index), name};
+                     }});
+  }
+  return cases;
+}
+
+}  // namespace
+
+// Finds the files; the slices are a dataset of their own.
+class Nifti : public Dataset {
+ public:
+  static absl::StatusOr<std::unique_ptr<Dataset>> Create(const NiftiOptions& options,
+                                                         const DatasetContext& context) {
+    const bool binary = options.task() == NiftiOptions::BINARY;
+    pipeline::DataInfo info;
+    info.dataset = "nifti";
+    info.task = binary ? pipeline::Task::kBinary : pipeline::Task::kSegmentation;
+    const VolumeOptions wanted = {options.labels() == NiftiOptions::ALL,
+                                  options.min_tumor_pixels(),
+                                  {options.every_nth(), options.min_foreground()},
+                                  int64_t{options.max_decoded_gb()} << 30};
+    if (options.root().empty()) {
+      info.origin = "embedded sample";
+      info.embedded_sample = true;
+      info.channels = 2;
+      return OpenVolumes(std::move(info), DrawnCases(), {}, wanted, context);
+    }
+    info.origin = options.root();
+    std::error_code error;
+    if (!fs::is_directory(info.origin, error)) {
+      return RootError(absl::StrCat("no folder ", info.origin));
+    }
+    auto found = FindNiftiCases(
+        info.origin,
+        {{options.modalities().begin(), options.modalities().end()}, options.segmentation()});
+    if (!found.ok()) return RootError(std::string(found.status().message()));
+    if (found->modalities.size() > kMaxModalities) {
+      return RootError(absl::StrCat("more than ", kMaxModalities, " modalities in ", info.origin));
+    }
+    info.channels = static_cast<int64_t>(found->modalities.size());
+    info.notes.push_back(absl::StrCat("channels: ", absl::StrJoin(found->modalities, ", ")));
+    const VolumeLimits limits = {context.max_pixels, options.max_voxels()};
+    std::vector<VolumeCase> cases;
+    for (const NiftiCase& one : found->cases) {
+      cases.push_back({(fs::path(info.origin) / one.name).lexically_normal().string(), one.patient,
+                       one.phase, FromFiles(one, limits)});
+    }
+    return OpenVolumes(std::move(info), cases, std::move(found->left_out), wanted, context);
+  }
+};
+
+REGISTER_PLUGIN(Datasets, Nifti);
+
+}  // namespace datasets
