@@ -7,7 +7,7 @@
 #include <set>
 #include <utility>
 
-#include "datasets/files_dataset.h"
+#include "datasets/split.h"
 
 namespace datasets {
 namespace {
