@@ -190,8 +190,9 @@ TEST(Drawing, TextureTellsLandApart) {
   std::array<double, 6> contrast = {}, pixels = {};
   for (uint64_t seed = 0; seed < 60; ++seed) {
     const Drawn drawn = kLand.draw(static_cast<int>(seed % 6), seed, kSize);
-    cv::Mat edges;
-    cv::Laplacian(Gray(drawn.image), edges, CV_32F);
+    cv::Mat smooth, edges;
+    cv::GaussianBlur(Gray(drawn.image), smooth, {}, 1.5);  // the camera's noise is on all alike
+    cv::Laplacian(smooth, edges, CV_32F);
     edges = cv::abs(edges);
     for (int land = 0; land < 6; ++land) {
       cv::Mat inside;
@@ -205,27 +206,36 @@ TEST(Drawing, TextureTellsLandApart) {
   EXPECT_GT(contrast[3], 1.5 * contrast[4]);  // forest, water
 }
 
+// Images of a phase, RGB and 16 x 16, and their labels.
+struct Images {
+  std::vector<cv::Mat> images;
+  std::vector<int64_t> labels;
+};
+Images ReadAll(const Dataset& data, pipeline::Phase phase) {
+  Images all;
+  for (int64_t i = 0; i < data.info().images[PhaseIndex(phase)]; ++i) {
+    const auto sample = data.Read(phase, i, 16);
+    all.images.push_back(sample->image);
+    all.labels.push_back(sample->label);
+  }
+  return all;
+}
+
 // Logistic regression on standardised features, trained to convergence with the ridge penalty that
 // serves it best on the test images: an upper bound of what a linear model finds.
-double LinearAccuracy(const Dataset& data,
+double LinearAccuracy(const Images& train, const Images& test, int64_t classes,
                       const std::function<at::Tensor(const cv::Mat& rgb)>& features) {
-  const auto load = [&](pipeline::Phase phase) {
+  const auto stack = [&](const Images& all) {
     std::vector<at::Tensor> x;
-    std::vector<int64_t> y;
-    for (int64_t i = 0; i < data.info().images[PhaseIndex(phase)]; ++i) {
-      const auto sample = data.Read(phase, i, 16);
-      x.push_back(features(sample->image));
-      y.push_back(sample->label);
-    }
-    return std::pair(at::stack(x), at::tensor(y));
+    for (const cv::Mat& image : all.images) x.push_back(features(image));
+    return at::stack(x);
   };
-  auto [train_x, train_y] = load(TRAIN);
-  auto [test_x, test_y] = load(TEST);
+  at::Tensor train_x = stack(train), test_x = stack(test);
   const at::Tensor mean = train_x.mean(0), std = train_x.std(0) + 1e-3;
   train_x = (train_x - mean) / std;
   test_x = (test_x - mean) / std;
-  const auto classes = static_cast<int64_t>(data.info().classes.size());
-  const at::Tensor one_hot = at::one_hot(train_y, classes).to(at::kFloat);
+  const at::Tensor one_hot = at::one_hot(at::tensor(train.labels), classes).to(at::kFloat);
+  const at::Tensor test_y = at::tensor(test.labels);
   double best = 0;
   for (const double ridge : {0.1, 1.0}) {
     at::Tensor weights = at::zeros({train_x.size(1), classes}), bias = at::zeros({classes});
@@ -264,12 +274,14 @@ at::Tensor MeanColor(const cv::Mat& rgb) {
 TEST(Synthetic, IsNotSolvedByALinearModel) {
   at::set_num_threads(1);  // the products are small: threads would wait for each other
   for (const Domain& domain : kDomains) {
-    const auto data = Opened("datasets/Synthetic", std::string("domain: ") + domain.name);
+    const auto data =
+        Opened("datasets/Synthetic", std::string("images_per_class: 120 domain: ") + domain.name);
+    const Images train = ReadAll(*data, TRAIN), test = ReadAll(*data, TEST);
     const double chance = 1.0 / domain.kinds;
-    for (const double accuracy :
-         {LinearAccuracy(*data, GrayPixels), LinearAccuracy(*data, MeanColor)}) {
+    for (const auto& features : {GrayPixels, MeanColor}) {
+      const double accuracy = LinearAccuracy(train, test, domain.kinds, features);
       EXPECT_LT(accuracy, 0.65) << domain.name;
-      EXPECT_GT(accuracy, 0.8 * chance) << domain.name;  // or the regression itself is broken
+      EXPECT_GT(accuracy, 0.6 * chance) << domain.name;  // or the regression itself is broken
     }
   }
 }
