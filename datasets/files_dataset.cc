@@ -201,7 +201,6 @@ void CountClasses(const std::array<std::vector<int64_t>, pipeline::kPhases>& lab
                   pipeline::DataInfo* info) {
   for (int phase = 0; phase < pipeline::kPhases; ++phase) {
     info->images[phase] = static_cast<int64_t>(labels[phase].size());
-    if (info->task == pipeline::Task::kSegmentation) continue;
     info->class_counts[phase].assign(info->classes.size(), 0);
     for (const int64_t label : labels[phase]) ++info->class_counts[phase][label];
   }

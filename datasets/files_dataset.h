@@ -32,7 +32,7 @@ std::unique_ptr<Dataset> OpenFiles(pipeline::DataInfo info, std::vector<ImageFil
 // Draws indices 0..n-1 in an order that depends on the seed alone.
 std::vector<int64_t> ShuffledIndices(int64_t n, uint64_t seed);
 
-// Sets info->images, and for classification info->class_counts, from labels.
+// Sets info->images and info->class_counts from labels.
 void CountClasses(const std::array<std::vector<int64_t>, pipeline::kPhases>& labels,
                   pipeline::DataInfo* info);
 
