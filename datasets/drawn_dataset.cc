@@ -35,11 +35,11 @@ DrawnDataset::DrawnDataset(pipeline::DataInfo info, Draw draw, const std::vector
       images_[phase].push_back({static_cast<int>(kind), label, seed});
     }
   }
-  std::array<std::vector<int64_t>, pipeline::kPhases> by_phase;
+  std::array<std::vector<int64_t>, pipeline::kPhases> labels;
   for (int phase = 0; phase < pipeline::kPhases; ++phase) {
-    for (const Image& image : images_[phase]) by_phase[phase].push_back(image.label);
+    for (const Image& image : images_[phase]) labels[phase].push_back(image.label);
   }
-  CountClasses(by_phase, &info_);
+  CountClasses(labels, &info_);
   info_.split = absl::StrCat("VAL by seed ", context.seed);
   if (!context.split_file.empty()) {
     info_.notes.push_back("drawn images have no files: split_file is neither read nor written");
