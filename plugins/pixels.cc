@@ -26,10 +26,15 @@ Plane PlaneOf(const at::Tensor& images, int64_t image, int64_t channel) {
           images.stride(2), images.stride(3)};
 }
 
-// Runs `body` for each of `count` images, on several threads.
+// Runs `body` for each image or mask of a batch whose last two extents are height and width. On
+// several threads where there are very many pixels: less takes no longer than waiting for threads
+// that the loader keeps busy.
 template <class Body>
-void ForEachImage(int64_t count, const Body& body) {
-  at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
+void ForEachImage(const at::Tensor& images, const Body& body) {
+  constexpr int64_t kPixelsOfThread = 1 << 21;
+  const int64_t pixels = std::max<int64_t>(1, images.size(-1) * images.size(-2));
+  const int64_t grain = std::max<int64_t>(1, kPixelsOfThread / pixels);
+  at::parallel_for(0, images.size(0), grain, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) body(i);
   });
 }
@@ -235,7 +240,7 @@ at::Tensor Gray(const at::Tensor& images) {
   if (!images.is_cpu()) return GrayByOperators(images);
   const int64_t height = images.size(2), width = images.size(3);
   at::Tensor gray = at::empty({images.size(0), 1, height, width}, at::kByte);
-  ForEachImage(images.size(0), [&](int64_t image) {
+  ForEachImage(images, [&](int64_t image) {
     const Plane red = PlaneOf(images, image, 0);
     const int64_t next = images.stride(1);
     for (int64_t y = 0; y < height; ++y) {
@@ -266,7 +271,7 @@ at::Tensor Moved(const at::Tensor& images, const at::Tensor& motion) {
   const bool repeated = images.stride(1) == 0;
   const int64_t channels = repeated ? 1 : images.size(1);
   at::Tensor moved = at::empty({images.size(0), channels, height, width}, at::kByte);
-  ForEachImage(images.size(0), [&](int64_t image) {
+  ForEachImage(images, [&](int64_t image) {
     const float* const numbers = motion.data_ptr<float>() + image * kMotion;
     const Map map = InPixels(numbers, static_cast<double>(height), static_cast<double>(width));
     std::vector<uint32_t> words;
@@ -294,7 +299,7 @@ at::Tensor MovedMasks(const at::Tensor& masks, const at::Tensor& motion) {
   const int64_t height = masks.size(1), width = masks.size(2), pixels = height * width;
   const at::Tensor from = masks.contiguous();
   at::Tensor moved = at::empty_like(from);
-  ForEachImage(masks.size(0), [&](int64_t image) {
+  ForEachImage(masks, [&](int64_t image) {
     const Map map = InPixels(motion.data_ptr<float>() + image * kMotion,
                              static_cast<double>(height), static_cast<double>(width));
     MoveMask(from.data_ptr<int64_t>() + image * pixels, map, height, width,
@@ -319,7 +324,7 @@ at::Tensor Scaled(const at::Tensor& images, const at::Tensor& factor, const at::
   };
   const at::Tensor factors = repeated(factor), shifts = repeated(shift);
   const float *a = factors.data_ptr<float>(), *b = shifts.data_ptr<float>();
-  ForEachImage(images.size(0), [&](int64_t image) {
+  ForEachImage(images, [&](int64_t image) {
     float* const to = scaled.data_ptr<float>() + image * channels * pixels;
     if (last) {
       Scale(PlaneOf(from, image, 0).data, channels * pixels, a, b, channels * kPixels, to);

@@ -1,10 +1,10 @@
 // What stages do to the pixels of a batch: gray, motion and jitter, scaling.
 //
 // Each function runs as loops of our own where the images are in memory, one pass over an image
-// that stays in the cache, images shared out among threads; and by tensor operators elsewhere. The
-// form by operators can be called by itself, for tests: on the same input the two give the same
-// gray and the same labels, moved images that differ by 1 in less than one of 1,000 values (sums in
-// another order round a tie to the other side), and scaled ones that differ by 1e-6 of the largest.
+// that stays in the cache, and by tensor operators elsewhere. The form by operators can be called
+// by itself, for tests: on the same input the two give the same gray and the same labels, moved
+// images that differ by 1 in less than one of 1,000 values (sums in another order round a tie to
+// the other side), and scaled ones that differ by 1e-6 of the largest.
 #ifndef PLUGINS_PIXELS_H_
 #define PLUGINS_PIXELS_H_
 
