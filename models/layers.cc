@@ -111,7 +111,9 @@ at::Tensor Upsample(const at::Tensor& x, int64_t height, int64_t width) {
   return at::matmul(rows, at::matmul(exact, columns.t()));
 }
 
-at::Tensor GlobalAverage(const at::Tensor& x) { return at::adaptive_avg_pool2d(x, 1).flatten(1); }
+at::Tensor GlobalAverage(const at::Tensor& x) {
+  return at::adaptive_avg_pool2d(x, {1, 1}).flatten(1);
+}
 
 at::Tensor PadToMultiple(const at::Tensor& x, int64_t multiple) {
   const auto missing = [&](int64_t extent) { return (multiple - extent % multiple) % multiple; };
