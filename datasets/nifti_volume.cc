@@ -82,7 +82,10 @@ class Stream {
   // Where the data end with the file, zlib compares its checksum.
   absl::Status CheckEnd() {
     char next;
-    return gzread(file_, &next, 1) < 0 ? Damaged() : absl::OkStatus();
+    int code = Z_OK;
+    const int count = gzread(file_, &next, 1);
+    gzerror(file_, &code);
+    return count < 0 || code != Z_OK ? Damaged() : absl::OkStatus();
   }
 
  private:
