@@ -148,7 +148,7 @@ std::string Differences(const ordered_json& expected, const ordered_json& got) {
   return text;
 }
 
-ordered_json Golden() {
+const ordered_json& Golden() {
   static const auto* golden = [] {
     std::ifstream stream(kGolden);
     return new ordered_json(stream ? ordered_json::parse(stream) : ordered_json::object());
