@@ -36,7 +36,7 @@ struct Pass {
   std::map<int64_t, int> labels;  // as the batches have them
 };
 
-Pass Run(pipeline::Stage* stage, pipeline::Phase phase, int64_t epoch) {
+Pass RunPass(pipeline::Stage* stage, pipeline::Phase phase, int64_t epoch) {
   auto& source = dynamic_cast<Source&>(*stage);
   Step step{phase, epoch, 5, 0, source.StepsIn(phase)};
   EXPECT_TRUE(source.Begin(step).ok());
@@ -55,26 +55,26 @@ Pass Run(pipeline::Stage* stage, pipeline::Phase phase, int64_t epoch) {
 
 TEST(Sampling, BalancedShowsEachClassEquallyOften) {
   const auto loader = Loader("sampling: BALANCED");
-  const Pass first = Run(loader.get(), TRAIN, 0);
+  const Pass first = RunPass(loader.get(), TRAIN, 0);
   // 85 images, so that one class comes once more.
   ASSERT_EQ(first.samples.size(), 85);
   ASSERT_EQ(first.repeats.size(), 85);
   for (const auto& [label, count] : first.labels) EXPECT_NEAR(count, 21.25, 0.75) << label;
   EXPECT_EQ(first.labels.size(), 4);
   EXPECT_EQ(*std::max_element(first.repeats.begin(), first.repeats.end()), first.labels.at(3) - 1);
-  const Pass again = Run(loader.get(), TRAIN, 0);
+  const Pass again = RunPass(loader.get(), TRAIN, 0);
   EXPECT_EQ(first.samples, again.samples);
   EXPECT_EQ(first.labels, again.labels);
-  EXPECT_NE(first.samples, Run(loader.get(), TRAIN, 1).samples);
+  EXPECT_NE(first.samples, RunPass(loader.get(), TRAIN, 1).samples);
   // Other phases show everything once.
-  const Pass test = Run(loader.get(), TEST, 0);
+  const Pass test = RunPass(loader.get(), TEST, 0);
   EXPECT_EQ(test.labels, (std::map<int64_t, int>{{0, 5}, {1, 5}, {2, 5}, {3, 5}}));
   EXPECT_TRUE(test.repeats.empty());
 }
 
 TEST(Sampling, ShuffleShowsEachImageOnce) {
   const auto loader = Loader("");
-  const Pass pass = Run(loader.get(), TRAIN, 0);
+  const Pass pass = RunPass(loader.get(), TRAIN, 0);
   EXPECT_EQ(pass.labels, (std::map<int64_t, int>{{0, 64}, {1, 16}, {2, 4}, {3, 1}}));
   EXPECT_TRUE(pass.repeats.empty());
 }
