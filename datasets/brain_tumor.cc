@@ -1,7 +1,6 @@
 // The Kaggle brain-tumor folders.
 #include <algorithm>
 #include <filesystem>
-#include <set>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -10,7 +9,7 @@
 #include "absl/strings/strip.h"
 #include "datasets/brain_tumor.pb.h"
 #include "datasets/drawn_domains.h"
-#include "datasets/files_dataset.h"
+#include "datasets/source_folders.h"
 
 namespace datasets {
 namespace {
@@ -42,16 +41,6 @@ int ClassOf(const std::string& folder) {
   return found == classes.end() ? -1 : static_cast<int>(found - classes.begin());
 }
 
-// The subfolder of that name in any case; "" where there is none.
-absl::StatusOr<std::string> Subfolder(const std::string& root, const std::string& name) {
-  const auto folders = ListFolders(root);
-  if (!folders.ok()) return folders.status();
-  for (const std::string& folder : *folders) {
-    if (absl::AsciiStrToLower(fs::path(folder).filename().string()) == name) return folder;
-  }
-  return std::string();
-}
-
 // The images of every class folder below `folder`; other folders are named in `notes`.
 absl::StatusOr<Files> Collect(const std::string& folder, const std::vector<int64_t>& labels,
                               std::vector<std::string>* notes) {
@@ -70,19 +59,6 @@ absl::StatusOr<Files> Collect(const std::string& folder, const std::vector<int64
     for (const std::string& image : *images) files.push_back({image, labels[index]});
   }
   return files;
-}
-
-// There must be something to tell apart.
-absl::Status CheckClasses(const Files& train, const pipeline::DataInfo& info,
-                          const std::string& root) {
-  std::set<int64_t> present;
-  for (const ImageFile& file : train) present.insert(file.label);
-  if (present.size() > 1) return absl::OkStatus();
-  return pipeline::OptionError(
-      "root", present.empty() ? absl::StrCat("root: no training images in ", root)
-                              : absl::StrCat("root: ", root, " has training images of ",
-                                             info.classes[*present.begin()],
-                                             " only; it takes two classes to learn"));
 }
 
 }  // namespace
@@ -113,11 +89,11 @@ class BrainTumor : public Dataset {
       return pipeline::OptionError("root", absl::StrCat("root: no folder ", root));
     }
     info.origin = root;
-    const auto training = Subfolder(root, "training");
+    const auto training = FindFolder(root, "training");
     if (!training.ok()) {
       return pipeline::OptionError("root", std::string(training.status().message()));
     }
-    const auto testing = Subfolder(root, "testing");
+    const auto testing = FindFolder(root, "testing");
     if (training->empty()) {
       return pipeline::OptionError(
           "root", absl::StrCat("root: ", root,
@@ -128,8 +104,11 @@ class BrainTumor : public Dataset {
     SourceFiles files;
     auto train = Collect(*training, Labels(options), &info.notes);
     if (!train.ok()) return pipeline::OptionError("root", std::string(train.status().message()));
-    absl::Status status = CheckClasses(*train, info, root);
-    if (!status.ok()) return status;
+    files.train = *std::move(train);
+    const absl::Status enough = CheckClasses(files, info);
+    if (!enough.ok()) {
+      return pipeline::OptionError("root", absl::StrCat("root: ", enough.message()));
+    }
     if (testing->empty()) {
       info.notes.push_back("no folder Testing: the run will have no test result");
     } else {
@@ -137,7 +116,6 @@ class BrainTumor : public Dataset {
       if (!test.ok()) return pipeline::OptionError("root", std::string(test.status().message()));
       files.test = *std::move(test);
     }
-    files.train = *std::move(train);
     FilesOptions wanted;
     wanted.drop_copies = options.duplicates() == BrainTumorOptions::DROP_FROM_TRAIN;
     return OpenFiles(std::move(info), std::move(files), std::move(wanted), context);

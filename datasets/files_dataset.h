@@ -52,7 +52,7 @@ absl::StatusOr<std::unique_ptr<Dataset>> OpenFiles(pipeline::DataInfo info, Sour
                                                    FilesOptions options,
                                                    const DatasetContext& context);
 
-// Sets info->images, and for classification info->class_counts, from labels.
+// Sets info->images, and for classification class_counts and train_labels, from labels.
 void CountClasses(const std::array<std::vector<int64_t>, pipeline::kPhases>& labels,
                   pipeline::DataInfo* info);
 

@@ -22,7 +22,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t kMaxNamed = 10;
 constexpr size_t kRecentBytes = size_t{64} << 20;  // ten masks of 2448x2448
 
 std::string LowerName(const std::string& path) {
@@ -32,14 +31,6 @@ std::string LowerName(const std::string& path) {
 bool IsJpeg(const std::string& path) {
   const std::string name = LowerName(path);
   return absl::EndsWith(name, ".jpg") || absl::EndsWith(name, ".jpeg");
-}
-
-// The files that the folder of such a name holds; nullptr where it is no split's.
-std::vector<ImageFile>* SplitNamed(const std::string& name, SourceFiles* files) {
-  if (name == "train" || name == "training") return &files->train;
-  if (name == "val" || name == "valid" || name == "validation") return &files->val;
-  if (name == "test" || name == "testing") return &files->test;
-  return nullptr;
 }
 
 }  // namespace
@@ -67,71 +58,15 @@ Pairs JoinByKey(const std::vector<std::string>& images, const std::vector<std::s
   return joined;
 }
 
-absl::StatusOr<SourceFiles> FindSplits(
-    const std::string& root, std::vector<std::string>* notes,
-    const std::function<absl::StatusOr<std::vector<ImageFile>>(const std::string& folder)>& find) {
-  SourceFiles files;
-  const auto folders = ListFolders(root);
-  if (!folders.ok()) return folders.status();
-  for (const std::string& folder : *folders) {
-    std::vector<ImageFile>* split = SplitNamed(LowerName(folder), &files);
-    if (split == nullptr) continue;
-    auto found = find(folder);
-    if (!found.ok()) return found.status();
-    split->insert(split->end(), found->begin(), found->end());
-  }
-  if (files.train.empty() && files.val.empty() && files.test.empty()) {
-    auto found = find(root);
-    if (!found.ok()) return found.status();
-    files.unsplit = *std::move(found);
-  } else if (files.train.empty() || (files.val.empty() && files.test.empty())) {
-    // One side alone is no split.
-    for (auto* split : {&files.train, &files.val, &files.test}) {
-      files.unsplit.insert(files.unsplit.end(), split->begin(), split->end());
-      split->clear();
-    }
-  } else if (files.test.empty()) {
-    notes->push_back(
-        "the validation folder is TEST, as there is no other; VAL is taken from "
-        "train");
-    files.test.swap(files.val);
-  }
-  return files;
+void NoteMany(const std::string& noun, const std::string& rest,
+              const std::vector<std::string>& names, std::vector<std::string>* notes) {
+  NoteFiles(absl::StrCat(noun, names.size() == 1 ? "" : "s", " ", rest), names, notes);
 }
 
-absl::Status CheckClasses(const SourceFiles& files, const pipeline::DataInfo& info) {
-  if (files.train.empty() && files.unsplit.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat("no images to learn from in ", info.origin, ": ",
-                                                   absl::StrJoin(info.notes, "\n  ")));
-  }
-  if (info.task == pipeline::Task::kSegmentation) return absl::OkStatus();
-  std::set<int64_t> present;
-  for (const auto* split : {&files.train, &files.unsplit}) {
-    for (const ImageFile& file : *split) present.insert(file.label);
-  }
-  if (present.size() != 1) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(info.origin, " has training images of ",
-                                                 info.classes[*present.begin()],
-                                                 " only; it takes two classes to learn"));
-}
-
-absl::StatusOr<std::string> FindFolder(const std::string& root, const std::string& name) {
-  const auto folders = ListFolders(root);
-  if (!folders.ok()) return folders.status();
-  for (const std::string& folder : *folders) {
-    if (LowerName(folder) == name) return folder;
-  }
-  return std::string();
-}
-
-void NoteFiles(const std::string& what, const std::vector<std::string>& names,
-               std::vector<std::string>* notes) {
-  if (names.empty()) return;
-  const size_t named = std::min(names.size(), kMaxNamed);
-  std::string note = absl::StrCat(what, " (", names.size(),
-                                  "): ", absl::StrJoin(names.begin(), names.begin() + named, "; "));
-  if (named < names.size()) absl::StrAppend(&note, "; and ", names.size() - named, " more");
-  notes->push_back(std::move(note));
+absl::Status CheckAny(const SourceFiles& files, const pipeline::DataInfo& info) {
+  if (!files.train.empty() || !files.unsplit.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("no images to learn from in ", info.origin, ": ",
+                                                 absl::StrJoin(info.notes, "\n  ")));
 }
 
 absl::StatusOr<Mask> ReadPair(const MaskPair& pair, const ReadMask& read, int64_t max_pixels) {

@@ -8,6 +8,7 @@
 
 #include "datasets/files_dataset.h"
 #include "datasets/mask_file.h"
+#include "datasets/source_folders.h"
 
 namespace datasets {
 
@@ -26,25 +27,12 @@ struct Pairs {
 Pairs JoinByKey(const std::vector<std::string>& images, const std::vector<std::string>& masks,
                 const std::function<std::string(const std::string& path)>& key);
 
-// The files of a root's folders train (training), val (valid, validation) and test (testing), in
-// any case, as `find` finds them; those of the root itself where these folders hold none. With
-// train and one more, that one is TEST, which is noted if it is val; files of one folder are left
-// to the seed. Errors are those of `find`.
-absl::StatusOr<SourceFiles> FindSplits(
-    const std::string& root, std::vector<std::string>* notes,
-    const std::function<absl::StatusOr<std::vector<ImageFile>>(const std::string& folder)>& find);
+// NoteFiles of `noun`, in the plural where there are several, and `rest`.
+void NoteMany(const std::string& noun, const std::string& rest,
+              const std::vector<std::string>& names, std::vector<std::string>* notes);
 
-// There must be something to tell apart: an error where there are no images outside TEST (the notes
-// then say why), or all of them are of one class, unless pixels are what is classified.
-absl::Status CheckClasses(const SourceFiles& files, const pipeline::DataInfo& info);
-
-// The subfolder of that name in any case; "" where there is none.
-absl::StatusOr<std::string> FindFolder(const std::string& root, const std::string& name);
-
-// Adds "WHAT (count): first; second; ..." to the notes, unless there are none. At most ten are
-// named.
-void NoteFiles(const std::string& what, const std::vector<std::string>& names,
-               std::vector<std::string>* notes);
+// An error where there is nothing outside TEST. The notes so far say why.
+absl::Status CheckAny(const SourceFiles& files, const pipeline::DataInfo& info);
 
 using ReadMask = std::function<absl::StatusOr<Mask>(const std::string& path, int64_t max_pixels)>;
 

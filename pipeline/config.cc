@@ -121,6 +121,7 @@ bool PinData(Message* options) {
     reflection->SetString(options, root, AbsoluteRoot(given));
     return false;
   }
+  if (sample == nullptr) return false;
   if (reflection->GetBool(*options, sample)) return true;
   const std::string folder =
       WorkspaceFolder() + "/data/" + root->options().GetExtension(data_folder);

@@ -37,6 +37,14 @@ struct Step {
   int64_t steps = 0;             // how many there are
   uint64_t seed = 0;             // of the run
   std::vector<int64_t> samples;  // the batch, as indices into the dataset's phase
+  // How often each of them was in this pass before; empty where a pass has each sample once.
+  std::vector<int64_t> repeats;
+
+  // What random draws for the batch's item `i` start from, beside seed and epoch: the sample, and
+  // another number each time that it comes again.
+  int64_t Drawing(size_t i) const {
+    return repeats.empty() ? samples[i] : samples[i] + (repeats[i] << 40);
+  }
 };
 
 // Mixes numbers into one that is uniform over 64 bits. Random draws start from
@@ -58,7 +66,8 @@ struct DataInfo {
   // Images of each class, by PhaseIndex; empty for segmentation.
   std::array<std::vector<int64_t>, kPhases> class_counts;
   std::array<int64_t, kPhases> images = {0, 0, 0};
-  std::vector<std::string> notes;  // what a user should know, one line each
+  std::vector<int64_t> train_labels;  // of the images of TRAIN; empty for segmentation
+  std::vector<std::string> notes;     // what a user should know, one line each
   // Copies among the files: counts by name, for the summary, and a line for each group of copies.
   std::vector<std::pair<std::string, int64_t>> duplicates;
   std::vector<std::string> duplicate_groups;
@@ -153,6 +162,8 @@ class Source : public Stage {
   virtual absl::Status Begin(const Step& step) = 0;
   // The samples of a step of this pass.
   virtual std::vector<int64_t> Samples(int64_t index) const = 0;
+  // Step::repeats of a step of this pass.
+  virtual std::vector<int64_t> Repeats(int64_t index) const { return {}; }
   // How messages name a sample: the file's path.
   virtual std::string SampleName(Phase phase, int64_t sample) const = 0;
   // Reads headers, or decodes everything; one line per file that cannot be used.

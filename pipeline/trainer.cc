@@ -147,6 +147,7 @@ absl::Status Trainer::Pass(Phase phase, int64_t epoch, int64_t max_steps, Report
       break;
     }
     step.samples = graph_.source().Samples(step.index);
+    step.repeats = graph_.source().Repeats(step.index);
     SeedGenerators(Hash({step.seed, static_cast<uint64_t>(step.epoch), static_cast<uint64_t>(phase),
                          static_cast<uint64_t>(step.index)}));
     if (phase == TRAIN && steps_ == 0) startup_seconds_ = ProcessAge();
@@ -184,6 +185,7 @@ absl::Status Trainer::SettleNorms(int64_t epoch) {
   absl::Status status = graph_.source().Begin(step);
   for (; status.ok() && step.index < std::min(step.steps, kNormSteps); ++step.index) {
     step.samples = graph_.source().Samples(step.index);
+    step.repeats = graph_.source().Repeats(step.index);
     status = graph_.Run(step);
   }
   // What the stages gathered was reported before.

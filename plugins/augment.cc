@@ -62,7 +62,7 @@ class Augment : public pipeline::Stage {
     const auto count = images.size(0);
     // Columns: the six numbers of the affine map, then brightness, contrast, saturation.
     at::Tensor draws = at::empty({count, 9}, at::kFloat);
-    for (int64_t i = 0; i < count; ++i) Draw(step, step.samples[i], draws[i].data_ptr<float>());
+    for (int64_t i = 0; i < count; ++i) Draw(step, step.Drawing(i), draws[i].data_ptr<float>());
     draws = draws.to(images.device());
     const at::Tensor map = draws.slice(1, 0, 6).reshape({count, 2, 3});
     const at::Tensor grid =

@@ -18,6 +18,7 @@
 #include "pipeline/stage.h"
 #include "plugins/loader.pb.h"
 #include "plugins/prefetcher.h"
+#include "plugins/sampling.h"
 
 namespace plugins {
 namespace {
@@ -53,6 +54,11 @@ class Loader : public pipeline::Source {
       return own ? dataset.status() : pipeline::Within("dataset", dataset.status());
     }
     dataset_ = *std::move(dataset);
+    if (balanced() && data().train_labels.empty()) {
+      return pipeline::OptionError(
+          "sampling", absl::StrCat("sampling: BALANCED takes classes of images, but ",
+                                   data().dataset, " is read for ", TaskName(data().task)));
+    }
     if (StepsIn(pipeline::TRAIN) == 0) {
       return absl::InvalidArgumentError("no training images in " + data().origin);
     }
@@ -88,9 +94,7 @@ class Loader : public pipeline::Source {
   absl::Status Begin(const Step& step) override {
     prefetcher_->Stop();
     phase_ = step.phase;
-    order_.resize(data().images[PhaseIndex(phase_)]);
-    std::iota(order_.begin(), order_.end(), int64_t{0});
-    if (phase_ == pipeline::TRAIN) Shuffle(static_cast<uint64_t>(step.epoch));
+    Arrange(static_cast<uint64_t>(step.epoch));
     std::vector<int64_t> sizes;
     for (int64_t i = 0; i < StepsIn(phase_); ++i) {
       sizes.push_back(static_cast<int64_t>(Samples(i).size()));
@@ -102,11 +106,8 @@ class Loader : public pipeline::Source {
     return absl::OkStatus();
   }
 
-  std::vector<int64_t> Samples(int64_t index) const override {
-    const auto first = order_.begin() + index * batch_size_;
-    const auto rest = static_cast<int64_t>(order_.end() - first);
-    return {first, first + std::min<int64_t>(batch_size_, rest)};
-  }
+  std::vector<int64_t> Samples(int64_t index) const override { return BatchOf(order_, index); }
+  std::vector<int64_t> Repeats(int64_t index) const override { return BatchOf(repeats_, index); }
 
   absl::Status Run(const Step& step, const pipeline::Tensors&, pipeline::Tensors* out) override {
     AllocateUpTo(step.index + 1 + kDepth);
@@ -140,11 +141,30 @@ class Loader : public pipeline::Source {
  private:
   bool masks() const { return data().task == pipeline::Task::kSegmentation; }
 
-  // Fisher-Yates with draws that depend on seed and epoch alone.
-  void Shuffle(uint64_t epoch) {
-    for (size_t i = order_.size(); i > 1; --i) {
-      std::swap(order_[i - 1], order_[pipeline::Hash({seed_, epoch, i}) % i]);
+  bool balanced() const { return options_.sampling() == LoaderOptions::BALANCED; }
+
+  // Sets the order of the pass under way.
+  void Arrange(uint64_t epoch) {
+    const bool training = phase_ == pipeline::TRAIN;
+    repeats_.clear();
+    if (training && balanced()) {
+      order_ = Balanced(data().train_labels, seed_, epoch);
+      repeats_ = RepeatsIn(order_);
+      return;
     }
+    const int64_t count = data().images[PhaseIndex(phase_)];
+    order_.resize(count);
+    std::iota(order_.begin(), order_.end(), int64_t{0});
+    if (training) order_ = Shuffled(count, seed_, epoch);
+  }
+
+  // The part of `all`, which has an entry for each sample of the pass or none, that is batch
+  // `index`.
+  std::vector<int64_t> BatchOf(const std::vector<int64_t>& all, int64_t index) const {
+    if (all.empty()) return {};
+    const auto first = all.begin() + index * batch_size_;
+    const auto rest = static_cast<int64_t>(all.end() - first);
+    return {first, first + std::min<int64_t>(batch_size_, rest)};
   }
 
   void AllocateUpTo(int64_t batches) {
@@ -171,8 +191,9 @@ class Loader : public pipeline::Source {
     const int64_t labels = masks() ? pixels : 1;
     uint8_t* image = batches_[batch].images.data_ptr<uint8_t>() + item * pixels * kChannels;
     int64_t* label = batches_[batch].labels.data_ptr<int64_t>() + item * labels;
+    // Atomic, as a sample that repeats may be filled in by two workers at a time.
     std::shared_ptr<const datasets::Sample>& cached = cache_[PhaseIndex(phase_)][sample];
-    std::shared_ptr<const datasets::Sample> read = cached;
+    std::shared_ptr<const datasets::Sample> read = std::atomic_load(&cached);
     if (read == nullptr) {
       absl::StatusOr<datasets::Sample> fresh =
           dataset_->Read(phase_, sample, options_.image_size());
@@ -186,7 +207,7 @@ class Loader : public pipeline::Source {
       read = std::make_shared<const datasets::Sample>(*std::move(fresh));
       const int64_t bytes = pixels * (kChannels + (masks() ? 1 : 0));
       if (cached_bytes_.fetch_add(bytes) + bytes <= int64_t{options_.cache_mb()} << 20) {
-        cached = read;
+        std::atomic_store(&cached, read);
       } else {
         cached_bytes_ -= bytes;
       }
@@ -227,10 +248,11 @@ class Loader : public pipeline::Source {
   // The pass under way.
   Phase phase_ = pipeline::TRAIN;
   std::vector<int64_t> order_;
+  std::vector<int64_t> repeats_;  // as Step has them; empty unless samples repeat
   std::vector<Batch> batches_;
   int64_t allocated_ = 0;
 
-  // By phase and sample. A worker alone touches the entry of the sample it fills.
+  // By phase and sample.
   std::array<std::vector<std::shared_ptr<const datasets::Sample>>, pipeline::kPhases> cache_;
   std::atomic<int64_t> cached_bytes_{0};
 

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <map>
-#include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
 #include <set>
 
@@ -11,6 +10,7 @@
 #include "datasets/dataset.h"
 #include "datasets/drawing.h"
 #include "datasets/resize.h"
+#include "tests/image_folders.h"
 #include "tests/oracle.h"
 #include "tests/testing.h"
 
@@ -21,31 +21,11 @@ using datasets::DatasetContext;
 using pipeline::TEST;
 using pipeline::TRAIN;
 using pipeline::VAL;
-using testing_support::PluginOf;
+using testing_support::Open;
+using testing_support::Opened;
+using testing_support::Picture;
 using testing_support::SharedData;
 using testing_support::Workspace;
-
-absl::StatusOr<std::unique_ptr<Dataset>> Open(const std::string& url, const std::string& options,
-                                              const DatasetContext& context = {}) {
-  return datasets::Datasets::Get().Create(PluginOf(url, options), context);
-}
-
-std::unique_ptr<Dataset> Opened(const std::string& url, const std::string& options,
-                                const DatasetContext& context = {}) {
-  auto opened = Open(url, options, context);
-  EXPECT_TRUE(opened.ok()) << opened.status();
-  return *std::move(opened);
-}
-
-// A gray picture whose bytes depend on `seed`.
-std::string Picture(int seed, const std::string& extension = ".png") {
-  cv::Mat image(12, 10, CV_8UC1);
-  cv::RNG random(seed);
-  random.fill(image, cv::RNG::UNIFORM, 0, 255);
-  std::vector<uchar> bytes;
-  cv::imencode(extension, image, bytes);
-  return {bytes.begin(), bytes.end()};
-}
 
 void WriteClasses(const Workspace& workspace, const std::string& split,
                   const std::vector<std::string>& folders, int images) {

@@ -1,0 +1,47 @@
+// Whatever images a user has, in a folder per class.
+#include "absl/strings/str_cat.h"
+#include "datasets/folder.pb.h"
+#include "datasets/source_folders.h"
+
+namespace datasets {
+namespace {
+
+// "patient7/scan1/a.png" -> "patient7"; "" for a file alone.
+std::string FirstFolder(const std::string& path) {
+  const size_t end = path.find('/');
+  return end == std::string::npos ? "" : path.substr(0, end);
+}
+
+}  // namespace
+
+class Folder : public Dataset {
+ public:
+  static absl::StatusOr<std::unique_ptr<Dataset>> Create(const FolderOptions& options,
+                                                         const DatasetContext& context) {
+    if (options.root().empty()) {
+      return pipeline::OptionError(
+          "root", "root: name the folder of your images; it holds a folder for each class");
+    }
+    pipeline::DataInfo info;
+    info.dataset = "folder";
+    info.origin = options.root();
+    info.task = pipeline::Task::kMulticlass;
+    auto files = FindClasses([](const std::string& folder) { return folder; },
+                             [&options](const std::string&, const std::string& below) {
+                               return options.group_subfolders() ? FirstFolder(below) : "";
+                             },
+                             &info);
+    if (!files.ok()) return files.status();
+    const absl::Status enough = CheckClasses(*files, info);
+    if (!enough.ok()) {
+      return pipeline::OptionError("root", absl::StrCat("root: ", enough.message()));
+    }
+    FilesOptions how;
+    how.drop_copies = options.duplicates() == FolderOptions::DROP_FROM_TRAIN;
+    return OpenFiles(std::move(info), *std::move(files), std::move(how), context);
+  }
+};
+
+REGISTER_PLUGIN(Datasets, Folder);
+
+}  // namespace datasets
