@@ -34,9 +34,9 @@ constexpr float kMostArea = 0.030f;
 
 // Grains, slabs and wear; `look` is that of a source.
 Plane Ground(int look, int size, cv::RNG* rng) {
-  if (look == kCfd) return 0.05 * Noise(44, size, rng) + 0.03 * Noise(8, size, rng) + 1.0;
+  if (look == kCfd) return 0.04 * Noise(26, size, rng) + 0.03 * Noise(8, size, rng) + 1.0;
   if (look == kDeepCrack) return 0.07 * Noise(5, size, rng) + 0.03 * Noise(16, size, rng) + 1.0;
-  return 0.09 * Noise(72, size, rng) + 0.02 * Noise(6, size, rng) + 1.0;
+  return 0.06 * Noise(40, size, rng) + 0.02 * Noise(6, size, rng) + 1.0;
 }
 
 // A crack under way.

@@ -47,11 +47,12 @@ class Grid {
 
 float Fraction(float x) { return x - std::floor(x); }
 
-// How light the ground is, 1 on average, for each class.
+// How light the ground is, 1 on average, for each class. No texture is finer than a twentieth of
+// the picture, so that it outlives shrinking to 48 pixels and the blur of an augmented copy.
 
 // Roofs of one block differ; streets run between the blocks.
 Plane Urban(int size, cv::RNG* rng) {
-  const Grid grid(Uniform(rng, 11, 15), rng);
+  const Grid grid(Uniform(rng, 7, 9), rng);
   Plane light(size, size);
   for (int y = 0; y < size; ++y) {
     for (int x = 0; x < size; ++x) {
@@ -61,7 +62,7 @@ Plane Urban(int size, cv::RNG* rng) {
       const bool street = u < 0.2f || v < 0.2f;
       const float far = 0.65f + 0.35f * grid.Value(at, 1);
       const bool roof = u > 0.3f && v > 0.3f && u < far && v < 0.65f + 0.35f * grid.Value(at, 2);
-      light(y, x) = street ? 1.15f : roof ? 0.5f + 1.3f * grid.Value(at, 0) : 0.8f;
+      light(y, x) = street ? 1.2f : roof ? 0.4f + 1.5f * grid.Value(at, 0) : 0.8f;
     }
   }
   return light;
@@ -69,8 +70,8 @@ Plane Urban(int size, cv::RNG* rng) {
 
 // Parcels, ploughed lengthwise or crosswise.
 Plane Agriculture(int size, cv::RNG* rng) {
-  const Grid grid(Uniform(rng, 3, 4.5f), rng);
-  const float furrows = Uniform(rng, 5, 7);  // in a cell
+  const Grid grid(Uniform(rng, 2.5f, 3.5f), rng);
+  const float furrows = Uniform(rng, 3.5f, 4.5f);  // in a cell
   Plane light(size, size);
   for (int y = 0; y < size; ++y) {
     for (int x = 0; x < size; ++x) {
@@ -88,9 +89,9 @@ Plane Agriculture(int size, cv::RNG* rng) {
 Plane Rangeland(int size, cv::RNG* rng) {
   Plane light = 0.09 * Noise(7, size, rng) + 0.04 * Noise(22, size, rng) + 1.0;
   std::vector<Outline> shrubs;
-  for (int i = 90; i > 0; --i) {
+  for (int i = 45; i > 0; --i) {
     const cv::Point2f place{Uniform(rng, 0, 1), Uniform(rng, 0, 1)};
-    shrubs.push_back(Disc(place, Uniform(rng, 0.008f, 0.014f)));
+    shrubs.push_back(Disc(place, Uniform(rng, 0.013f, 0.021f)));
   }
   Paint(0.6 * Cover(shrubs, 0.004f, size), 0.4f, &light);
   return light;
@@ -98,8 +99,8 @@ Plane Rangeland(int size, cv::RNG* rng) {
 
 // Crowns beside crowns.
 Plane Forest(int size, cv::RNG* rng) {
-  const Plane crowns = Noise(34, size, rng);
-  return 0.3 * crowns + 0.08 * Noise(8, size, rng) + 1.0;
+  const Plane crowns = Noise(18, size, rng);
+  return 0.28 * crowns + 0.08 * Noise(8, size, rng) + 1.0;
 }
 
 Plane Water(int size, cv::RNG* rng) { return 0.06 * Noise(3, size, rng) + 1.0; }
@@ -107,13 +108,13 @@ Plane Water(int size, cv::RNG* rng) { return 0.06 * Noise(3, size, rng) + 1.0; }
 // Wavy bands, as of dunes and terraces.
 Plane Barren(int size, cv::RNG* rng) {
   const float angle = Uniform(rng, 0, kTwoPi);
-  const float bands = Uniform(rng, 8, 12);
+  const float bands = Uniform(rng, 4, 6);
   const Plane bow = Noise(5, size, rng);
   Plane light = 0.05 * Noise(18, size, rng) + 1.0;
   for (int y = 0; y < size; ++y) {
     for (int x = 0; x < size; ++x) {
       const float along = (std::cos(angle) * x + std::sin(angle) * y) / size;
-      light(y, x) += 0.22f * std::sin(kTwoPi * (bands * along + 0.8f * bow(y, x)));
+      light(y, x) += 0.22f * std::sin(kTwoPi * (bands * along + 0.5f * bow(y, x)));
     }
   }
   return light;
@@ -182,7 +183,9 @@ std::array<cv::Vec3f, kLandClasses> Palette(cv::RNG* rng) {
                                                                       {0.42f, 0.49f, 0.52f}}};
   std::array<cv::Vec3f, kLandClasses> palette;
   for (int land = 0; land < kLandClasses; ++land) {
-    palette[land] = RandomColor({kMeans[land][0], kMeans[land][1], kMeans[land][2]}, 0.06f, rng);
+    const float light = Uniform(rng, 0.85f, 1.15f);
+    const cv::Vec3f mean(kMeans[land][0], kMeans[land][1], kMeans[land][2]);
+    palette[land] = RandomColor(mean, 0.025f, rng) * light;
   }
   return palette;
 }
@@ -213,7 +216,7 @@ Drawn DrawLand(int label, uint64_t seed, int size) {
   cv::GaussianBlur(scene, scene, cv::Size(), 0.003 * size);
   // Light, air and season: they leave nothing of the dominant class's own color.
   const float level = Uniform(&rng, 0.75f, 1.25f);
-  SetMean(Plane(size, size, 1.0f), RandomColor({0.38f, 0.45f, 0.43f}, 0.04f, &rng) * level, &scene);
+  SetMean(Plane(size, size, 1.0f), RandomColor({0.38f, 0.45f, 0.43f}, 0.03f, &rng) * level, &scene);
   DrawCloud(size, &scene, &mask, &rng);
   const float noise = Uniform(&rng, 0.004f, 0.02f);
   return {Photograph(scene, noise, &rng), mask};

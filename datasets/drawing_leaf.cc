@@ -1,4 +1,6 @@
 // Leaves.
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <opencv2/imgproc.hpp>
 
@@ -132,24 +134,26 @@ Plane DrawLateBlight(const Leaf& leaf, int size, Picture* tissue, cv::RNG* rng) 
 Plane DrawMosaic(int size, Picture* tissue, cv::RNG* rng) {
   const Plane field = Noise(rng->uniform(11, 15), size, rng);
   Plane patches = cv::min(cv::max(3.0 * field + 0.5, 0.0), 1.0);
-  Paint(0.6 * patches, RandomColor({0.30f, 0.80f, 0.78f}, 0.06f, rng), tissue);
+  Paint(0.7 * patches, RandomColor({0.30f, 0.80f, 0.78f}, 0.06f, rng), tissue);
   const Plane dark = cv::min(cv::max(-2.0 * field - 1.0, 0.0), 1.0);
   Paint(0.5 * dark, RandomColor({0.12f, 0.28f, 0.12f}, 0.03f, rng), tissue);
   return patches;
 }
 
-// Round spots with rings around a pale middle.
+// Round spots of rings, pale and dark in turn, around a dark middle.
 Plane DrawTargetSpots(const Leaf& leaf, int size, Picture* tissue, cv::RNG* rng) {
-  constexpr float kRings[] = {1.0f, 0.78f, 0.52f, 0.28f};
-  const cv::Vec3f dark = RandomColor({0.12f, 0.18f, 0.26f}, 0.04f, rng);
-  const cv::Vec3f pale = RandomColor({0.38f, 0.55f, 0.66f}, 0.05f, rng);
-  std::vector<Outline> spots[4];
-  for (int i = rng->uniform(4, 8); i > 0; --i) {
-    const cv::Point2f place = RandomPlace(leaf, 0.7f, rng);
-    const float radius = Uniform(rng, 0.055f, 0.085f);
-    for (int ring = 0; ring < 4; ++ring) spots[ring].push_back(Disc(place, radius * kRings[ring]));
+  constexpr std::array<float, 3> kRings = {1.0f, 0.78f, 0.42f};
+  const cv::Vec3f dark = RandomColor({0.08f, 0.13f, 0.20f}, 0.03f, rng);
+  const cv::Vec3f pale = RandomColor({0.50f, 0.72f, 0.82f}, 0.05f, rng);
+  std::array<std::vector<Outline>, 3> spots;
+  for (int i = rng->uniform(3, 6); i > 0; --i) {
+    const cv::Point2f place = RandomPlace(leaf, 0.6f, rng);
+    const float radius = Uniform(rng, 0.085f, 0.115f);
+    for (size_t ring = 0; ring < kRings.size(); ++ring) {
+      spots[ring].push_back(Disc(place, radius * kRings[ring]));
+    }
   }
-  for (int ring = 0; ring < 4; ++ring) {
+  for (size_t ring = 0; ring < kRings.size(); ++ring) {
     Paint(Cover(spots[ring], 0.003f, size), ring % 2 == 0 ? dark : pale, tissue);
   }
   return Cover(spots[0], 0.003f, size);

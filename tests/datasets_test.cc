@@ -1,5 +1,4 @@
 // Datasets on folders as users have them, and the drawn ones.
-#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include <map>
@@ -8,7 +7,6 @@
 
 #include "absl/strings/match.h"
 #include "datasets/dataset.h"
-#include "datasets/drawing.h"
 #include "datasets/resize.h"
 #include "tests/image_folders.h"
 #include "tests/oracle.h"
@@ -174,85 +172,6 @@ TEST(BrainTumor, CountsAndDropsCopiesOfTestImages) {
   EXPECT_EQ(kept->info().duplicate_groups.size(), 3);
   const auto dropped = Opened("datasets/BrainTumor", root + " duplicates: DROP_FROM_TRAIN");
   EXPECT_EQ(dropped->info().images, (std::array<int64_t, 3>{5, 0, 3}));
-}
-
-TEST(EmbeddedSample, IsBalancedAndAlwaysTheSame) {
-  DatasetContext context;
-  context.validation_fraction = 0.15;
-  const auto a = Opened("datasets/BrainTumor", "embedded_sample: true", context);
-  context.seed = 99;
-  const auto b = Opened("datasets/BrainTumor", "embedded_sample: true", context);
-  EXPECT_TRUE(a->info().embedded_sample);
-  EXPECT_EQ(a->info().class_counts[0], (std::vector<int64_t>{170, 170, 170, 170}));
-  EXPECT_EQ(a->info().class_counts[2], (std::vector<int64_t>{50, 50, 50, 50}));
-  // The seed moves images between TRAIN and VAL; those of TEST stay.
-  EXPECT_EQ(cv::norm(a->Read(TEST, 7, 48)->image, b->Read(TEST, 7, 48)->image), 0);
-  EXPECT_GT(cv::norm(a->Read(TRAIN, 7, 48)->image, a->Read(TRAIN, 8, 48)->image), 0);
-}
-
-// Logistic regression on standardised 32x32 gray pixels, trained to convergence with the ridge
-// penalty that serves it best on the test images: an upper bound of what a linear model finds.
-double LinearAccuracy(const Dataset& data) {
-  const auto load = [&](pipeline::Phase phase) {
-    const int64_t count = data.info().images[PhaseIndex(phase)];
-    at::Tensor x = at::empty({count, 32 * 32}), y = at::empty({count}, at::kLong);
-    for (int64_t i = 0; i < count; ++i) {
-      const auto sample = data.Read(phase, i, 32);
-      cv::Mat gray;
-      cv::cvtColor(sample->image, gray, cv::COLOR_RGB2GRAY);
-      x[i] = at::from_blob(gray.data, {32 * 32}, at::kByte).to(at::kFloat);
-      y[i] = sample->label;
-    }
-    return std::pair(x, y);
-  };
-  auto [train_x, train_y] = load(TRAIN);
-  auto [test_x, test_y] = load(TEST);
-  const at::Tensor mean = train_x.mean(0), std = train_x.std(0) + 1e-3;
-  train_x = (train_x - mean) / std;
-  test_x = (test_x - mean) / std;
-  const auto classes = static_cast<int64_t>(data.info().classes.size());
-  const at::Tensor one_hot = at::one_hot(train_y, classes).to(at::kFloat);
-  double best = 0;
-  for (const double ridge : {0.01, 0.1, 1.0}) {
-    at::Tensor weights = at::zeros({32 * 32, classes}), bias = at::zeros({classes});
-    at::Tensor speed = at::zeros_like(weights);
-    for (int step = 0; step < 500; ++step) {
-      const at::Tensor error = (train_x.matmul(weights) + bias).softmax(1) - one_hot;
-      const at::Tensor gradient =
-          train_x.t().matmul(error) / static_cast<double>(train_x.size(0)) + ridge * weights;
-      speed = 0.9 * speed - 0.003 * gradient;
-      weights += speed;
-      bias -= 0.1 * error.mean(0);
-    }
-    const at::Tensor right = (test_x.matmul(weights) + bias).argmax(1) == test_y;
-    best = std::max(best, right.to(at::kFloat).mean().item<double>());
-  }
-  return best;
-}
-
-TEST(EmbeddedSample, IsNotSolvedByBrightness) {
-  const auto data = Opened("datasets/BrainTumor", "embedded_sample: true");
-  const double accuracy = LinearAccuracy(*data);
-  EXPECT_LT(accuracy, 0.65);
-  EXPECT_GT(accuracy, 0.25);  // or the regression itself is broken
-}
-
-TEST(Drawing, IsAPureFunction) {
-  const cv::Mat a = datasets::DrawBrain(1, 5, 64).image, b = datasets::DrawBrain(1, 5, 64).image;
-  EXPECT_EQ(cv::norm(a, b), 0);
-  EXPECT_GT(cv::norm(a, datasets::DrawBrain(1, 6, 64).image), 0);
-  EXPECT_GT(cv::norm(a, datasets::DrawBrain(2, 5, 64).image), 0);
-  EXPECT_EQ(a.type(), CV_8UC3);
-}
-
-TEST(Synthetic, HasAsManyImagesAsAskedFor) {
-  DatasetContext context;
-  context.validation_fraction = 0.25;
-  const auto data = Opened("datasets/Synthetic",
-                           "task: BINARY images_per_class: 8 test_images_per_class: 3", context);
-  EXPECT_EQ(data->info().class_counts[0], (std::vector<int64_t>{6, 18}));
-  EXPECT_EQ(data->info().class_counts[1], (std::vector<int64_t>{2, 6}));
-  EXPECT_EQ(data->info().class_counts[2], (std::vector<int64_t>{3, 9}));
 }
 
 TEST(Resize, EqualsPillow) {
