@@ -4,6 +4,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <set>
 #include <utility>
@@ -163,12 +164,13 @@ absl::StatusOr<std::vector<int>> PhasesByFile(const std::string& split_file,
   std::vector<std::string> missing, changed;
   for (const SplitEntry& entry : *entries) {
     const auto found = places.find(entry.path);
+    const std::string path = absl::StrCat(root, "/", entry.path);
     if (found == places.end()) {
-      missing.push_back(entry.path);
+      std::error_code ignored;
+      if (!std::filesystem::exists(path, ignored)) missing.push_back(entry.path);
       continue;
     }
     phases[found->second] = entry.phase;
-    const std::string path = absl::StrCat(root, "/", entry.path);
     if (ContentHash(path) != entry.content) changed.push_back(path);
   }
   if (!missing.empty()) {

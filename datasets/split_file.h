@@ -31,8 +31,9 @@ absl::Status WriteSplitFile(const std::string& path, const std::vector<SplitEntr
 // What the last column says of a file.
 std::string ContentHash(const std::string& path);
 
-// The phases of the files `paths` (relative to `root`), -1 for files that are not listed. Errors
-// name files that are listed but not among them, and files whose content is not that which is
+// The phases of the files `paths` (relative to `root`), -1 for files that are not listed. Files
+// that are listed and exist, but are not among them, are passed over: another task uses them.
+// Errors name files that are listed but do not exist, and files whose content is not that which is
 // listed.
 absl::StatusOr<std::vector<int>> PhasesByFile(const std::string& split_file,
                                               const std::string& root,

@@ -38,10 +38,10 @@ std::string LeafName(const std::string& path) {
   std::string name = absl::AsciiStrToLower(fs::path(path).stem().string());
   const size_t id = name.rfind("___");
   if (id != std::string::npos) name.erase(0, id + 3);
-  constexpr absl::string_view kLeaf = "leaf ";
-  size_t number = name.find(kLeaf);
+  const std::string before = "leaf ";
+  size_t number = name.find(before);
   if (number != std::string::npos) {
-    number += kLeaf.size();
+    number += before.size();
   } else {
     number = name.rfind(' ') + 1;  // 0 where there is no blank
   }

@@ -165,7 +165,7 @@ TEST_F(ClassFolders, TrainAndTestAloneLeaveValidationToTheSeed) {
 TEST_F(ClassFolders, NestedImagesAreOfTheClassAtTheTop) {
   for (const char* kind : {"benign", "malignant"}) {
     for (int patient = 0; patient < 10; ++patient) {
-      Fill(absl::StrCat(kind, "/patient", kind[0], patient, "/scan"), 2);
+      Fill(absl::StrCat(kind, "/patient", std::string(1, kind[0]), patient, "/scan"), 2);
     }
     Fill(kind, 5);
   }

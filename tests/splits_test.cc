@@ -257,6 +257,14 @@ TEST_F(SplitFile, NamesImagesThatAreMissing) {
                        "more");
 }
 
+TEST_F(SplitFile, MayListWhatAnotherTaskUses) {
+  workspace_.Write("data/Potato___healthy/1.png", Picture(50));
+  Opened("datasets/Folder", root(), context_);
+  // Potatoes are no tomatoes.
+  const auto data = Opened("datasets/TomatoLeaf", root(), context_);
+  EXPECT_EQ(data->info().images, (std::array<int64_t, 3>{12, 4, 4}));
+}
+
 TEST_F(SplitFile, LeavesOutWhatItDoesNotList) {
   Opened("datasets/Folder", root(), context_);
   workspace_.Write("data/cats/new.png", Picture(77));
