@@ -64,6 +64,8 @@ class Crack : public Dataset {
                                                      options.root(),
                                                      " or its folders train, val and test"));
     }
+    const absl::Status any = CheckAny(*files, *info);
+    if (!any.ok()) return any;
     const absl::Status enough = CheckClasses(*files, *info);
     if (!enough.ok()) return enough;
     return files;

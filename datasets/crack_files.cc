@@ -60,8 +60,8 @@ absl::StatusOr<std::vector<ImageFile>> CrackFiles::Find(const std::string& folde
   const auto masks = ListIn(folder, "masks");
   if (!masks.ok()) return masks.status();
   const Pairs joined = JoinByKey(*images, *masks, Stem);
-  NoteFiles("images without a mask, left out", joined.images_alone, &notes_);
-  NoteFiles("masks without an image", joined.masks_alone, &notes_);
+  NoteMany("image", "without a mask, left out", joined.images_alone, &notes_);
+  NoteMany("mask", "without an image", joined.masks_alone, &notes_);
   if (options_.task() == CrackOptions::BINARY) return ByMask(joined.pairs);
   std::vector<ImageFile> files;
   for (const MaskPair& pair : joined.pairs) files.push_back(File(pair, 0));
@@ -95,7 +95,7 @@ std::vector<ImageFile> CrackFiles::BySource(const std::vector<std::string>& imag
     const auto at = sources_.emplace(absl::AsciiStrToLower(name), Source{name, found}).first;
     files.push_back(File({image, ""}, at->second.found));
   }
-  NoteFiles("images whose name begins with no letter, left out", nameless, &notes_);
+  NoteMany("image", "named without a letter at the start, left out", nameless, &notes_);
   return files;
 }
 
@@ -121,9 +121,9 @@ std::vector<ImageFile> CrackFiles::ByMask(const std::vector<MaskPair>& pairs) {
     if (pixels[i] > half[i]) full.push_back(pairs[i].mask);
     files.push_back(File(pairs[i], crack ? 1 : 0));
   }
-  NoteFiles("images left out, as their masks give no label", unusable, &notes_);
-  NoteFiles("masks with cracks of images named noncrack, taken as crack", contrary, &notes_);
-  NoteFiles("masks that are mostly crack, perhaps inverted", full, &notes_);
+  NoteMany("image", "without a usable mask, left out", unusable, &notes_);
+  NoteMany("mask", "with cracks of images named noncrack, taken as crack", contrary, &notes_);
+  NoteMany("mask", "with more crack than background, perhaps inverted", full, &notes_);
   return files;
 }
 

@@ -39,15 +39,15 @@ absl::StatusOr<std::vector<MaskPair>> FindPairs(const std::string& folder,
                                                         : others;
     kind.push_back(path);
   }
-  NoteFiles("images named neither ..._sat nor ..._mask, left out", others, notes);
+  NoteMany("image", "named neither ..._sat nor ..._mask, left out", others, notes);
   if (masks.empty() && !images.empty()) {
     notes->push_back(
         absl::StrCat("left out, as it has no masks: ", folder, " (", images.size(), " images)"));
     return std::vector<MaskPair>();
   }
   Pairs joined = JoinByKey(images, masks, Number);
-  NoteFiles("images without a mask, left out", joined.images_alone, notes);
-  NoteFiles("masks without an image", joined.masks_alone, notes);
+  NoteMany("image", "without a mask, left out", joined.images_alone, notes);
+  NoteMany("mask", "without an image", joined.masks_alone, notes);
   return std::move(joined.pairs);
 }
 
@@ -130,6 +130,8 @@ class Deepglobe : public Dataset {
           absl::StrCat("no pairs of NNNN_sat.jpg and NNNN_mask.png in ", options.root(),
                        " or its folders train, valid and test"));
     }
+    const absl::Status any = CheckAny(*files, *info);
+    if (!any.ok()) return any;
     const absl::Status enough = CheckClasses(*files, *info);
     if (!enough.ok()) return enough;
     return files;

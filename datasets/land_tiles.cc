@@ -148,7 +148,7 @@ std::vector<ImageFile> LandTiles::Cut(const std::vector<MaskPair>& pairs) {
 
 void LandTiles::Note(std::vector<std::string>* notes) const {
   const char* what = options_.tile_size() > 0 ? " tiles" : " images";
-  NoteFiles("images left out, as their masks give no label", unusable_, notes);
+  NoteMany("image", "without a usable mask, left out", unusable_, notes);
   if (unclear_ > 0) {
     notes->push_back(absl::StrCat(unclear_, " of ", tiles_, what,
                                   " left out: no class covers minimum_cover (",
@@ -158,8 +158,8 @@ void LandTiles::Note(std::vector<std::string>* notes) const {
     notes->push_back(absl::StrCat(unknown_, " of ", tiles_, what,
                                   " left out: their masks say unknown everywhere"));
   }
-  NoteFiles(absl::StrCat("masks with ", stray_, " pixels of no class's color, ignored"),
-            with_stray_, notes);
+  NoteMany("mask", absl::StrCat("with ", stray_, " pixels of no class's color, ignored"),
+           with_stray_, notes);
 }
 
 }  // namespace datasets

@@ -14,6 +14,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "datasets/recent_images.h"
 
 namespace datasets {
@@ -55,6 +56,17 @@ Pairs JoinByKey(const std::vector<std::string>& images, const std::vector<std::s
     if (keys.count(of) == 0) joined.masks_alone.push_back(mask);
   }
   return joined;
+}
+
+void NoteMany(const std::string& noun, const std::string& rest,
+              const std::vector<std::string>& names, std::vector<std::string>* notes) {
+  NoteFiles(absl::StrCat(noun, names.size() == 1 ? "" : "s", " ", rest), names, notes);
+}
+
+absl::Status CheckAny(const SourceFiles& files, const pipeline::DataInfo& info) {
+  if (!files.train.empty() || !files.unsplit.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("no images to learn from in ", info.origin, ": ",
+                                                 absl::StrJoin(info.notes, "\n  ")));
 }
 
 absl::StatusOr<Mask> ReadPair(const MaskPair& pair, const ReadMask& read, int64_t max_pixels) {

@@ -27,6 +27,13 @@ struct Pairs {
 Pairs JoinByKey(const std::vector<std::string>& images, const std::vector<std::string>& masks,
                 const std::function<std::string(const std::string& path)>& key);
 
+// NoteFiles of `noun`, in the plural where there are several, and `rest`.
+void NoteMany(const std::string& noun, const std::string& rest,
+              const std::vector<std::string>& names, std::vector<std::string>* notes);
+
+// An error where there is nothing outside TEST. The notes so far say why.
+absl::Status CheckAny(const SourceFiles& files, const pipeline::DataInfo& info);
+
 using ReadMask = std::function<absl::StatusOr<Mask>(const std::string& path, int64_t max_pixels)>;
 
 // A mask that is as large as its image.

@@ -89,17 +89,15 @@ absl::StatusOr<SourceFiles> FindSplits(
 }
 
 absl::Status CheckClasses(const SourceFiles& files, const pipeline::DataInfo& info) {
-  if (files.train.empty() && files.unsplit.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat("no training images in ", info.origin,
-                                                   info.notes.empty() ? "" : ":\n  ",
-                                                   absl::StrJoin(info.notes, "\n  ")));
-  }
   if (info.task == pipeline::Task::kSegmentation) return absl::OkStatus();
   std::set<int64_t> present;
   for (const auto* split : {&files.train, &files.unsplit}) {
     for (const ImageFile& file : *split) present.insert(file.label);
   }
   if (present.size() > 1) return absl::OkStatus();
+  if (present.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat("no training images in ", info.origin));
+  }
   return absl::InvalidArgumentError(absl::StrCat(info.origin, " has training images of ",
                                                  info.classes[*present.begin()],
                                                  " only; it takes two classes to learn"));
@@ -118,9 +116,9 @@ void NoteFiles(const std::string& what, const std::vector<std::string>& names,
                std::vector<std::string>* notes) {
   if (names.empty()) return;
   const size_t named = std::min(names.size(), kMaxNamed);
-  std::string note = absl::StrCat(what, " (", names.size(),
-                                  "): ", absl::StrJoin(names.begin(), names.begin() + named, "; "));
-  if (named < names.size()) absl::StrAppend(&note, "; and ", names.size() - named, " more");
+  std::string note = absl::StrCat(names.size(), " ", what, ": ",
+                                  absl::StrJoin(names.begin(), names.begin() + named, ", "));
+  if (named < names.size()) absl::StrAppend(&note, ", and ", names.size() - named, " more");
   notes->push_back(std::move(note));
 }
 

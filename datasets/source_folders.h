@@ -19,15 +19,14 @@ absl::StatusOr<SourceFiles> FindSplits(
     const std::string& root, std::vector<std::string>* notes,
     const std::function<absl::StatusOr<std::vector<ImageFile>>(const std::string& folder)>& find);
 
-// There must be something to tell apart: an error where there are no images outside TEST (the notes
-// then say why), or all of them are of one class, unless pixels are what is classified.
+// There must be something to tell apart: an error where all images outside TEST are of one class,
+// unless pixels are what is classified, or where there are none.
 absl::Status CheckClasses(const SourceFiles& files, const pipeline::DataInfo& info);
 
 // The subfolder of that name in any case; "" where there is none.
 absl::StatusOr<std::string> FindFolder(const std::string& root, const std::string& name);
 
-// Adds "WHAT (count): first; second; ..." to the notes, unless there are none. At most ten are
-// named.
+// Adds "N WHAT: first, second, ..." to the notes, unless there are none. At most ten are named.
 void NoteFiles(const std::string& what, const std::vector<std::string>& names,
                std::vector<std::string>* notes);
 

@@ -92,7 +92,7 @@ TEST_F(MaskDatasets, LandSegmentation) {
   EXPECT_EQ(masks.at("1_sat.jpg"), "0123 0123 0123 0123");
   EXPECT_EQ(masks.at("2_sat.jpg"), "45-- 45-- 45-- 45--");
   EXPECT_THAT(data->info().notes,
-              Contains("masks with 100 pixels of no class's color, ignored (1): d/2_mask.png"));
+              Contains("1 mask with 100 pixels of no class's color, ignored: d/2_mask.png"));
   EXPECT_THAT(data->info().notes,
               Contains("1 of 3 images left out: their masks say unknown everywhere"));
 }
@@ -106,9 +106,9 @@ TEST_F(MaskDatasets, LandWithoutPartnersOrOfWrongSize) {
   WriteMask("d/4_mask.png", Columns({kWater}));
   const auto data = Opened("Deepglobe", "root: 'd'");
   EXPECT_THAT(data->info().notes,
-              ElementsAre("images named neither ..._sat nor ..._mask, left out (1): d/photo.jpg",
-                          "images without a mask, left out (1): d/2_sat.jpg",
-                          "masks without an image (1): d/3_mask.png"));
+              ElementsAre("1 image named neither ..._sat nor ..._mask, left out: d/photo.jpg",
+                          "1 image without a mask, left out: d/2_sat.jpg",
+                          "1 mask without an image: d/3_mask.png"));
   const auto masks = Masks(*data, 2);
   EXPECT_EQ(masks.at("1_sat.jpg"), "33 33");
   const std::string why = "d/4_mask.png: 20x20 pixels, but its image d/4_sat.jpg has 20x24";
@@ -116,7 +116,7 @@ TEST_F(MaskDatasets, LandWithoutPartnersOrOfWrongSize) {
   // Where the label comes from the mask, such an image has none.
   WriteLand("d/5", {kWater});
   EXPECT_THAT(Opened("Deepglobe", "root: 'd' task: MULTICLASS")->info().notes,
-              Contains("images left out, as their masks give no label (1): " + why));
+              Contains("1 image without a usable mask, left out: " + why));
 }
 
 TEST_F(MaskDatasets, LandSplits) {
@@ -234,12 +234,12 @@ TEST_F(MaskDatasets, NothingUsableSaysWhy) {
   WriteImage("d/1_sat.jpg");
   WriteMask("d/1_mask.png", Columns({cv::Scalar(0, 0, 255)}));
   EXPECT_EQ(Error("Deepglobe", "root: 'd' task: BINARY"),
-            "root: no images to learn from in d: images left out, as their masks give no label "
-            "(1): d/1_mask.png: 100 % of its pixels are of no color that means a class, the first "
+            "root: no images to learn from in d: 1 image without a usable mask, left out: "
+            "d/1_mask.png: 100 % of its pixels are of no color that means a class, the first "
             "of them (255,0,0)");
   WriteImage("e/images/a.jpg");
   EXPECT_EQ(Error("Crack", "root: 'e'"),
-            "root: no images to learn from in e: images without a mask, left out (1): "
+            "root: no images to learn from in e: 1 image without a mask, left out: "
             "e/images/a.jpg");
 }
 
@@ -254,8 +254,8 @@ TEST_F(MaskDatasets, CrackSegmentation) {
   WriteMask("d/masks/g.png", cv::Mat(20, 20, CV_8UC1, cv::Scalar(7)));
   const auto data = Opened("Crack", "root: 'd'");
   EXPECT_EQ(data->info().classes, (Names{"background", "crack"}));
-  EXPECT_THAT(data->info().notes, ElementsAre("images without a mask, left out (1): d/images/c.jpg",
-                                              "masks without an image (1): d/masks/e.png"));
+  EXPECT_THAT(data->info().notes, ElementsAre("1 image without a mask, left out: d/images/c.jpg",
+                                              "1 mask without an image: d/masks/e.png"));
   EXPECT_EQ(Masks(*data, 4),
             (std::map<std::string, std::string>{
                 {"a.jpg", "1111 1111 0000 0000"},
@@ -275,10 +275,11 @@ TEST_F(MaskDatasets, CrackBinary) {
   const auto any = Opened("Crack", "root: 'd' task: BINARY");
   EXPECT_EQ(any->info().classes, (Names{"noncrack", "crack"}));
   EXPECT_EQ(any->info().class_counts[0], (Counts{1, 4}));
-  EXPECT_THAT(any->info().notes, Contains("masks with cracks of images named noncrack, taken as "
-                                          "crack (1): d/masks/noncrack_d.png"));
-  EXPECT_THAT(any->info().notes,
-              Contains("masks that are mostly crack, perhaps inverted (1): d/masks/inverted.png"));
+  EXPECT_THAT(any->info().notes, Contains("1 mask with cracks of images named noncrack, taken as "
+                                          "crack: d/masks/noncrack_d.png"));
+  EXPECT_THAT(
+      any->info().notes,
+      Contains("1 mask with more crack than background, perhaps inverted: d/masks/inverted.png"));
   EXPECT_EQ(Opened("Crack", "root: 'd' task: BINARY crack_pixels: 5")->info().class_counts[0],
             (Counts{2, 3}));
   EXPECT_EQ(Error("Crack", "root: 'd' task: BINARY crack_pixels: 202"),
@@ -299,7 +300,7 @@ TEST_F(MaskDatasets, CrackSources) {
   EXPECT_EQ(labels.at("cfd_2.jpg"), 0);
   EXPECT_EQ(labels.at("Volker_DSC01646_1.jpg"), 6);
   EXPECT_THAT(data->info().notes,
-              Contains("images whose name begins with no letter, left out (2): d/images/017.jpg; "
+              Contains("2 images named without a letter at the start, left out: d/images/017.jpg, "
                        "d/images/_1.jpg"));
 }
 

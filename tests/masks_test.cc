@@ -2,12 +2,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
+#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "datasets/dataset.h"
 #include "datasets/mask_file.h"
+#include "datasets/recent_images.h"
 #include "tests/testing.h"
 
 namespace {
@@ -175,6 +178,48 @@ TEST_F(Masks, SizesOfTurnedImages) {
   const cv::Mat decoded = cv::imread("i.jpg");
   ASSERT_EQ(decoded.size(), cv::Size(20, 30));
   EXPECT_TRUE(datasets::CheckMaskSize("m.png", {20, 30}, "i.jpg", kMaxPixels).ok());
+}
+
+TEST(RecentImages, KeepsTheLastOnesWithinItsBytes) {
+  datasets::RecentImages recent(200);
+  std::string loaded;
+  const auto get = [&](const std::string& name, int bytes) {
+    const auto image = recent.Get(name, [&]() -> absl::StatusOr<cv::Mat> {
+      loaded += name;
+      return cv::Mat(1, bytes, CV_8UC1, cv::Scalar(bytes));
+    });
+    EXPECT_EQ(image->cols, bytes);
+  };
+  get("a", 100);
+  get("b", 100);
+  get("a", 100);
+  EXPECT_EQ(loaded, "ab");
+  get("c", 100);  // b was not asked for the longest
+  get("a", 100);
+  get("b", 100);
+  EXPECT_EQ(loaded, "abcb");
+  get("d", 201);  // larger than everything that is kept
+  get("d", 201);
+  EXPECT_EQ(loaded, "abcbdd");
+}
+
+TEST(RecentImages, MakesAnImageOnceForAllThreads) {
+  datasets::RecentImages recent(1 << 20);
+  std::atomic<int> loads{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&] {
+      for (int tile = 0; tile < 50; ++tile) {
+        const auto image = recent.Get("a", [&]() -> absl::StatusOr<cv::Mat> {
+          ++loads;
+          return cv::Mat(10, 10, CV_8UC1, cv::Scalar(7));
+        });
+        EXPECT_EQ(image->at<uint8_t>(9, 9), 7);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(loads, 1);
 }
 
 // How many pixels of crack there are, counted with another program: those of at least half the
