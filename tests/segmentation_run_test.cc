@@ -62,10 +62,12 @@ TEST(SegmentationRun, ReportsPixelsInSummaryCsvAndTable) {
 TEST(SegmentationRun, TrainsEveryLossAndRepeatsItself) {
   const Workspace workspace;
   workspace.Write("configs/land.pbtxt", Segmenter("LAND"));
-  const std::string terms =
-      "loss.term=[[losses/Tversky] {}, [losses/SmoothL1] {}, [losses/Focal] {}, "
-      "[losses/CategoricalCrossEntropy] {}, [losses/Mse] {}, [losses/Dice] {}, "
-      "[losses/BinaryCrossEntropy] {}]";
+  std::string terms = "loss.term=[";
+  for (const char* loss : {"Tversky", "SmoothL1", "Focal", "CategoricalCrossEntropy", "Mse", "Dice",
+                           "BinaryCrossEntropy"}) {
+    absl::StrAppend(&terms, terms.back() == '[' ? "" : ", ", "{ [losses/", loss, "] {} }");
+  }
+  terms += "]";
   for (const char* out : {"a", "b"}) {
     const Ran ran = RunPipeline({"--config=land", absl::StrCat("--out=", out), "--set", terms});
     ASSERT_EQ(ran.code, 0) << ran.err;
