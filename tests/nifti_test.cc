@@ -212,10 +212,11 @@ TEST(Nifti, NamesCasesThatCannotBeUsed) {
   const auto opened = Opened(workspace, "");
   const std::string notes = absl::StrJoin(opened->info().notes, "\n");
   for (const std::string& note :
-       {"left out: b: no segmentation", "left out: c: no t1ce",
-        "left out: " + data + "d/d_t1ce.nii: 8x8x5 voxels, but " + data + "d/d_flair.nii has 8x8x6",
-        "left out: " + data + "e/e_flair.nii: cut short",
-        "left out: " + data + "f/f_seg.nii.gz: a label of 1.5"}) {
+       std::vector<std::string>{"left out: b: no segmentation", "left out: c: no t1ce",
+                                "left out: " + data + "d/d_t1ce.nii: 8x8x5 voxels, but " + data +
+                                    "d/d_flair.nii has 8x8x6",
+                                "left out: " + data + "e/e_flair.nii: cut short",
+                                "left out: " + data + "f/f_seg.nii.gz: a label of 1.5"}) {
     EXPECT_TRUE(absl::StrContains(notes, note)) << note << "\nis not in\n" << notes;
   }
   EXPECT_TRUE(absl::StrContains(notes, "cases: 2, patients: 2")) << notes;
