@@ -3,7 +3,6 @@
 
 #include <map>
 #include <opencv2/imgcodecs.hpp>
-#include <opencv2/imgproc.hpp>
 #include <set>
 
 #include "absl/strings/match.h"
