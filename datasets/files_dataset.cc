@@ -328,6 +328,7 @@ void CountClasses(const std::array<std::vector<int64_t>, pipeline::kPhases>& lab
                   pipeline::DataInfo* info) {
   for (int phase = 0; phase < pipeline::kPhases; ++phase) {
     info->images[phase] = static_cast<int64_t>(labels[phase].size());
+    if (info->task == pipeline::Task::kSegmentation) continue;
     info->class_counts[phase].assign(info->classes.size(), 0);
     if (phase == PhaseIndex(pipeline::TRAIN)) info->train_labels = labels[phase];
     for (const int64_t label : labels[phase]) ++info->class_counts[phase][label];

@@ -263,7 +263,7 @@ TEST(Program, RefusesBadConfigsWithoutATrace) {
   ExpectMistake({}, "no config given; --config=NAME takes a path or one of: small.pbtxt");
   ExpectMistake({"trian"},
                 "no verb \"trian\"; there are: train, check, print-config, dot, "
-                "list, describe; did you mean \"train\"?");
+                "list, describe, plot; did you mean \"train\"?");
   ExpectMistake({"--confg=small"},
                 "no flag --confg; did you mean \"--config\"? (--help shows all)");
   ExpectMistake({"--config=small", "--set", "train.device=CUDA:77"},
