@@ -81,7 +81,7 @@ class Nifti : public Dataset {
     std::vector<VolumeCase> cases;
     for (const NiftiCase& one : found->cases) {
       cases.push_back({(fs::path(info.origin) / one.name).lexically_normal().string(), one.patient,
-                       one.phase, FromFiles(one, limits)});
+                       one.phase, FromFiles(one, limits), one.segmentation});
     }
     return OpenVolumes(std::move(info), cases, std::move(found->left_out), wanted, context);
   }

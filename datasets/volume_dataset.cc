@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <filesystem>
 #include <map>
 #include <opencv2/imgproc.hpp>
 #include <set>
@@ -15,9 +16,15 @@
 #include "datasets/files_dataset.h"
 #include "datasets/patient_split.h"
 #include "datasets/resize.h"
+#include "datasets/split.h"
+#include "datasets/split_file.h"
 
 namespace datasets {
 namespace {
+
+namespace fs = std::filesystem;
+
+using pipeline::PhaseIndex;
 
 constexpr size_t kNamed = 10;   // cases left out that are named in notes
 constexpr int kMaxReaders = 8;  // each holds a case in memory
@@ -108,11 +115,11 @@ class VolumeDataset : public Dataset {
     const int64_t copies = JoinCopies(&cases);
     info_.duplicates = {{"identical_cases", copies}};
     if (copies > 0) info_.notes.push_back(absl::StrCat("copies among the cases: ", copies));
-    std::vector<SplitCase> split;
-    for (const Case& one : cases) split.push_back({one.source.patient, one.source.phase});
-    const std::vector<pipeline::Phase> phases = SplitByPatient(split, context);
-    for (size_t i = 0; i < cases.size(); ++i) AddCase(cases[i], PhaseIndex(phases[i]));
-    NoteSplit(split);
+    const auto phases = Split(cases, context);
+    if (!phases.ok()) return phases.status();
+    for (size_t i = 0; i < cases.size(); ++i) {
+      if ((*phases)[i] != kUnsplit) AddCase(cases[i], (*phases)[i]);
+    }
     return Count();
   }
 
@@ -189,6 +196,48 @@ class VolumeDataset : public Dataset {
       if (binary() && !tumor && slice.labelled > 0) continue;
       slices_[phase].push_back({slice, names_.size() - 1, binary() && tumor ? 1 : 0});
     }
+  }
+
+  // The phase of each case (by PhaseIndex): as the split file says, else by patient.
+  absl::StatusOr<std::vector<int>> Split(const std::vector<Case>& cases,
+                                         const DatasetContext& context) {
+    const std::string& split_file = context.split_file;
+    const auto wrong = [](const absl::Status& status) {
+      return pipeline::OptionError("split_file", absl::StrCat("split_file: ", status.message()));
+    };
+    std::vector<std::string> paths;
+    for (const Case& one : cases) {
+      paths.push_back(fs::path(one.source.file).lexically_relative(info_.origin).string());
+    }
+    const bool filed = !split_file.empty() && !info_.embedded_sample;
+    std::error_code ignored;
+    if (filed && fs::exists(split_file, ignored)) {
+      auto phases = PhasesByFile(split_file, info_.origin, paths);
+      if (!phases.ok()) return wrong(phases.status());
+      const auto unlisted = std::count(phases->begin(), phases->end(), kUnsplit);
+      if (unlisted > 0) {
+        info_.notes.push_back(absl::StrCat("cases not in ", split_file, ", left out: ", unlisted));
+      }
+      info_.split = absl::StrCat("split file ", split_file);
+      return phases;
+    }
+    std::vector<SplitCase> split;
+    for (const Case& one : cases) split.push_back({one.source.patient, one.source.phase});
+    std::vector<int> phases;
+    for (const pipeline::Phase phase : SplitByPatient(split, context)) {
+      phases.push_back(PhaseIndex(phase));
+    }
+    info_.split = absl::StrCat("by patient, seed ", context.seed);
+    NoteSplit(split);
+    if (!filed || !context.write_split) return phases;
+    std::vector<SplitEntry> entries;
+    for (size_t i = 0; i < cases.size(); ++i) {
+      entries.push_back({phases[i], paths[i], ContentHash(cases[i].source.file)});
+    }
+    const absl::Status written = WriteSplitFile(split_file, entries);
+    if (!written.ok()) return wrong(written);
+    absl::StrAppend(&info_.split, ", written to ", split_file);
+    return phases;
   }
 
   void NoteSplit(const std::vector<SplitCase>& split) {

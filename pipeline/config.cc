@@ -331,6 +331,13 @@ void Validate(const Document& document, Diagnostics* errors) {
   validator.Fields(document.config.train(), "train.");
 }
 
+absl::Status ValidatePlugin(const Any& plugin, const std::string& folder) {
+  const Document nowhere;
+  Diagnostics errors;
+  Validator(nowhere, &errors).Plugin(plugin, folder, "plugin", "");
+  return errors.ToStatus();
+}
+
 absl::StatusOr<LoadedConfig> LoadConfig(const std::string& path,
                                         const std::vector<std::string>& sets, Diagnostics* errors) {
   Document merged;

@@ -30,6 +30,9 @@ absl::StatusOr<LoadedConfig> LoadConfig(const std::string& path,
 // Checks nodes' names, plugins' names and folders, and the range of every number.
 void Validate(const Document& document, Diagnostics* errors);
 
+// The same of one plugin of a folder, outside of a config.
+absl::Status ValidatePlugin(const google::protobuf::Any& plugin, const std::string& folder);
+
 // "between 0 and 1", "above 0": the range of a number's option; empty where it has none.
 std::string RangeText(const google::protobuf::FieldDescriptor& field);
 

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "pipeline/config.h"
 #include "pipeline/describe.h"
 #include "pipeline/registry.h"
 #include "pipeline/text.h"
@@ -146,6 +147,8 @@ absl::StatusOr<std::string> PlotSvg(const std::string& what) {
                                                    absl::StrJoin(folders, ", "),
                                                    " are functions that can be drawn"));
   }
+  const absl::Status valid = ValidatePlugin(*plugin, name.folder);
+  if (!valid.ok()) return valid;
   const absl::StatusOr<Curve> curve = plotter->second(*plugin);
   if (!curve.ok()) return curve.status();
   return SvgOf(absl::StartsWith(what, "[") ? what : absl::StrCat("[", name.Url(), "] {}"), *curve);

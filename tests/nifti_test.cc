@@ -306,6 +306,38 @@ TEST(Nifti, TakesTheSourcesSplit) {
   }
 }
 
+TEST(Nifti, KeepsItsSplitInAFile) {
+  const Workspace workspace;
+  for (const char* name : {"a", "b", "c", "d"}) {
+    workspace.Write(absl::StrCat("data/", name, "/flair.nii"), Image(name[0]).Bytes());
+    workspace.Write(absl::StrCat("data/", name, "/seg.nii"), Segmentation().Bytes());
+  }
+  DatasetContext context;
+  context.test_fraction = 0.5;
+  context.split_file = workspace.path() + "/split.csv";
+  const auto names = [](const Dataset& dataset) {
+    std::set<std::string> test;
+    for (int64_t i = 0; i < dataset.info().images[pipeline::PhaseIndex(TEST)]; ++i) {
+      test.insert(dataset.Name(TEST, i));
+    }
+    return test;
+  };
+  const auto first = Opened(workspace, "", context);
+  EXPECT_EQ(first->info().split, "by patient, seed 0, written to " + context.split_file);
+  // Another seed changes nothing any more.
+  context.seed = 1;
+  const auto second = Opened(workspace, "", context);
+  EXPECT_EQ(second->info().split, "split file " + context.split_file);
+  EXPECT_EQ(names(*first), names(*second));
+  EXPECT_FALSE(names(*first).empty());
+  NiftiFile changed = Segmentation();
+  changed.voxels[3 * kSide * kSide + 30] = 1;  // was 4
+  workspace.Write("data/b/seg.nii", changed.Bytes());
+  const auto status = Open(workspace, "", context).status();
+  EXPECT_TRUE(absl::StrContains(status.message(), "split_file: ")) << status;
+  EXPECT_TRUE(absl::StrContains(status.message(), "b/seg.nii")) << status;
+}
+
 TEST(PatientSplit, KeepsWhatTheSourceSays) {
   DatasetContext context;
   context.test_fraction = 0.9;

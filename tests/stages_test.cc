@@ -440,4 +440,42 @@ TEST(Metrics, CountsOverTheWholePhaseThenForgets) {
   EXPECT_TRUE(std::isnan(empty.Find("metrics.accuracy")));
 }
 
+pipeline::Specs FloatImages() { return {{"images", {at::kFloat, {-1, 1, 16, 16}, 1}}}; }
+
+std::string CnnWith(const std::string& more) {
+  return "model { [models/Cnn] { channels: 4 hidden: 0 } } activation { [activations/Relu] {} } " +
+         more;
+}
+
+TEST(Model, TakesAnyBoundedActivationInSoftmaxesPlace) {
+  pipeline::DataInfo data;
+  data.classes = {"a", "b", "c"};
+  const pipeline::Tensors in = {{"images", at::randn({2, 1, 16, 16})}};
+  const auto logits = [&](const std::string& more) {
+    torch::manual_seed(1);
+    Built built = testing_support::Build("plugins/Model", CnnWith(more), FloatImages(), data);
+    built.stage->module()->eval();
+    return RunOnce(*built.stage, in).at("logits").detach();
+  };
+  const at::Tensor scores = logits("");
+  // Softmax is what losses do anyway.
+  EXPECT_TRUE(logits("output_activation { [activations/Softmax] {} }").equal(scores));
+  // sigmoid(z) + 1e-6, which is Lerch's function for s = 0, made to sum to 1.
+  const at::Tensor mass = scores.sigmoid() + 1e-6;
+  const at::Tensor p = logits("output_activation { [activations/Lerch] { s: 0 } }").softmax(1);
+  EXPECT_LT(testing_support::Error(p, mass / mass.sum(1, true)), 1e-6);  // rounding of float32
+  EXPECT_EQ(
+      testing_support::BuildError(
+          "plugins/Model", CnnWith("output_activation { [activations/Jacobi] { form: SNAKE } }"),
+          FloatImages(), data),
+      "output_activation: [activations/Jacobi] is unbounded below, so it makes no "
+      "probabilities");
+  EXPECT_EQ(testing_support::BuildError("plugins/Model",
+                                        CnnWith("output_activation { [activations/Weierstrass] "
+                                                "{ terms: 10 } }"),
+                                        FloatImages(), data)
+                .substr(0, 22),
+            "a 0.5, b 3, terms 10: ");
+}
+
 }  // namespace
