@@ -348,6 +348,7 @@ absl::StatusOr<LoadedConfig> LoadConfig(const std::string& path,
 
   // Whether the sample is needed depends on --set, and --set wins over sample_overrides.
   Document trial = merged;
+  trial.config.clear_sample_overrides();  // a dataset in there asks for nothing yet
   Diagnostics ignored;
   for (const std::string& set : sets) ApplySet(set, &trial, &ignored);
   LoadedConfig loaded;

@@ -140,6 +140,19 @@ TEST(Sample, OverridesApplyOnlyWithoutData) {
   EXPECT_FALSE(Contains(text, "sample_overrides")) << text;
 }
 
+TEST(Sample, OverridesOfTheDatasetDoNotAskForTheSample) {
+  const Workspace workspace;
+  workspace.Write("small.pbtxt", SmallConfig());
+  workspace.Write("c.pbtxt", kBrain);
+  workspace.Write("d.pbtxt",
+                  "include: \"c.pbtxt\" sample_overrides { node { name: \"load\" plugin { "
+                  "[plugins/Loader] { dataset { [datasets/BrainTumor] { task: BINARY } } } } } }");
+  const auto loaded = Load("d.pbtxt", {"load.dataset.root=mine"});
+  EXPECT_EQ(loaded.errors, "");
+  EXPECT_FALSE(loaded.config.embedded_sample);
+  EXPECT_FALSE(Contains(pipeline::PrintText(loaded.config.document.config), "BINARY"));
+}
+
 TEST(Sample, DataFolderOfTheWorkspaceIsPinned) {
   const Workspace workspace;
   workspace.Write("small.pbtxt", SmallConfig());
