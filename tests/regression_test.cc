@@ -1,5 +1,6 @@
-// Every config of the project, narrow and on a tiny synthetic set: it passes `check`, trains two
-// epochs, repeats itself to the last digit, and gives the numbers that were committed.
+// Every config of the project, narrow and on a tiny synthetic set: it opens with a line that says
+// what it is, passes `check`, trains two epochs, repeats itself to the last digit, and gives the
+// numbers that were committed.
 //
 //   ./bazelw run //tests:regression_test -- --update
 //
@@ -160,6 +161,14 @@ class EveryConfig : public testing::TestWithParam<std::string> {
  protected:
   void SetUp() override { Golden(); }  // before the test leaves the folder of its data
 };
+
+TEST_P(EveryConfig, SaysWhatItIs) {
+  std::ifstream stream(absl::StrCat("configs/", GetParam(), ".pbtxt"));
+  std::string line;
+  std::getline(stream, line);
+  EXPECT_EQ(line.substr(0, 2), "# ") << line;
+  EXPECT_LE(line.size(), 100);
+}
 
 TEST_P(EveryConfig, PassesCheck) {
   const Project project;
