@@ -24,6 +24,7 @@ struct Piece {
   double center = 0, half = 0;
   // The slope as a Chebyshev series in (p - center) / half, and the values at the nodes.
   Polynomial slope = {}, values = {};
+  double steepest = 0;  // |slope| at the nodes
 };
 
 double Node(int j) { return std::cos(M_PI * (j + 0.5) / kNodes); }
@@ -35,6 +36,7 @@ Piece Sample(const Table& table, double low, double high) {
     const Jet jet = table.function(piece.center + piece.half * Node(j));
     piece.values[j] = jet.value;
     slopes[j] = jet.first;
+    piece.steepest = std::max(piece.steepest, std::abs(jet.first));
   }
   for (int k = 0; k < kNodes; ++k) {
     for (int j = 0; j < kNodes; ++j) {
@@ -101,39 +103,28 @@ class Fitter {
 
   // With so many pieces, those of tails included.
   void Fit(int pieces) {
-    const bool below = table_.below != Tail::kExact, above = table_.above != Tail::kExact;
-    const int inner = pieces - (below ? 1 : 0) - (above ? 1 : 0);
+    const int first = below() ? 1 : 0;
+    const int inner = pieces - first - (above() ? 1 : 0);
     const double start = PlaceOf(table_.fold, table_.low);
     const double width = (PlaceOf(table_.fold, table_.high) - start) / inner;
     pieces_.clear();
-    double largest = 0;
+    largest_slope_ = 0;
     for (int i = 0; i < inner; ++i) {
       pieces_.push_back(Sample(table_, AtPlace(table_.fold, start + i * width),
                                AtPlace(table_.fold, start + (i + 1) * width)));
-      for (int j = 0; j < kNodes; ++j) {
-        double slope = 0;
-        for (int k = 0; k < kNodes; ++k) {
-          slope += pieces_.back().slope[k] * std::cos(M_PI * k * (j + 0.5) / kNodes);
-        }
-        largest = std::max(largest, std::abs(slope));
-      }
+      largest_slope_ = std::max(largest_slope_, pieces_.back().steepest);
     }
-    largest_slope_ = largest;
-    Piecewise::Fitted& f = fitted_;
-    f = {};
-    f.fold = table_.fold;
-    f.symmetry = table_.symmetry;
-    f.pieces = pieces;
-    f.degree = LeastDegree(pieces_, largest, scale_);
-    f.low = static_cast<float>(start - (below ? width : 0));
-    f.scale = static_cast<float>(1 / width);
-    if (table_.fold != Fold::kUnit) {
-      if (!below && table_.fold != Fold::kOdd) f.least = static_cast<float>(table_.low);
-      if (!above) f.most = static_cast<float>(table_.high);
-    }
-    for (int i = 0; i < inner; ++i) SetPiece(i + (below ? 1 : 0), pieces_[i]);
-    if (below) SetTail(0, table_.low, table_.below);
-    if (above) SetTail(pieces - 1, table_.high, table_.above);
+    fitted_ = {};
+    fitted_.fold = table_.fold;
+    fitted_.symmetry = table_.symmetry;
+    fitted_.pieces = pieces;
+    fitted_.degree = LeastDegree(pieces_, largest_slope_, scale_);
+    fitted_.low = static_cast<float>(start - first * width);
+    fitted_.scale = static_cast<float>(1 / width);
+    SetRange();
+    for (int i = 0; i < inner; ++i) SetPiece(i + first, pieces_[i]);
+    if (below()) SetTail(0, table_.low, table_.below);
+    if (above()) SetTail(pieces - 1, table_.high, table_.above);
     FindErrors();
   }
 
@@ -145,6 +136,16 @@ class Fitter {
   double slope_error() const { return slope_error_; }
 
  private:
+  // Whether a piece of its own lies beyond that end.
+  bool below() const { return table_.below != Tail::kExact; }
+  bool above() const { return table_.above != Tail::kExact; }
+
+  void SetRange() {
+    if (table_.fold == Fold::kUnit) return;  // each use has its own
+    if (!below() && table_.fold != Fold::kOdd) fitted_.least = static_cast<float>(table_.low);
+    if (!above()) fitted_.most = static_cast<float>(table_.high);
+  }
+
   void SetPiece(int i, const Piece& piece) {
     Polynomial slope = Powers(piece.slope, fitted_.degree);
     double power = 1;
@@ -179,7 +180,7 @@ class Fitter {
   // Of value and slope between the nodes, with the coefficients as they were rounded.
   void FindErrors() {
     value_error_ = slope_error_ = 0;
-    const int first = table_.below != Tail::kExact ? 1 : 0;
+    const int first = below() ? 1 : 0;
     for (size_t i = 0; i < pieces_.size(); ++i) {
       for (int check = 0; check < kChecks; ++check) {
         const double p =
