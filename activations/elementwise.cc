@@ -8,7 +8,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <utility>
+
+#include "pipeline/simd.h"
 
 namespace activations {
 namespace {
@@ -46,15 +49,47 @@ void Evaluate(const Piecewise& f, const double* x, const double* gy, double* out
   }
 }
 
+void Widen(const at::Half* from, int64_t count, float* to) { std::copy_n(from, count, to); }
+void Narrow(const float* from, int64_t count, at::Half* to) { std::copy_n(from, count, to); }
+
+// bfloat16 is the upper half of float32.
+void Widen(const at::BFloat16* from, int64_t count, float* to) {
+  pipeline::Vectorized([&]() SIMD {
+    const at::BFloat16* const in = from;
+    float* const out = to;
+    const int size = static_cast<int>(count);
+    for (int i = 0; i < size; ++i) {
+      const uint32_t bits = static_cast<uint32_t>(in[i].x) << 16;
+      std::memcpy(out + i, &bits, sizeof(bits));
+    }
+  });
+}
+
+// Rounds to the nearest, ties to even, as LibTorch does.
+void Narrow(const float* from, int64_t count, at::BFloat16* to) {
+  pipeline::Vectorized([&]() SIMD {
+    const float* const in = from;
+    at::BFloat16* const out = to;
+    const int size = static_cast<int>(count);
+    for (int i = 0; i < size; ++i) {
+      uint32_t bits;
+      std::memcpy(&bits, in + i, sizeof(bits));
+      const uint32_t rounded = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+      const bool nan = (bits & 0x7fffffff) > 0x7f800000;
+      out[i].x = static_cast<uint16_t>(nan ? 0x7fc0 : rounded);
+    }
+  });
+}
+
 template <class Half>
 void Evaluate(const Piecewise& f, const Half* x, const Half* gy, Half* out, int64_t count) {
   float wide[kChunk], incoming[kChunk];
   for (int64_t begin = 0; begin < count; begin += kChunk) {
     const int64_t size = std::min(kChunk, count - begin);
-    std::copy_n(x + begin, size, wide);
-    if (gy != nullptr) std::copy_n(gy + begin, size, incoming);
+    Widen(x + begin, size, wide);
+    if (gy != nullptr) Widen(gy + begin, size, incoming);
     Evaluate(f, wide, gy == nullptr ? nullptr : incoming, wide, size);
-    std::copy_n(wide, size, out + begin);
+    Narrow(wide, size, out + begin);
   }
 }
 

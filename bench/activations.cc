@@ -150,6 +150,22 @@ int main(int argc, char** argv) {
           {absl::StrCat("series by operators: ", series[i].first, " / gelu"), ms[i + 1], ms[0]});
     }
   }
+  // As models compute them where there is bfloat16.
+  const at::Tensor half = x.detach().to(at::kBFloat16).requires_grad_();
+  const at::Tensor half_g = at::ones_like(half);
+  bodies.clear();
+  bodies.push_back([&] { torch::autograd::grad({at::gelu(half)}, {half}, {half_g}); });
+  for (const auto& f : made) {
+    if (f->piecewise() == nullptr) continue;
+    bodies.push_back(
+        [&half, &half_g, f = f.get()] { torch::autograd::grad({(*f)(half)}, {half}, {half_g}); });
+  }
+  ms = bench::LeastMs(bodies, FLAGS_seconds);
+  for (size_t i = 0, body = 0; i < plugins.size(); ++i) {
+    if (made[i]->piecewise() == nullptr) continue;
+    cases.push_back(
+        {absl::StrCat("bfloat16: [activations/", plugins[i], " / gelu"), ms[++body], ms[0]});
+  }
   // Against the bars.
   constexpr double kMostMs = 2, kMostError = 1e-6, kMostSlopeError = 1e-5;
   for (size_t i = 0; i < plugins.size(); ++i) {

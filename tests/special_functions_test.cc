@@ -259,6 +259,19 @@ TEST(EveryForm, GivesTheSameByOperators) {
   }
 }
 
+TEST(EveryForm, RoundsHalfPrecisionAsLibTorchDoes) {
+  for (const auto type : {at::kBFloat16, at::kHalf}) {
+    for (const auto& [name, options] : kForms) {
+      const auto f = Make(name, options);
+      at::Tensor x = (at::randn({3000}) * 6).to(type);
+      x[0] = NAN;
+      x[1] = INFINITY;
+      const at::Tensor expected = Apply(*f, x.to(at::kFloat)).to(type);
+      EXPECT_TRUE(Apply(*f, x).allclose(expected, 0, 0, true)) << name << " " << options;
+    }
+  }
+}
+
 TEST(EveryForm, RefusesAThirdDerivative) {
   const auto f = Make("Lerch", "");
   const at::Tensor x = at::ones({1, 1}, at::kDouble).requires_grad_();
