@@ -39,6 +39,21 @@ std::vector<std::map<std::string, std::string>> Timeless(const std::string& csv)
   return rows;
 }
 
+TEST(Dot, ShowsNodesPortsAndShapes) {
+  const Workspace workspace;
+  workspace.Write("configs/small.pbtxt", SmallConfig());
+  const Ran ran = RunPipeline({"dot", "--config=small"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  for (const char* line :
+       {"digraph pipeline {\n", "  augment [label=\"augment\\nplugins/Augment\\n(TRAIN only)\"];\n",
+        "  load -> gray [label=\"  images\\n  uint8 [N, 3, 32, 32]\"];\n",
+        "  classify -> loss [label=\"  logits\\n  float32 [N, 4]\"];\n",
+        "  augment -> loss [label=\"  labels\\n  int64 [N]\"];\n"}) {
+    EXPECT_TRUE(absl::StrContains(ran.out, line)) << line << "is not in\n" << ran.out;
+  }
+  EXPECT_FALSE(workspace.Has("runs"));
+}
+
 TEST(Run, LeavesConfigMetricsWeightsAndSummary) {
   const Workspace workspace;
   workspace.Write("configs/small.pbtxt", SmallConfig());

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Sums up what `bazel coverage` found, by folder: lines that some test ran, of lines that could run.
+"""Sums up what `bazel coverage` found, by folder: lines that some test ran, of lines that could run
+(those of tests left out).
 
   ./bazelw coverage //... && tools/coverage.py
 """
@@ -16,7 +17,9 @@ def main():
     for row in report.read_text().splitlines():
         key, _, value = row.partition(":")
         if key == "SF":
-            folder = value.split("/")[0]
+            folder = "tests" if value.endswith("_test.cc") else value.split("/")[0]
+        elif folder == "tests":
+            continue
         elif key == "LF":
             found[folder] += int(value)
         elif key == "LH":
