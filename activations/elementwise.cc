@@ -239,12 +239,13 @@ at::Tensor TermByOperators(const Piecewise::Term& term, const at::Tensor& x, boo
 
 }  // namespace
 
-at::Tensor Apply(std::shared_ptr<const Piecewise> f, const at::Tensor& x) {
+at::Tensor Apply(const std::shared_ptr<const Piecewise>& f, const at::Tensor& x) {
   return ValueNode::apply(x, f);
 }
 
-at::Tensor Apply(std::shared_ptr<const Piecewise> f, std::shared_ptr<const Piecewise> by_parameter,
-                 const at::Tensor& x, const at::Tensor& parameter) {
+at::Tensor Apply(const std::shared_ptr<const Piecewise>& f,
+                 const std::shared_ptr<const Piecewise>& by_parameter, const at::Tensor& x,
+                 const at::Tensor& parameter) {
   return ParametricNode::apply(x, parameter, f, by_parameter);
 }
 

@@ -14,12 +14,13 @@ namespace activations {
 // f of every element; shape, type and memory format are kept. float32, bfloat16 and float16 by the
 // tables, float64 by the exact function. Saves x for backward, and nothing else. Differentiable
 // twice; a third derivative is refused.
-at::Tensor Apply(std::shared_ptr<const Piecewise> f, const at::Tensor& x);
+at::Tensor Apply(const std::shared_ptr<const Piecewise>& f, const at::Tensor& x);
 
 // The same, where f depends on a `parameter` [1] by which its derivative is `by_parameter`, a
 // function of x as well. Differentiable once, in both.
-at::Tensor Apply(std::shared_ptr<const Piecewise> f, std::shared_ptr<const Piecewise> by_parameter,
-                 const at::Tensor& x, const at::Tensor& parameter);
+at::Tensor Apply(const std::shared_ptr<const Piecewise>& f,
+                 const std::shared_ptr<const Piecewise>& by_parameter, const at::Tensor& x,
+                 const at::Tensor& parameter);
 
 // f of every element of a float32 tensor, or its slope, by LibTorch's operators: the form for GPUs.
 at::Tensor EvaluateByOperators(const Piecewise& f, const at::Tensor& x, bool slope);

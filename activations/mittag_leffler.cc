@@ -127,7 +127,8 @@ class ByAlpha : public SpecialFunction {
 };
 
 // Below 0 the function bends within a few units and has heavy tails after.
-std::shared_ptr<const Piecewise> Tabulated(Form form, std::shared_ptr<const SpecialFunction> f) {
+std::shared_ptr<const Piecewise> Tabulated(Form form,
+                                           const std::shared_ptr<const SpecialFunction>& f) {
   constexpr double kReach = 20;
   Table table;
   table.function = [f](double p) { return f->At(p); };
@@ -192,8 +193,8 @@ class MittagLeffler : public Activation {
   void Tabulate(double alpha) {
     alpha_ = alpha;
     f_ = Tabulated(form_, std::make_shared<MittagLefflerFunction>(form_, alpha));
-    if (parameter_ != nullptr)
-      by_alpha_ = Tabulated(form_, std::make_shared<ByAlpha>(form_, alpha));
+    if (parameter_ == nullptr) return;
+    by_alpha_ = Tabulated(form_, std::make_shared<ByAlpha>(form_, alpha));
   }
 
   const Form form_;

@@ -225,7 +225,7 @@ Piecewise::Term TermOf(const Piecewise::Fitted& fitted, const Table::Use& use) {
 
 }  // namespace
 
-Piecewise::Piecewise(std::shared_ptr<const SpecialFunction> exact, std::vector<Table> tables,
+Piecewise::Piecewise(std::shared_ptr<const SpecialFunction> exact, const std::vector<Table>& tables,
                      double slope)
     : exact_(std::move(exact)), slope_(static_cast<float>(slope)) {
   for (const Table& table : tables) {

@@ -58,7 +58,7 @@ class Piecewise {
  public:
   // `exact` is the whole function; it stands in where tables with Tail::kExact end, and where
   // kUnit's frequency x is too large to fold (2^21).
-  Piecewise(std::shared_ptr<const SpecialFunction> exact, std::vector<Table> tables,
+  Piecewise(std::shared_ptr<const SpecialFunction> exact, const std::vector<Table>& tables,
             double slope = 0);
 
   // For `count` floats, on the calling thread. In place is allowed.

@@ -12,8 +12,6 @@
 namespace datasets {
 namespace {
 
-using pipeline::PhaseIndex;
-
 using Counts = std::map<int64_t, int64_t>;  // by label
 
 struct Group {

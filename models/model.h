@@ -33,7 +33,7 @@ class Model : public torch::nn::Module {
 
   // As LibTorch's, but batch-norm layers of which no parameter is learned (see freeze.h) stay in
   // inference: they keep their statistics.
-  void train(bool on = true) override;
+  void train(bool on = true) override;  // NOLINT(google-default-arguments)
 };
 
 using Models = pipeline::Registry<Model, const ModelContext&>;
