@@ -135,14 +135,14 @@ at::Tensor Map(const Piecewise& f, const at::Tensor& given, const at::Tensor& in
   return out;
 }
 
-// f''(x) by the exact function, whatever the type.
-at::Tensor SecondDerivative(const Piecewise& f, const at::Tensor& x) {
-  at::Tensor second = at::empty(x.sizes(), at::kDouble);
+// Value, slope or second derivative by the exact function, whatever the type and device.
+at::Tensor Exactly(const Piecewise& f, const at::Tensor& x, double Jet::*part) {
+  at::Tensor result = at::empty(x.sizes(), at::kDouble);
   const at::Tensor wide = x.to(at::kCPU, at::kDouble).contiguous();
   for (int64_t i = 0; i < wide.numel(); ++i) {
-    second.data_ptr<double>()[i] = f.exact()(wide.data_ptr<double>()[i]).second;
+    result.data_ptr<double>()[i] = f.exact()(wide.data_ptr<double>()[i]).*part;
   }
-  return second.to(x.options());
+  return result.to(x.options());
 }
 
 // gy f'(x), differentiable in gy and x.
@@ -159,8 +159,8 @@ class GradientNode : public torch::autograd::Function<GradientNode> {
     TORCH_CHECK(!c10::GradMode::is_enabled(), "activations have no third derivative");
     const variable_list saved = context->get_saved_variables();
     const Shared f = HeldFunction(context, "f");
-    return {incoming[0] * saved[1] * SecondDerivative(*f, saved[0]), Map(*f, saved[0], incoming[0]),
-            at::Tensor()};
+    return {incoming[0] * saved[1] * Exactly(*f, saved[0], &Jet::second),
+            Map(*f, saved[0], incoming[0]), at::Tensor()};
   }
 };
 
@@ -254,13 +254,8 @@ at::Tensor EvaluateByOperators(const Piecewise& f, const at::Tensor& x, bool slo
   at::Tensor outside = at::zeros_like(x, at::kBool);
   for (const Piecewise::Term& term : f.terms()) sum += TermByOperators(term, x, slope, &outside);
   if (!outside.any().item<bool>()) return sum;
-  const at::Tensor rest = x.masked_select(outside).to(at::kCPU, at::kDouble).contiguous();
-  const at::Tensor corrected = at::empty_like(rest);
-  for (int64_t i = 0; i < rest.numel(); ++i) {
-    const Jet jet = f.exact()(rest.data_ptr<double>()[i]);
-    corrected.data_ptr<double>()[i] = slope ? jet.first : jet.value;
-  }
-  return sum.masked_scatter(outside, corrected.to(x.options()));
+  return sum.masked_scatter(
+      outside, Exactly(f, x.masked_select(outside), slope ? &Jet::first : &Jet::value));
 }
 
 double GainOf(const Piecewise& f) {

@@ -258,7 +258,6 @@ class VolumeDataset : public Dataset {
     CountClasses(labels, &info_);
     const auto& train = slices_[PhaseIndex(pipeline::TRAIN)];
     if (!binary()) {
-      info_.class_counts = {};
       const bool tumor = std::any_of(train.begin(), train.end(),
                                      [](const Slice& slice) { return slice.stored.labelled > 0; });
       return tumor ? absl::OkStatus()

@@ -37,7 +37,7 @@ constexpr int kFailure = 1;   // something broke while running
 constexpr int kSignal = 128;  // plus the signal, as shells report it
 
 constexpr char kHelp[] =
-    R"(Trains image classifiers from a config and compares losses and activations.
+    R"(Trains image classifiers and segmenters from a config and compares losses and activations.
 
   pipeline [train] --config=NAME [--set PATH=VALUE]... [--out=DIR]
   pipeline check --config=NAME [--decode]   tries everything but training; writes nothing
