@@ -62,8 +62,6 @@ class Folder {
 class Chain {
  public:
   explicit Chain(const std::vector<std::string>& plugins) {
-    pipeline::BuildContext context;
-    pipeline::Specs specs;
     for (const std::string& text : plugins) {
       pipeline::Node node;
       std::string error;
@@ -72,7 +70,12 @@ class Chain {
       auto stage = pipeline::Stages::Get().Create(node.plugin());
       TORCH_CHECK(stage.ok(), stage.status().ToString());
       stages_.push_back(*std::move(stage));
-      const auto built = stages_.back()->Build(specs, &context);
+    }
+    pipeline::BuildContext context;
+    context.color = stages_[1]->SeesColor();  // as the graph says it
+    pipeline::Specs specs;
+    for (const auto& stage : stages_) {
+      const auto built = stage->Build(specs, &context);
       TORCH_CHECK(built.ok(), built.status().ToString());
       for (const auto& [port, spec] : *built) specs[port] = spec;
     }

@@ -31,6 +31,7 @@ struct DatasetContext {
   double test_fraction = 0;        // of files that the source puts into no split, if it has no TEST
   std::string split_file;   // the split is read from it; where it is not there, written to it
   bool write_split = true;  // else a split file that is not there stays so
+  bool color = true;        // false: nobody looks at the images' colors
 };
 
 // Opened once, then read by many threads at a time.

@@ -64,17 +64,19 @@ std::string StampOf(const std::string& path) {
 
 class FilesDataset : public Dataset {
  public:
-  FilesDataset(pipeline::DataInfo info, MaskReader read_mask, int64_t max_pixels, Phases files)
+  FilesDataset(pipeline::DataInfo info, MaskReader read_mask, const DatasetContext& context,
+               Phases files)
       : info_(std::move(info)),
         read_mask_(std::move(read_mask)),
-        max_pixels_(max_pixels),
+        max_pixels_(context.max_pixels),
+        color_(context.color),
         files_(std::move(files)) {}
 
   const pipeline::DataInfo& info() const override { return info_; }
 
   absl::StatusOr<Sample> Read(pipeline::Phase phase, int64_t index, int size) const override {
     const ImageFile& file = At(phase, index);
-    absl::StatusOr<cv::Mat> image = ReadImage(file.path, max_pixels_, size, file.tile);
+    absl::StatusOr<cv::Mat> image = ReadImage(file.path, max_pixels_, {size, file.tile, color_});
     if (!image.ok()) return image.status();
     Sample sample = {*std::move(image), {}, file.label};
     if (info_.task != pipeline::Task::kSegmentation) return sample;
@@ -99,7 +101,7 @@ class FilesDataset : public Dataset {
     if (image.empty() || mask.empty()) return "";
     const cv::Rect& tile = file.tile;
     return absl::StrCat(image, "\n", mask, "\n", tile.x, " ", tile.y, " ", tile.width, " ",
-                        tile.height, "\n", file.label);
+                        tile.height, "\n", file.label, color_ ? "" : "\ngray");
   }
 
   std::string Name(pipeline::Phase phase, int64_t index) const override {
@@ -114,6 +116,7 @@ class FilesDataset : public Dataset {
   const pipeline::DataInfo info_;
   const MaskReader read_mask_;
   const int64_t max_pixels_;
+  const bool color_;
   const Phases files_;
 };
 
@@ -320,8 +323,8 @@ absl::StatusOr<std::unique_ptr<Dataset>> OpenFiles(pipeline::DataInfo info, Sour
   }
   CountClasses(labels, &info);
   NoteMissingClasses(&info);
-  return std::make_unique<FilesDataset>(std::move(info), std::move(options.read_mask),
-                                        context.max_pixels, std::move(phases));
+  return std::make_unique<FilesDataset>(std::move(info), std::move(options.read_mask), context,
+                                        std::move(phases));
 }
 
 void CountClasses(const std::array<std::vector<int64_t>, pipeline::kPhases>& labels,

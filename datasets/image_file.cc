@@ -1,4 +1,4 @@
-// Checks of file headers, and decoding by OpenCV once they passed.
+// Checks of file headers, and decoding once they passed: JPEG by libjpeg-turbo, the rest by OpenCV.
 #include "datasets/image_file.h"
 
 #include <algorithm>
@@ -14,6 +14,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "datasets/jpeg.h"
 #include "datasets/resize.h"
 #include "pipeline/files.h"
 
@@ -67,58 +68,83 @@ bool TiffSize(absl::string_view bytes, Size* size) {
   return size->width > 0 && size->height > 0;
 }
 
-// The first segment of a JPEG whose marker `wanted` accepts; npos where none lies in `bytes`.
-// Segments are skipped whole: those of applications hold previews, JPEGs of their own.
+bool Begins(absl::string_view bytes, absl::string_view magic) {
+  return absl::StartsWith(bytes, magic);
+}
+
+bool IsJpeg(absl::string_view bytes) { return Begins(bytes, "\xff\xd8\xff"); }
+
+// The first segment of a JPEG that `wanted` accepts by its marker and its place; npos where none
+// lies in `bytes`. Segments are skipped whole: those of applications hold previews, JPEGs of their
+// own. Must end where libjpeg would: what it found elsewhere would not have been checked.
 template <class Wanted>
 size_t JpegSegment(absl::string_view bytes, const Wanted& wanted) {
   size_t at = 2;
   while (at + 9 < bytes.size()) {
     if (static_cast<uint8_t>(bytes[at]) != 0xff) break;
     const auto marker = static_cast<uint8_t>(bytes[at + 1]);
-    if (marker == 0xff) {  // padding
+    constexpr uint8_t kNone = 0, kTemporary = 1, kRestart = 0xd0, kPadding = 0xff;
+    if (marker == kNone) break;
+    if (marker == kPadding) {
       ++at;
       continue;
     }
-    if (wanted(marker)) return at;
-    at += 2 + BigEndian(bytes, at + 2, 2);
+    if (wanted(marker, at)) return at;
+    const bool bare = marker == kTemporary || (marker & 0xf8) == kRestart;
+    at += 2 + (bare ? 0 : BigEndian(bytes, at + 2, 2));
   }
   return absl::string_view::npos;
 }
 
-// The frame header of a JPEG; false where none lies in `head`.
-bool JpegSize(absl::string_view head, Size* size) {
-  const size_t at = JpegSegment(head, [](uint8_t marker) {
+struct JpegFrame {
+  Size size;
+  int components = 0;
+};
+
+// What a JPEG holds; false where `head` has no frame header.
+bool ReadJpegFrame(absl::string_view head, JpegFrame* frame) {
+  const size_t at = JpegSegment(head, [](uint8_t marker, size_t) {
     return marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc;
   });
   if (at == absl::string_view::npos) return false;
-  *size = {BigEndian(head, at + 7, 2), BigEndian(head, at + 5, 2)};
+  *frame = {{BigEndian(head, at + 7, 2), BigEndian(head, at + 5, 2)},
+            static_cast<uint8_t>(head[at + 9])};
   return true;
 }
 
-// Whether the EXIF orientation of a JPEG exchanges rows and columns.
-bool IsTurned(absl::string_view bytes) {
-  if (!absl::StartsWith(bytes, "\xff\xd8\xff")) return false;
+// The EXIF orientation of a JPEG, from 1 (as stored) to 8.
+int Orientation(absl::string_view bytes) {
   constexpr uint8_t kApplication1 = 0xe1;
-  constexpr uint32_t kOrientation = 0x112, kFirstTurned = 5, kLastTurned = 8;
-  const size_t at = JpegSegment(bytes, [](uint8_t marker) { return marker == kApplication1; });
-  if (at == absl::string_view::npos) return false;
-  const absl::string_view segment = bytes.substr(at + 4, BigEndian(bytes, at + 2, 2));
   constexpr absl::string_view kExif("Exif\0\0", 6);
-  if (!absl::StartsWith(segment, kExif) || segment.size() == kExif.size()) return false;
+  constexpr uint32_t kOrientation = 0x112, kLast = 8;
+  const size_t at = JpegSegment(bytes, [&](uint8_t marker, size_t at) {
+    return marker == kApplication1 && bytes.substr(at + 4, kExif.size()) == kExif;
+  });
+  if (at == absl::string_view::npos) return 1;
+  const absl::string_view segment = bytes.substr(at + 4, BigEndian(bytes, at + 2, 2));
+  if (segment.size() <= kExif.size()) return 1;
   const uint32_t orientation = TiffValue(segment.substr(kExif.size()), kOrientation);
-  return orientation >= kFirstTurned && orientation <= kLastTurned;
+  return orientation >= 1 && orientation <= kLast ? static_cast<int>(orientation) : 1;
+}
+
+// Whether an orientation exchanges rows and columns.
+bool IsTurned(int orientation) { return orientation >= 5; }
+
+// The image as an orientation asks: exchanged, then mirrored.
+cv::Mat Turned(cv::Mat image, int orientation) {
+  if (IsTurned(orientation)) cv::transpose(image, image);
+  const bool across = orientation == 2 || orientation == 3 || orientation == 6 || orientation == 7;
+  const bool down = orientation == 3 || orientation == 4 || orientation == 7 || orientation == 8;
+  if (across || down) cv::flip(image, image, across && down ? -1 : across ? 1 : 0);
+  return image;
 }
 
 // What follows the headers of a whole file.
 absl::string_view AfterHeaders(absl::string_view bytes) {
-  if (!absl::StartsWith(bytes, "\xff\xd8\xff")) return bytes;
+  if (!IsJpeg(bytes)) return bytes;
   constexpr uint8_t kScan = 0xda;
-  const size_t scan = JpegSegment(bytes, [](uint8_t marker) { return marker == kScan; });
+  const size_t scan = JpegSegment(bytes, [](uint8_t marker, size_t) { return marker == kScan; });
   return bytes.substr(std::min(bytes.size(), scan));
-}
-
-bool Begins(absl::string_view bytes, absl::string_view magic) {
-  return absl::StartsWith(bytes, magic);
 }
 
 bool IsTiff(absl::string_view bytes) {
@@ -141,8 +167,10 @@ std::string Guess(absl::string_view head) {
 // What is wrong with a file of `head` and `tail`, or "". Its size, where it can be told, in
 // `*size`.
 std::string Judge(absl::string_view head, absl::string_view tail, Size* size) {
-  if (Begins(head, "\xff\xd8\xff")) {
-    if (!JpegSize(head, size)) return "a JPEG without a frame header";
+  if (IsJpeg(head)) {
+    JpegFrame frame;
+    if (!ReadJpegFrame(head, &frame)) return "a JPEG without a frame header";
+    *size = frame.size;
     if (!absl::StrContains(tail, "\xff\xd9")) return "a JPEG cut short";
   } else if (Begins(head, "\x89PNG\r\n\x1a\n")) {
     if (head.size() < 24) return "a PNG cut short";
@@ -178,22 +206,15 @@ std::string JudgeSize(const Size& size, int64_t max_pixels) {
                       ")");
 }
 
-// The flag of cv::imdecode for a file that is to be resized to size x size.
-int DecodingFor(absl::string_view bytes, int64_t size) {
+// By how much a JPEG of this size may be reduced that is to be resized to size x size.
+int Reduction(const Size& full, int64_t size) {
   constexpr int64_t kLargerThanMade = 3;
-  constexpr std::pair<int64_t, int> kReductions[] = {{8, cv::IMREAD_REDUCED_COLOR_8},
-                                                     {4, cv::IMREAD_REDUCED_COLOR_4},
-                                                     {2, cv::IMREAD_REDUCED_COLOR_2}};
-  Size full;
-  if (!absl::StartsWith(bytes, "\xff\xd8\xff") || !JpegSize(bytes, &full)) {
-    return cv::IMREAD_COLOR;
-  }
-  for (const auto& [factor, flag] : kReductions) {
+  for (const int factor : {8, 4, 2}) {
     const bool divides = full.width % factor == 0 && full.height % factor == 0;
     const int64_t side = std::min(full.width, full.height) / factor;
-    if (divides && side >= kLargerThanMade * size) return flag;
+    if (divides && side >= kLargerThanMade * size) return factor;
   }
-  return cv::IMREAD_COLOR;
+  return 1;
 }
 
 absl::Status Refuse(const std::string& path, const std::string& why) {
@@ -206,6 +227,44 @@ absl::Status Check(const std::string& path, absl::string_view head, absl::string
   std::string wrong = Judge(head, tail, &size);
   if (wrong.empty()) wrong = JudgeSize(size, max_pixels);
   return wrong.empty() ? absl::OkStatus() : Refuse(path, wrong);
+}
+
+// The size of a checked file, turned by its orientation.
+cv::Size ShownSize(absl::string_view bytes) {
+  Size size;
+  Judge(bytes, AfterHeaders(bytes), &size);
+  if (IsJpeg(bytes) && IsTurned(Orientation(bytes))) std::swap(size.width, size.height);
+  return {static_cast<int>(size.width), static_cast<int>(size.height)};
+}
+
+// A JPEG that is not CMYK, reduced where the view is much smaller.
+absl::StatusOr<cv::Mat> DecodeFrame(absl::string_view bytes, const JpegFrame& frame,
+                                    const ImageView& view) {
+  const int orientation = Orientation(bytes);
+  JpegDecoding how;
+  how.gray = !view.color || frame.components == 1;
+  if (view.tile.empty()) how.reduction = Reduction(frame.size, view.size);
+  if (orientation == 1) how.part = view.tile;
+  const absl::StatusOr<cv::Mat> stored = DecodeJpeg(bytes, how);
+  if (!stored.ok() || orientation == 1) return stored;
+  const cv::Mat shown = Turned(*stored, orientation);
+  return view.tile.empty() ? shown : shown(view.tile);
+}
+
+// RGB, or one channel where red, green and blue are equal or nobody looks at colors; not resized.
+absl::StatusOr<cv::Mat> Decode(absl::string_view bytes, const ImageView& view) {
+  JpegFrame frame;
+  constexpr int kCmyk = 4;
+  if (IsJpeg(bytes) && ReadJpegFrame(bytes, &frame) && frame.components < kCmyk) {
+    return DecodeFrame(bytes, frame, view);
+  }
+  cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
+  const cv::Mat encoded(1, static_cast<int>(bytes.size()), CV_8U, const_cast<char*>(bytes.data()));
+  const cv::Mat decoded = cv::imdecode(encoded, cv::IMREAD_COLOR);
+  if (decoded.empty()) return absl::InvalidArgumentError("it cannot be decoded");
+  cv::Mat rgb;
+  cv::cvtColor(view.tile.empty() ? decoded : decoded(view.tile), rgb, cv::COLOR_BGR2RGB);
+  return rgb;
 }
 
 }  // namespace
@@ -247,33 +306,26 @@ absl::StatusOr<std::string> ReadImageBytes(const std::string& path, int64_t max_
 absl::StatusOr<cv::Size> ImageSize(const std::string& path, int64_t max_pixels) {
   const absl::StatusOr<std::string> bytes = ReadImageBytes(path, max_pixels);
   if (!bytes.ok()) return bytes.status();
-  Size size;
-  Judge(*bytes, AfterHeaders(*bytes), &size);
-  if (IsTurned(*bytes)) std::swap(size.width, size.height);
-  return cv::Size(static_cast<int>(size.width), static_cast<int>(size.height));
+  return ShownSize(*bytes);
 }
 
-absl::StatusOr<cv::Mat> ReadImage(const std::string& path, int64_t max_pixels, int size,
-                                  const cv::Rect& tile) {
+absl::StatusOr<cv::Mat> ReadImage(const std::string& path, int64_t max_pixels,
+                                  const ImageView& view) {
   const absl::StatusOr<std::string> bytes = ReadImageBytes(path, max_pixels);
   if (!bytes.ok()) return bytes.status();
-  cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
+  const cv::Size shown = ShownSize(*bytes);
+  const cv::Rect& tile = view.tile;
+  if ((tile & cv::Rect({}, shown)) != tile) {
+    return Refuse(
+        path, absl::StrCat("no tile of ", tile.width, "x", tile.height, " at ", tile.x, ",", tile.y,
+                           " in ", shown.width, "x", shown.height, " pixels"));
+  }
   try {
-    const cv::Mat encoded(1, static_cast<int>(bytes->size()), CV_8U,
-                          const_cast<char*>(bytes->data()));
-    const int decoding = tile.empty() ? DecodingFor(*bytes, size) : cv::IMREAD_COLOR;
-    const cv::Mat decoded = cv::imdecode(encoded, decoding);
-    if (decoded.empty()) return Refuse(path, "damaged: it cannot be decoded");
-    if ((tile & cv::Rect({}, decoded.size())) != tile) {
-      return Refuse(path,
-                    absl::StrCat("no tile of ", tile.width, "x", tile.height, " at ", tile.x, ",",
-                                 tile.y, " in ", decoded.cols, "x", decoded.rows, " pixels"));
-    }
-    const cv::Mat shown = tile.empty() ? decoded : decoded(tile);
-    const cv::Mat resized = ResizeBilinear(shown, {size, size});
-    cv::Mat rgb;
-    cv::cvtColor(resized, rgb, cv::COLOR_BGR2RGB);
-    return rgb;
+    const absl::StatusOr<cv::Mat> decoded = Decode(*bytes, view);
+    if (!decoded.ok()) return Refuse(path, absl::StrCat("damaged: ", decoded.status().message()));
+    cv::Mat resized = ResizeBilinear(*decoded, {view.size, view.size});
+    if (resized.channels() == 1) cv::cvtColor(resized, resized, cv::COLOR_GRAY2RGB);
+    return resized;
   } catch (const std::exception& error) {
     return Refuse(path, absl::StrCat("damaged: ", error.what()));
   }

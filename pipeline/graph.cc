@@ -5,6 +5,7 @@
 #include <c10/util/Exception.h>
 #include <torch/nn/module.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "absl/strings/str_cat.h"
@@ -57,7 +58,20 @@ std::string Graph::Describe(const std::string& edge) const {
   return edge;
 }
 
+bool Graph::ImagesAreSeenInColor() const {
+  return std::any_of(nodes_.begin(), nodes_.end(), [this](const NodeEntry& node) {
+    const bool reads =
+        std::any_of(node.inputs.begin(), node.inputs.end(), [this](const auto& input) {
+          const Edge& edge = input.second;
+          return nodes_[edge.node].stage.get() == source_ && edge.port == "images";
+        });
+    // Outside TRAIN a node of TRAIN alone passes on what it got.
+    return reads && (node.stage->SeesColor() || node.train_only);
+  });
+}
+
 absl::Status Graph::Build(BuildContext* context) {
+  context->color = ImagesAreSeenInColor();
   for (NodeEntry& node : nodes_) {
     Specs in;
     for (const auto& [port, edge] : node.inputs) in[port] = nodes_[edge.node].specs.at(edge.port);

@@ -78,6 +78,8 @@ class Graph {
 
  private:
   std::string Describe(const NodeEntry& node) const;
+  // Whether a reader of the source's "images" looks at their colors.
+  bool ImagesAreSeenInColor() const;
 
   std::vector<NodeEntry> nodes_;
   Locations where_;

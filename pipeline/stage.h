@@ -112,6 +112,8 @@ struct BuildContext {
   int64_t max_batch = INT64_MAX;   // `check` wants a tiny one
   const DataInfo* data = nullptr;  // set once the source is built
   bool writes = true;              // whether files may be written; `check` and `dot` write none
+  // Whether anyone looks at the colors of the source's images; else they may be decoded to gray.
+  bool color = true;
 
   int NewGeometry() { return ++geometries_; }
 
@@ -147,6 +149,8 @@ class Stage {
   virtual Ports ports() const = 0;
   // Checks the inputs' specs and returns the outputs'. Makes parameters; reads data (a Source).
   virtual absl::StatusOr<Specs> Build(const Specs& in, BuildContext* context) = 0;
+  // Whether other colors of the same luminance on its inputs would change its outputs.
+  virtual bool SeesColor() const { return true; }
   // Computes the outputs of one step.
   virtual absl::Status Run(const Step& step, const Tensors& in, Tensors* out) = 0;
   // Reports what was gathered over the phase, and forgets it. `node` is the stage's name.

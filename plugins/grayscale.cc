@@ -24,6 +24,8 @@ class Grayscale : public pipeline::Stage {
     return pipeline::Specs{{"images", images}};
   }
 
+  bool SeesColor() const override { return false; }
+
   absl::Status Run(const pipeline::Step&, const pipeline::Tensors& in,
                    pipeline::Tensors* out) override {
     const at::Tensor gray = Gray(in.at("images"));

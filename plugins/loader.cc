@@ -45,7 +45,8 @@ class Loader : public pipeline::Source {
                                         pipeline::BuildContext* context) override {
     const datasets::DatasetContext wanted = {context->seed,         options_.validation_fraction(),
                                              options_.max_pixels(), options_.test_fraction(),
-                                             options_.split_file(), context->writes};
+                                             options_.split_file(), context->writes,
+                                             context->color};
     auto dataset = datasets::Datasets::Get().Create(options_.dataset(), wanted);
     if (!dataset.ok()) {
       // The split file is an option of the loader's own.

@@ -33,7 +33,7 @@ class ImageFiles : public testing::Test {
   std::string Message(const std::string& content, const std::string& name = "x.jpg",
                       int64_t max_pixels = 1 << 26) {
     workspace_.Write(name, content);
-    const auto read = datasets::ReadImage(name, max_pixels, 8);
+    const auto read = datasets::ReadImage(name, max_pixels, {8});
     const absl::Status header = datasets::CheckImageHeader(name, max_pixels);
     if (header.ok()) return std::string(read.status().message());
     EXPECT_EQ(header.message(), read.status().message());
@@ -67,7 +67,7 @@ TEST(ImageKinds, AreReadAsPillowDoes) {
     std::string file;
     ASSERT_TRUE(absl::Base64Unescape(c["file"].get<std::string>(), &file));
     workspace.Write(name, file);
-    const auto image = datasets::ReadImage(workspace.path() + "/" + name, 1 << 20, c["size"]);
+    const auto image = datasets::ReadImage(workspace.path() + "/" + name, 1 << 20, {c["size"]});
     ASSERT_TRUE(image.ok()) << image.status();
     const auto pixels = c["pixels"].get<std::vector<int>>();
     int worst = 0;
@@ -96,7 +96,7 @@ TEST(LargeJpegs, AreReadAtAReducedSizeAsPillowReadsThemWhole) {
     std::string file;
     ASSERT_TRUE(absl::Base64Unescape(c["file"].get<std::string>(), &file));
     workspace.Write("large.jpg", file);
-    const auto image = datasets::ReadImage(workspace.path() + "/large.jpg", 1 << 20, c["size"]);
+    const auto image = datasets::ReadImage(workspace.path() + "/large.jpg", 1 << 20, {c["size"]});
     ASSERT_TRUE(image.ok()) << image.status();
     const auto pixels = c["pixels"].get<std::vector<uint8_t>>();
     const cv::Mat expected(image->size(), CV_8UC3, const_cast<uint8_t*>(pixels.data()));
@@ -104,30 +104,38 @@ TEST(LargeJpegs, AreReadAtAReducedSizeAsPillowReadsThemWhole) {
   }
 }
 
+// A dozen of the JPEGs below a folder.
+std::vector<std::string> SomeJpegs(const std::string& folder) {
+  std::vector<std::string> paths, some;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+    const std::string path = entry.path().string();
+    if (absl::EndsWithIgnoreCase(path, ".jpg")) paths.push_back(path);
+  }
+  std::sort(paths.begin(), paths.end());
+  for (size_t i = 0; i < paths.size(); i += std::max<size_t>(1, paths.size() / 12)) {
+    some.push_back(paths[i]);
+  }
+  return some;
+}
+
 TEST(LargeJpegs, StayWithinTheStatedErrorOnRealImages) {
   const std::string root = testing_support::SharedData();
   if (root.empty()) GTEST_SKIP() << "SHARED_DATA is not set";
   int reduced = 0;
   for (const char* folder : {"brain_tumor/Training", "tomato_leaf", "deepglobe", "crack/images"}) {
-    std::vector<std::string> paths;
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(root + "/" + folder)) {
-      const std::string path = entry.path().string();
-      if (absl::EndsWithIgnoreCase(path, ".jpg")) paths.push_back(path);
-    }
-    std::sort(paths.begin(), paths.end());
     double sum = 0;
     int read = 0;
-    for (size_t i = 0; i < paths.size(); i += std::max<size_t>(1, paths.size() / 12)) {
-      const cv::Mat whole = cv::imread(paths[i], cv::IMREAD_COLOR);
+    for (const std::string& path : SomeJpegs(root + "/" + folder)) {
+      const cv::Mat whole = cv::imread(path, cv::IMREAD_COLOR);
       const int side = std::min(whole.cols, whole.rows) / 7;
-      const auto image = datasets::ReadImage(paths[i], 1 << 26, side);
+      const auto image = datasets::ReadImage(path, 1 << 26, {side});
       ASSERT_TRUE(image.ok()) << image.status();
       cv::Mat rgb;
       cv::cvtColor(datasets::ResizeBilinear(whole, {side, side}), rgb, cv::COLOR_BGR2RGB);
       const auto [largest, mean] = Difference(*image, rgb);
       // What image_file.h states.
-      EXPECT_LE(largest, 17) << paths[i];
-      EXPECT_LE(mean, 1.2) << paths[i];
+      EXPECT_LE(largest, 17) << path;
+      EXPECT_LE(mean, 1.2) << path;
       sum += mean;
       ++read;
       if (largest > 0) ++reduced;
@@ -135,6 +143,29 @@ TEST(LargeJpegs, StayWithinTheStatedErrorOnRealImages) {
     EXPECT_LE(sum / read, 0.4) << folder;
   }
   EXPECT_GT(reduced, 20);
+}
+
+TEST(Luminance, StaysWithinTheStatedErrorOnRealImages) {
+  const std::string root = testing_support::SharedData();
+  if (root.empty()) GTEST_SKIP() << "SHARED_DATA is not set";
+  for (const char* folder : {"brain_tumor/Training", "tomato_leaf", "deepglobe", "crack/images"}) {
+    double sum = 0;
+    int read = 0;
+    for (const std::string& path : SomeJpegs(root + "/" + folder)) {
+      const auto luminance = datasets::ReadImage(path, 1 << 26, {64, {}, false});
+      const auto color = datasets::ReadImage(path, 1 << 26, {64});
+      ASSERT_TRUE(luminance.ok() && color.ok()) << luminance.status() << color.status();
+      cv::Mat gray;
+      cv::cvtColor(*color, gray, cv::COLOR_RGB2GRAY);
+      cv::cvtColor(gray, gray, cv::COLOR_GRAY2RGB);
+      const auto [largest, mean] = Difference(*luminance, gray);
+      // What image_file.h states.
+      EXPECT_LE(largest, 1) << path;
+      sum += mean;
+      ++read;
+    }
+    EXPECT_LE(sum / read, 0.2) << folder;
+  }
 }
 
 TEST_F(ImageFiles, LooksForTheEndOfAJpegBehindItsPreview) {
@@ -148,6 +179,83 @@ TEST_F(ImageFiles, LooksForTheEndOfAJpegBehindItsPreview) {
                                    static_cast<char>(length & 255) + preview + jpeg.substr(2);
   EXPECT_EQ(Message(with_preview), "");
   EXPECT_EQ(Message(with_preview.substr(0, with_preview.size() - 40)), "x.jpg: a JPEG cut short");
+}
+
+// The oracle's turned JPEGs: name, file, pixels of 16x16.
+struct TurnedCase {
+  std::string name, file;
+  std::vector<int> pixels;
+};
+
+std::vector<TurnedCase> TurnedCases() {
+  std::vector<TurnedCase> cases;
+  for (const auto& c : testing_support::ReadOracle("datasets/testdata/images.json")["cases"]) {
+    if (!absl::StartsWith(c["name"].get<std::string>(), "orientation")) continue;
+    std::string file;
+    EXPECT_TRUE(absl::Base64Unescape(c["file"].get<std::string>(), &file));
+    cases.push_back({c["name"], file, c["pixels"].get<std::vector<int>>()});
+  }
+  return cases;
+}
+
+TEST_F(ImageFiles, FindsTheOrientationBehindOtherSegments) {
+  const std::string xmp = "http://ns.adobe.com/xap/1.0/";  // another segment of the same marker
+  for (const TurnedCase& c : TurnedCases()) {
+    workspace_.Write("x.jpg", c.file.substr(0, 2) + "\xff\xe1" + std::string(1, '\0') +
+                                  static_cast<char>(xmp.size() + 2) + xmp + c.file.substr(2));
+    const auto image = datasets::ReadImage("x.jpg", 1 << 20, {16});
+    ASSERT_TRUE(image.ok()) << image.status();
+    for (size_t i = 0; i < c.pixels.size(); ++i) {
+      ASSERT_NEAR(image->data[i], c.pixels[i], 2) << c.name;  // as in the oracle
+    }
+  }
+}
+
+TEST_F(ImageFiles, CutsTilesFromTheImageAsItIsShown) {
+  const cv::Rect tile(3, 5, 8, 8);
+  for (const TurnedCase& c : TurnedCases()) {
+    workspace_.Write("x.jpg", c.file);
+    const auto image = datasets::ReadImage("x.jpg", 1 << 20, {8, tile});
+    ASSERT_TRUE(image.ok()) << image.status();
+    for (int y = 0; y < tile.height; ++y) {
+      for (int x = 0; x < 3 * tile.width; ++x) {
+        const int expected = c.pixels[((y + tile.y) * 16 + tile.x) * 3 + x];
+        ASSERT_NEAR(image->ptr(y)[x], expected, 2) << c.name;
+      }
+    }
+    EXPECT_EQ(datasets::ReadImage("x.jpg", 1 << 20, {8, {9, 0, 8, 8}}).status().message(),
+              "x.jpg: no tile of 8x8 at 9,0 in 16x16 pixels");
+  }
+}
+
+TEST_F(ImageFiles, ReadsNoFrameThatLibjpegWouldNot) {
+  // A marker without a length, then what looks like one, which would hide the true frame behind a
+  // comment that holds a smaller one.
+  const std::string jpeg = Picture(1, ".jpg");
+  const std::string frame("\xff\xc0\0\x11\x08\0\x01\0\x01\x03", 10);
+  const std::string bare("\xff\x01", 2);
+  EXPECT_EQ(Message(jpeg.substr(0, 2) + bare + jpeg.substr(2), "x.jpg", 50),
+            "x.jpg: 10x12 pixels, more than max_pixels (50)");
+  EXPECT_EQ(Message(jpeg.substr(0, 2) + std::string("\xff\0", 2) + frame + jpeg.substr(2)),
+            "x.jpg: a JPEG without a frame header");
+}
+
+TEST_F(ImageFiles, ReadsJpegByItsLuminanceWhereNobodyLooksAtColors) {
+  cv::Mat picture(64, 64, CV_8UC3);
+  cv::RNG random(1);
+  random.fill(picture, cv::RNG::UNIFORM, 0, 255);
+  cv::imwrite("x.jpg", picture);
+  cv::imwrite("x.png", picture);
+  const auto jpeg = datasets::ReadImage("x.jpg", 1 << 20, {16, {}, false});
+  ASSERT_TRUE(jpeg.ok()) << jpeg.status();
+  cv::Mat expected = datasets::ResizeBilinear(cv::imread("x.jpg", cv::IMREAD_GRAYSCALE), {16, 16});
+  cv::cvtColor(expected, expected, cv::COLOR_GRAY2RGB);
+  EXPECT_EQ(Difference(*jpeg, expected).first, 0);
+  // Others have no luminance to read.
+  const auto png = datasets::ReadImage("x.png", 1 << 20, {16, {}, false});
+  const auto same = datasets::ReadImage("x.png", 1 << 20, {16});
+  ASSERT_TRUE(png.ok() && same.ok());
+  EXPECT_EQ(Difference(*png, *same).first, 0);
 }
 
 TEST_F(ImageFiles, BoundsTheSizeThatATiffClaims) {
@@ -184,10 +292,10 @@ TEST_F(ImageFiles, ReadsByContentNotByName) {
 
 TEST_F(ImageFiles, NeverHangsOnPipesAndFolders) {
   std::filesystem::create_directory("folder.jpg");
-  EXPECT_FALSE(datasets::ReadImage("folder.jpg", 1 << 20, 8).ok());
+  EXPECT_FALSE(datasets::ReadImage("folder.jpg", 1 << 20, {8}).ok());
   EXPECT_FALSE(datasets::CheckImageHeader("folder.jpg", 1 << 20).ok());
   EXPECT_EQ(mkfifo("pipe.jpg", 0600), 0);
-  EXPECT_FALSE(datasets::ReadImage("pipe.jpg", 1 << 20, 8).ok());
+  EXPECT_FALSE(datasets::ReadImage("pipe.jpg", 1 << 20, {8}).ok());
   EXPECT_FALSE(datasets::CheckImageHeader("pipe.jpg", 1 << 20).ok());
 }
 

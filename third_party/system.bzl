@@ -6,6 +6,7 @@ _LINKOPTS = {
     "gtest": ["-lgtest", "-lgmock", "-pthread"],
     "gtest_main": ["-lgmock_main", "-lgmock", "-lgtest", "-pthread"],
     "dl": ["-ldl"],
+    "jpeg": ["-ljpeg"],
     "json": [],  # nlohmann-json is headers only
     "xxhash": ["-lxxhash"],
     "zlib": ["-lz"],
