@@ -15,14 +15,14 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "datasets/recent_images.h"
+#include "datasets/recent_masks.h"
 
 namespace datasets {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t kRecentBytes = size_t{64} << 20;  // ten masks of 2448x2448
+constexpr size_t kRecentBytes = size_t{256} << 20;  // those of 2,000 images of 2448x2448
 
 std::string LowerName(const std::string& path) {
   return absl::AsciiStrToLower(fs::path(path).filename().string());
@@ -97,7 +97,7 @@ std::vector<absl::Status> LookAtMasks(
 }
 
 MaskReader MakeMaskReader(ReadMask read) {
-  const auto recent = std::make_shared<RecentImages>(kRecentBytes);
+  const auto recent = std::make_shared<RecentMasks>(kRecentBytes);
   return [read = std::move(read), recent](const ImageFile& file,
                                           int64_t max_pixels) -> absl::StatusOr<cv::Mat> {
     const auto whole = [&]() -> absl::StatusOr<cv::Mat> {
@@ -106,13 +106,13 @@ MaskReader MakeMaskReader(ReadMask read) {
       return std::move(mask->classes);
     };
     if (file.tile.empty()) return whole();
-    const absl::StatusOr<cv::Mat> mask = recent->Get(file.mask, whole);
+    const auto mask = recent->Get(file.mask, whole);
     if (!mask.ok()) return mask.status();
-    if ((file.tile & cv::Rect({}, mask->size())) != file.tile) {
+    if ((file.tile & cv::Rect({}, (*mask)->size())) != file.tile) {
       return absl::InvalidArgumentError(
           absl::StrCat(file.mask, ": smaller than when the dataset was opened"));
     }
-    return (*mask)(file.tile).clone();
+    return (*mask)->Part(file.tile);
   };
 }
 

@@ -7,6 +7,7 @@
 #include <opencv2/imgcodecs.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "tests/testing.h"
 
 namespace {
@@ -80,6 +81,31 @@ TEST_F(CacheFile, IsMadeAnewForFilesThatChanged) {
   RunWithCache("second");
   EXPECT_GT(fs::file_size("cache"), size);
   EXPECT_NE(Losses("second"), Losses("first"));
+}
+
+// Where nobody looks at colors a JPEG is decoded without them.
+TEST_F(CacheFile, GivesNoGrayImagesToThoseWhoSeeColors) {
+  std::vector<fs::path> pngs;
+  for (const auto& entry : fs::recursive_directory_iterator("data")) {
+    if (entry.is_regular_file()) pngs.push_back(entry.path());
+  }
+  for (const fs::path& png : pngs) {
+    cv::imwrite(fs::path(png).replace_extension(".jpg").string(), cv::imread(png.string()));
+    fs::remove(png);
+  }
+  workspace_.Write(
+      "configs/colors.pbtxt",
+      absl::StrReplaceAll(testing_support::SmallConfig(),
+                          {{"input: \"images: gray\"", "input: \"images: load.images\""},
+                           {"node { name: \"gray\" input: \"load.images\" plugin { "
+                            "[plugins/Grayscale] {} } }",
+                            ""}}));
+  RunWithCache("gray");
+  const Ran without = RunIt("without", {"--config=colors"});
+  ASSERT_EQ(without.code, 0) << without.err;
+  const Ran with = RunIt("with", {"--config=colors", "--set", "load.cache_file=cache"});
+  ASSERT_EQ(with.code, 0) << with.err;
+  EXPECT_EQ(Losses("with"), Losses("without"));
 }
 
 TEST_F(CacheFile, DamageCostsALineAndNothingElse) {

@@ -10,7 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "datasets/dataset.h"
 #include "datasets/mask_file.h"
-#include "datasets/recent_images.h"
+#include "datasets/recent_masks.h"
 #include "tests/testing.h"
 
 namespace {
@@ -180,15 +180,31 @@ TEST_F(Masks, SizesOfTurnedImages) {
   EXPECT_TRUE(datasets::CheckMaskSize("m.png", {20, 30}, "i.jpg", kMaxPixels).ok());
 }
 
-TEST(RecentImages, KeepsTheLastOnesWithinItsBytes) {
-  datasets::RecentImages recent(200);
+TEST(MaskRuns, GiveEveryPartBack) {
+  cv::RNG random(1);
+  cv::Mat mask(23, 31, CV_8UC1);
+  random.fill(mask, cv::RNG::UNIFORM, 0, 3);
+  mask(cv::Rect(5, 4, 20, 9)).setTo(kIgnoredMask);
+  const datasets::MaskRuns runs(mask);
+  EXPECT_EQ(runs.size(), mask.size());
+  for (int i = 0; i < 500; ++i) {
+    const int x = random.uniform(0, mask.cols), y = random.uniform(0, mask.rows);
+    const cv::Rect part(x, y, random.uniform(1, mask.cols - x + 1),
+                        random.uniform(1, mask.rows - y + 1));
+    ASSERT_EQ(cv::norm(runs.Part(part), mask(part), cv::NORM_INF), 0) << part;
+  }
+}
+
+TEST(RecentMasks, KeepTheLastOnesWithinTheirBytes) {
+  // One run in each of 100 rows is some 1,800 bytes, with what the list takes.
+  datasets::RecentMasks recent(4000);
   std::string loaded;
-  const auto get = [&](const std::string& name, int bytes) {
-    const auto image = recent.Get(name, [&]() -> absl::StatusOr<cv::Mat> {
+  const auto get = [&](const std::string& name, int rows) {
+    const auto mask = recent.Get(name, [&]() -> absl::StatusOr<cv::Mat> {
       loaded += name;
-      return cv::Mat(1, bytes, CV_8UC1, cv::Scalar(bytes));
+      return cv::Mat(rows, 10, CV_8UC1, cv::Scalar(1));
     });
-    EXPECT_EQ(image->cols, bytes);
+    EXPECT_EQ((*mask)->size().height, rows);
   };
   get("a", 100);
   get("b", 100);
@@ -198,23 +214,36 @@ TEST(RecentImages, KeepsTheLastOnesWithinItsBytes) {
   get("a", 100);
   get("b", 100);
   EXPECT_EQ(loaded, "abcb");
-  get("d", 201);  // larger than everything that is kept
-  get("d", 201);
+  get("d", 1000);  // larger than everything that is kept
+  get("d", 1000);
   EXPECT_EQ(loaded, "abcbdd");
 }
 
-TEST(RecentImages, MakesAnImageOnceForAllThreads) {
-  datasets::RecentImages recent(1 << 20);
+TEST(RecentMasks, KeepErrors) {
+  datasets::RecentMasks recent(4000);
+  int loads = 0;
+  for (int i = 0; i < 2; ++i) {
+    const auto mask = recent.Get("a", [&]() -> absl::StatusOr<cv::Mat> {
+      ++loads;
+      return absl::InvalidArgumentError("a: damaged");
+    });
+    EXPECT_EQ(mask.status().message(), "a: damaged");
+  }
+  EXPECT_EQ(loads, 1);
+}
+
+TEST(RecentMasks, AreReadOnceForAllThreads) {
+  datasets::RecentMasks recent(1 << 20);
   std::atomic<int> loads{0};
   std::vector<std::thread> threads;
   for (int i = 0; i < 8; ++i) {
     threads.emplace_back([&] {
       for (int tile = 0; tile < 50; ++tile) {
-        const auto image = recent.Get("a", [&]() -> absl::StatusOr<cv::Mat> {
+        const auto mask = recent.Get("a", [&]() -> absl::StatusOr<cv::Mat> {
           ++loads;
           return cv::Mat(10, 10, CV_8UC1, cv::Scalar(7));
         });
-        EXPECT_EQ(image->at<uint8_t>(9, 9), 7);
+        EXPECT_EQ((*mask)->Part({9, 9, 1, 1}).at<uint8_t>(0, 0), 7);
       }
     });
   }
