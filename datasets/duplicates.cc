@@ -8,8 +8,6 @@
 #include <map>
 #include <numeric>
 #include <opencv2/core.hpp>
-#include <opencv2/core/utils/logger.hpp>
-#include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
 #include <optional>
 #include <thread>
@@ -55,15 +53,14 @@ uint64_t PerceptualHash(const cv::Mat& thumbnail) {
   return hash;
 }
 
-// Nothing if the image cannot be decoded. Decodes at full size: OpenCV's reduced decoding of JPEG
+// Nothing if the image cannot be decoded. Decodes at full size: reduced decoding of JPEG
 // saves a third of the time at best, and copies of different sizes would then differ by up to 8
 // bits.
 std::optional<Look> LookAt(const std::string& bytes) try {
-  const cv::Mat encoded(1, static_cast<int>(bytes.size()), CV_8U, const_cast<char*>(bytes.data()));
-  const cv::Mat gray = cv::imdecode(encoded, cv::IMREAD_GRAYSCALE);
-  if (gray.empty()) return std::nullopt;
+  const absl::StatusOr<cv::Mat> gray = DecodeImage(bytes, Channels::kGray);
+  if (!gray.ok()) return std::nullopt;
   Look look;
-  cv::resize(gray, look.thumbnail, {kThumbnail, kThumbnail}, 0, 0, cv::INTER_AREA);
+  cv::resize(*gray, look.thumbnail, {kThumbnail, kThumbnail}, 0, 0, cv::INTER_AREA);
   cv::Scalar mean, deviation;
   cv::meanStdDev(look.thumbnail, mean, deviation);
   look.mean = mean[0];
@@ -187,7 +184,6 @@ std::string DescribeGroup(absl::string_view kind, const std::vector<size_t>& gro
 }  // namespace
 
 Copies FindCopies(const std::vector<std::string>& paths, int64_t max_pixels) {
-  cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
   const Contents contents = ReadAll(paths, max_pixels);
   Copies copies;
   for (const std::vector<size_t>& same : contents.files) {

@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 
 namespace datasets {
 
@@ -23,9 +24,19 @@ absl::Status CheckImageHeader(const std::string& path, int64_t max_pixels);
 // The bytes of a file that passes that check.
 absl::StatusOr<std::string> ReadImageBytes(const std::string& path, int64_t max_pixels);
 
-// Width and height that the file decodes to, as its header tells; EXIF orientation of JPEG applied.
+// Width and height that the file decodes to, as its header tells.
 // Errors read "PATH: why".
 absl::StatusOr<cv::Size> ImageSize(const std::string& path, int64_t max_pixels);
+
+enum class Channels {
+  kColor,   // 8 bits; 3, blue first, or 1 where a JPEG is gray
+  kGray,    // 8 bits; 1, of a JPEG its luminance
+  kStored,  // as many bits and channels as there are, blue first, alpha last
+};
+
+// The pixels of a file that ReadImageBytes gave, turned as ImageHeader::orientation says. Errors
+// say why, without the path; damage that costs pixels is one.
+absl::StatusOr<cv::Mat> DecodeImage(absl::string_view bytes, Channels channels);
 
 // What of an image is wanted.
 struct ImageView {
@@ -34,7 +45,7 @@ struct ImageView {
   bool color = true;  // false: nobody looks at colors, so red, green and blue may be equal
 };
 
-// 8-bit RGB of size x size: EXIF orientation applied, 16-bit scaled down, gray repeated, alpha
+// 8-bit RGB of size x size: turned by its orientation, 16-bit scaled down, gray repeated, alpha
 // dropped. Resized by ResizeBilinear, without keeping proportions. Errors read "PATH: why".
 //
 // A JPEG whose sides are at least 6, 12 or 24 times `size` is decoded at a half, a quarter or an

@@ -5,7 +5,8 @@
 #include <array>
 #include <csetjmp>
 #include <cstdio>
-#include <string>
+#include <opencv2/core.hpp>
+#include <opencv2/imgproc.hpp>
 
 // Each needs those before it.
 // clang-format off
@@ -20,6 +21,22 @@ namespace {
 
 constexpr int kMaxScans = 500;  // encoders write about ten
 constexpr int kRowsAtOnce = 16;
+constexpr int kCmyk = 4;  // components
+
+// Inks as Adobe stores them, 255 being none, with blue first.
+cv::Mat FromCmyk(const cv::Mat& inks) {
+  cv::Mat colors(inks.size(), CV_8UC3);
+  for (int y = 0; y < inks.rows; ++y) {
+    const auto* from = inks.ptr<cv::Vec4b>(y);
+    auto* to = colors.ptr<cv::Vec3b>(y);
+    for (int x = 0; x < inks.cols; ++x) {
+      for (int i = 0; i < 3; ++i) {
+        to[x][2 - i] = static_cast<uint8_t>((from[x][i] * from[x][3] + 127) / 255);
+      }
+    }
+  }
+  return colors;
+}
 
 // One file. Its calls into libjpeg go through Try.
 class Decoder {
@@ -37,11 +54,13 @@ class Decoder {
 
   absl::StatusOr<cv::Mat> Decode(const JpegDecoding& how) {
     if (!Try([&] { Start(how); })) return Error();
-    // Columns from `left_` on, which may be more than were asked for.
-    cv::Mat read(rows_, static_cast<int>(info_.output_width), how.gray ? CV_8UC1 : CV_8UC3);
+    cv::Mat read(rows_, static_cast<int>(info_.output_width), CV_8UC(info_.output_components));
     if (!Try([&] { ReadRows(how.part.y, &read); })) return Error();
-    if (how.part.empty()) return read;
-    return read(cv::Rect(how.part.x - left_, 0, how.part.width, rows_));
+    // Columns from left_ on, which may be more than were asked for.
+    if (!how.part.empty()) read = read(cv::Rect(how.part.x - left_, 0, how.part.width, rows_));
+    if (read.channels() == kCmyk) read = FromCmyk(read);
+    if (how.gray && read.channels() != 1) cv::cvtColor(read, read, cv::COLOR_BGR2GRAY);
+    return read;
   }
 
  private:
@@ -88,7 +107,10 @@ class Decoder {
     info_.progress = &progress_;
     jpeg_mem_src(&info_, reinterpret_cast<const unsigned char*>(bytes_.data()), bytes_.size());
     jpeg_read_header(&info_, TRUE);
-    info_.out_color_space = how.gray ? JCS_GRAYSCALE : JCS_RGB;
+    const bool gray = how.gray || info_.num_components == 1;
+    info_.out_color_space = info_.num_components == kCmyk ? JCS_CMYK
+                            : gray                        ? JCS_GRAYSCALE
+                                                          : JCS_EXT_BGR;
     info_.scale_num = 1;
     info_.scale_denom = how.reduction;
     jpeg_start_decompress(&info_);

@@ -16,9 +16,10 @@ struct JpegDecoding {
   cv::Rect part;      // of the image as it is stored, not reduced; empty means the whole
 };
 
-// 8-bit RGB [H, W, 3], or gray [H, W], as stored: not turned by EXIF orientation. The pixels are
-// those of cv::imdecode, in less time: a part costs no transforms outside it and nothing at all
-// below it. Not for four components (CMYK).
+// 8 bits as stored (not turned by EXIF orientation): [H, W, 3] with blue first, or [H, W] where
+// gray is asked for or the file is gray. The pixels are those of cv::imdecode, in less time: a part
+// costs no transforms outside it and nothing at all below it. CMYK is taken for Adobe's, which is
+// inverted, as by OpenCV and Pillow; its gray is that of the colors.
 //
 // Damage that costs pixels is an error, where OpenCV and Pillow make up the rest of the image; so
 // are more than 500 scans, each of which takes time anew for few bytes. Errors say why.

@@ -29,6 +29,7 @@ struct Kind {
   std::string name;
   int across = 1, down = 1;  // pixels that share a color
   bool gray = false, progressive = false;
+  int restart = 0;  // blocks between markers at which decoding can begin anew; 0 means none
 };
 
 // An RGB image as a JPEG of a kind that cv::imencode cannot be asked for.
@@ -49,6 +50,7 @@ std::string Encoded(const cv::Mat& image, const Kind& kind) {
   info.comp_info[0].h_samp_factor = kind.across;
   info.comp_info[0].v_samp_factor = kind.down;
   if (kind.progressive) jpeg_simple_progression(&info);
+  info.restart_interval = kind.restart;
   jpeg_start_compress(&info, TRUE);
   for (int y = 0; y < image.rows; ++y) {
     JSAMPROW row = const_cast<uint8_t*>(image.ptr(y));
@@ -63,9 +65,7 @@ std::string Encoded(const cv::Mat& image, const Kind& kind) {
 
 cv::Mat ByOpenCv(const std::string& bytes, int flags) {
   const cv::Mat encoded(1, static_cast<int>(bytes.size()), CV_8U, const_cast<char*>(bytes.data()));
-  cv::Mat decoded = cv::imdecode(encoded, flags);
-  if (decoded.channels() == 3) cv::cvtColor(decoded, decoded, cv::COLOR_BGR2RGB);
-  return decoded;
+  return cv::imdecode(encoded, flags);
 }
 
 bool AreEqual(const cv::Mat& a, const cv::Mat& b) {
@@ -90,7 +90,8 @@ TEST_P(Jpeg, HasThePixelsOfOpenCv) {
   for (int i = 0; i < 4; ++i) {
     const auto color = DecodeJpeg(file_, {1 << i, false, {}});
     ASSERT_TRUE(color.ok()) << color.status();
-    EXPECT_TRUE(AreEqual(*color, ByOpenCv(file_, colors[i]))) << "reduction " << (1 << i);
+    EXPECT_TRUE(AreEqual(*color, ByOpenCv(file_, GetParam().gray ? grays[i] : colors[i])))
+        << "reduction " << (1 << i);
     const auto gray = DecodeJpeg(file_, {1 << i, true, {}});
     ASSERT_TRUE(gray.ok()) << gray.status();
     EXPECT_TRUE(AreEqual(*gray, ByOpenCv(file_, grays[i]))) << "reduction " << (1 << i);
@@ -99,7 +100,8 @@ TEST_P(Jpeg, HasThePixelsOfOpenCv) {
 
 TEST_P(Jpeg, HasThePartsOfTheWhole) {
   for (const bool gray : {false, true}) {
-    const cv::Mat whole = ByOpenCv(file_, gray ? cv::IMREAD_GRAYSCALE : cv::IMREAD_COLOR);
+    const cv::Mat whole =
+        ByOpenCv(file_, gray || GetParam().gray ? cv::IMREAD_GRAYSCALE : cv::IMREAD_COLOR);
     for (const cv::Rect& part :
          {cv::Rect(0, 0, 149, 101), cv::Rect(0, 0, 1, 1), cv::Rect(148, 100, 1, 1),
           cv::Rect(1, 1, 147, 99), cv::Rect(31, 33, 40, 8), cv::Rect(64, 32, 32, 32),
@@ -123,6 +125,9 @@ INSTANTIATE_TEST_SUITE_P(Kinds, Jpeg,
                          testing::Values(Kind{"Full"}, Kind{"HalfAcross", 2, 1},
                                          Kind{"HalfDown", 1, 2}, Kind{"HalfBoth", 2, 2},
                                          Kind{"QuarterAcross", 4, 1}, Kind{"Gray", 1, 1, true},
+                                         Kind{"GrayInLargeUnits", 2, 2, true},
+                                         Kind{"Restarts", 2, 2, false, false, 3},
+                                         Kind{"GrayRestarts", 1, 1, true, false, 5},
                                          Kind{"Progressive", 2, 2, false, true},
                                          Kind{"ProgressiveFull", 1, 1, false, true}),
                          [](const auto& info) { return info.param.name; });

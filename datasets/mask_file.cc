@@ -3,14 +3,14 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <opencv2/core/utils/logger.hpp>
-#include <opencv2/imgcodecs.hpp>
+#include <opencv2/core.hpp>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "datasets/dataset.h"
 #include "datasets/image_file.h"
+#include "datasets/image_header.h"
 
 namespace datasets {
 namespace {
@@ -32,26 +32,15 @@ absl::Status Refuse(const std::string& path, const std::string& why) {
 absl::StatusOr<Stored> Decode(const std::string& path, int64_t max_pixels) {
   const absl::StatusOr<std::string> bytes = ReadImageBytes(path, max_pixels);
   if (!bytes.ok()) return bytes.status();
-  cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
-  const bool jpeg = absl::StartsWith(*bytes, "\xff\xd8\xff");
   const bool webp = absl::StartsWith(*bytes, "RIFF");
-  // IMREAD_UNCHANGED keeps alpha but would not turn a JPEG as its EXIF data and its image ask.
-  const int flags = jpeg ? cv::IMREAD_ANYCOLOR : cv::IMREAD_UNCHANGED;
-  try {
-    const cv::Mat encoded(1, static_cast<int>(bytes->size()), CV_8U,
-                          const_cast<char*>(bytes->data()));
-    Stored stored = {cv::imdecode(encoded, flags), jpeg || webp};
-    if (stored.pixels.empty()) return Refuse(path, "damaged: it cannot be decoded");
-    const int depth = stored.pixels.depth(), channels = stored.pixels.channels();
-    if ((depth != CV_8U && depth != CV_16U) || (channels != 1 && channels != 3 && channels != 4)) {
-      return Refuse(path,
-                    "not a mask: its samples are not integers of 8 or 16 bits in 1, 3 or 4 "
-                    "channels");
-    }
-    return stored;
-  } catch (const std::exception& error) {
-    return Refuse(path, absl::StrCat("damaged: ", error.what()));
+  absl::StatusOr<cv::Mat> pixels = DecodeImage(*bytes, Channels::kStored);
+  if (!pixels.ok()) return Refuse(path, absl::StrCat("damaged: ", pixels.status().message()));
+  const int depth = pixels->depth(), channels = pixels->channels();
+  if ((depth != CV_8U && depth != CV_16U) || (channels != 1 && channels != 3 && channels != 4)) {
+    return Refuse(path,
+                  "not a mask: its samples are not integers of 8 or 16 bits in 1, 3 or 4 channels");
   }
+  return Stored{*std::move(pixels), IsJpeg(*bytes) || webp};
 }
 
 // The largest value of any color channel.

@@ -1,6 +1,7 @@
 // Image files of every kind, and what only looks like one.
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <zlib.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -16,6 +17,7 @@
 
 namespace {
 
+using datasets::Channels;
 using testing_support::Workspace;
 
 // A gray picture whose bytes depend on `seed`.
@@ -205,8 +207,11 @@ TEST_F(ImageFiles, FindsTheOrientationBehindOtherSegments) {
                                   static_cast<char>(xmp.size() + 2) + xmp + c.file.substr(2));
     const auto image = datasets::ReadImage("x.jpg", 1 << 20, {16});
     ASSERT_TRUE(image.ok()) << image.status();
+    const auto stored = datasets::DecodeImage(workspace_.Read("x.jpg"), Channels::kStored);
+    ASSERT_TRUE(stored.ok()) << stored.status();
     for (size_t i = 0; i < c.pixels.size(); ++i) {
       ASSERT_NEAR(image->data[i], c.pixels[i], 2) << c.name;  // as in the oracle
+      ASSERT_EQ(stored->data[i / 3 * 3 + 2 - i % 3], image->data[i]) << c.name;
     }
   }
 }
@@ -258,23 +263,91 @@ TEST_F(ImageFiles, ReadsJpegByItsLuminanceWhereNobodyLooksAtColors) {
   EXPECT_EQ(Difference(*png, *same).first, 0);
 }
 
-TEST_F(ImageFiles, BoundsTheSizeThatATiffClaims) {
-  const auto number = [](uint32_t value, int bytes) {
-    std::string text;
-    for (int i = 0; i < bytes; ++i) text += static_cast<char>(value >> 8 * i & 255);
-    return text;
+std::string Number(uint32_t value, int bytes) {
+  std::string text;
+  for (int i = 0; i < bytes; ++i) text += static_cast<char>(value >> 8 * i & 255);
+  return text;
+}
+
+struct TiffEntry {
+  uint32_t tag, value, type = 4, count = 1;  // LONG
+};
+
+// The header, a directory, and what follows it.
+std::string Tiff(const std::vector<TiffEntry>& entries, const std::string& rest = "") {
+  std::string file = "II*" + Number(0, 1) + Number(8, 4) + Number(entries.size(), 2);
+  for (const TiffEntry& entry : entries) {
+    file += Number(entry.tag, 2) + Number(entry.type, 2) + Number(entry.count, 4) +
+            Number(entry.value, 4);
+  }
+  return file + Number(0, 4) + rest;
+}
+
+TEST_F(ImageFiles, TurnsTiffByItsTag) {
+  // 3x2 gray pixels without compression; orientation 6: the first row is the right side.
+  const std::vector<TiffEntry> entries = {{256, 3}, {257, 2},    {258, 8}, {259, 1}, {262, 1},
+                                          {273, 0}, {274, 6, 3}, {277, 1}, {278, 2}, {279, 6}};
+  std::vector<TiffEntry> placed = entries;
+  placed[5].value = Tiff(entries).size();
+  workspace_.Write("x.tif", Tiff(placed, "\x01\x02\x03\x04\x05\x06"));
+  EXPECT_EQ(datasets::ImageSize("x.tif", 1 << 20).value(), cv::Size(2, 3));
+  const std::vector<uint8_t> turned = {4, 1, 5, 2, 6, 3};
+  for (const Channels channels : {Channels::kColor, Channels::kGray, Channels::kStored}) {
+    const auto pixels = datasets::DecodeImage(workspace_.Read("x.tif"), channels);
+    ASSERT_TRUE(pixels.ok()) << pixels.status();
+    ASSERT_EQ(pixels->size(), cv::Size(2, 3));
+    for (int i = 0; i < 6; ++i) {
+      EXPECT_EQ(pixels->ptr(i / 2)[i % 2 * pixels->channels()], turned[i]);
+    }
+  }
+}
+
+// An image and its mask must not be turned one without the other.
+TEST_F(ImageFiles, TurnsNoPng) {
+  std::vector<uchar> plain;
+  cv::imencode(".png", cv::Mat(2, 3, CV_8UC3), plain);
+  const std::string png(plain.begin(), plain.end());
+  const std::string exif = "eXIf" + Tiff({{274, 6, 3}});
+  const auto big = [](uint32_t value) {
+    const std::string little = Number(value, 4);
+    return std::string(little.rbegin(), little.rend());
   };
-  const auto tiff = [&](uint32_t width, uint32_t height) {
-    // The header, then a directory of two entries: ImageWidth and ImageLength as LONG.
-    return "II*" + number(0, 1) + number(8, 4) + number(2, 2) + number(256, 2) + number(4, 2) +
-           number(1, 4) + number(width, 4) + number(257, 2) + number(4, 2) + number(1, 4) +
-           number(height, 4) + number(0, 4);
+  const auto checksum = static_cast<uint32_t>(
+      crc32(0, reinterpret_cast<const Bytef*>(exif.data()), static_cast<uInt>(exif.size())));
+  constexpr size_t kHeader = 33;
+  const std::string tagged =
+      png.substr(0, kHeader) + big(exif.size() - 4) + exif + big(checksum) + png.substr(kHeader);
+  workspace_.Write("x.png", tagged);
+  EXPECT_EQ(datasets::ImageSize("x.png", 1 << 20).value(), cv::Size(3, 2));
+  for (const Channels channels : {Channels::kColor, Channels::kGray, Channels::kStored}) {
+    const auto pixels = datasets::DecodeImage(tagged, channels);
+    ASSERT_TRUE(pixels.ok()) << pixels.status();
+    EXPECT_EQ(pixels->size(), cv::Size(3, 2));
+  }
+}
+
+TEST_F(ImageFiles, BoundsTheSizeThatATiffClaims) {
+  const auto tiff = [](uint32_t width, uint32_t height) {
+    return Tiff({{256, width}, {257, height}});
   };
   EXPECT_EQ(Message(tiff(30000, 30000), "x.tif"),
             "x.tif: 30000x30000 pixels, more than max_pixels (67108864)");
   EXPECT_EQ(Message(tiff(0xffffffff, 0xffffffff), "x.tif"),
             "x.tif: 4294967295x4294967295 pixels, more than max_pixels (67108864)");
   EXPECT_EQ(Message(tiff(5, 5).substr(0, 14), "x.tif"), "x.tif: a TIFF cut short");
+  // The first of equal tags counts, and only what libtiff takes for a number.
+  EXPECT_EQ(Message(Tiff({{256, 30000}, {257, 30000}, {256, 5}, {257, 5}}), "x.tif"),
+            "x.tif: 30000x30000 pixels, more than max_pixels (67108864)");
+  constexpr uint32_t kLong8 = 16;
+  EXPECT_EQ(Message(Tiff({{256, 5, kLong8}, {257, 5}}), "x.tif"), "x.tif: a TIFF cut short");
+  EXPECT_EQ(Message(Tiff({{256, 5, 4, 2}, {257, 5}}), "x.tif"), "x.tif: a TIFF cut short");
+}
+
+TEST_F(ImageFiles, ReadsTheSizeOfKnownKindsOfWebpOnly) {
+  std::string webp = Picture(1, ".webp");
+  EXPECT_EQ(Message(webp, "x.webp"), "");
+  webp.replace(12, 4, "XXXX");
+  EXPECT_EQ(Message(webp, "x.webp"), "x.webp: an image without pixels");
 }
 
 TEST_F(ImageFiles, RefusesDamagedContent) {

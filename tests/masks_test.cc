@@ -180,6 +180,20 @@ TEST_F(Masks, SizesOfTurnedImages) {
   EXPECT_TRUE(datasets::CheckMaskSize("m.png", {20, 30}, "i.jpg", kMaxPixels).ok());
 }
 
+TEST_F(Masks, RefuseAJpegThatEndsEarly) {
+  // What is missing would be gray, and gray of 128 a crack.
+  cv::Mat picture(64, 64, CV_8UC1);
+  cv::RNG random(1);
+  random.fill(picture, cv::RNG::UNIFORM, 0, 255);
+  cv::imwrite("m.jpg", picture);
+  std::string bytes = workspace_.Read("m.jpg");
+  bytes[bytes.size() / 2] = '\xff';
+  bytes[bytes.size() / 2 + 1] = '\xd9';
+  workspace_.Write("m.jpg", bytes);
+  EXPECT_EQ(datasets::ReadBinaryMask("m.jpg", kMaxPixels).status().message(),
+            "m.jpg: damaged: Corrupt JPEG data: premature end of data segment");
+}
+
 TEST(MaskRuns, GiveEveryPartBack) {
   cv::RNG random(1);
   cv::Mat mask(23, 31, CV_8UC1);
