@@ -70,6 +70,11 @@ struct ImageCache::Header {
   uint64_t header_hash = 0;  // of everything before it
 
   uint64_t Hash() const { return XXH3_64bits(this, offsetof(Header, header_hash)); }
+  bool Has(const Shape& shape) const {
+    return static_cast<int64_t>(rows) == shape.side &&
+           static_cast<int64_t>(columns) == shape.side &&
+           static_cast<int64_t>(channels) == shape.channels && (has_mask != 0) == shape.has_mask;
+  }
   int64_t ImageBytes() const { return int64_t{rows} * columns * channels; }
   int64_t MaskBytes() const { return has_mask != 0 ? int64_t{rows} * columns : 0; }
   int64_t Bytes() const {
@@ -141,7 +146,7 @@ std::optional<ImageCache::Header> ImageCache::ReadHeader(int64_t offset, int64_t
   return header;
 }
 
-std::optional<datasets::Sample> ImageCache::Find(const Key& key) {
+std::optional<datasets::Sample> ImageCache::Find(const Key& key, const Shape& shape) {
   int64_t offset = 0;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -150,12 +155,11 @@ std::optional<datasets::Sample> ImageCache::Find(const Key& key) {
     offset = found->second;
   }
   const std::optional<Header> header = ReadHeader(offset, std::numeric_limits<int64_t>::max());
-  if (header.has_value() && header->key == key) {
+  if (header.has_value() && header->key == key && header->Has(shape)) {
     datasets::Sample sample;
-    const int rows = static_cast<int>(header->rows), columns = static_cast<int>(header->columns);
     sample.label = header->label;
-    sample.image.create(rows, columns, CV_8UC(static_cast<int>(header->channels)));
-    if (header->has_mask != 0) sample.mask.create(rows, columns, CV_8U);
+    sample.image.create(shape.side, shape.side, CV_8UC(shape.channels));
+    if (shape.has_mask) sample.mask.create(shape.side, shape.side, CV_8U);
     const int64_t pixels = offset + static_cast<int64_t>(sizeof(Header));
     const bool read =
         ReadAt(descriptor_, sample.image.data, header->ImageBytes(), pixels) &&

@@ -32,6 +32,11 @@ class ImageCache {
     uint64_t low = 0, high = 0;
     bool operator==(const Key& other) const { return low == other.low && high == other.high; }
   };
+  struct Shape {
+    int side = 0;  // height and width
+    int channels = 0;
+    bool has_mask = false;
+  };
   // The hash (XXH3, 128 bits) of everything that a sample depends on.
   static Key KeyOf(const std::string& text);
 
@@ -45,8 +50,9 @@ class ImageCache {
 
   // The next ones may be called by many threads at a time.
 
-  // What was added under this key; nothing where there is none, or where it is damaged.
-  std::optional<datasets::Sample> Find(const Key& key);
+  // What was added under this key, if it has this shape; nothing where there is none, or where it
+  // is damaged.
+  std::optional<datasets::Sample> Find(const Key& key, const Shape& shape);
   // Appends a sample, if this process is the one that writes and there is room.
   void Add(const Key& key, const datasets::Sample& sample);
 

@@ -36,7 +36,7 @@ bool Same(const cv::Mat& a, const cv::Mat& b) {
 }
 
 bool Holds(ImageCache* cache, int seed, bool with_mask = false) {
-  const auto found = cache->Find(ImageCache::KeyOf(absl::StrCat(seed)));
+  const auto found = cache->Find(ImageCache::KeyOf(absl::StrCat(seed)), {8, 3, with_mask});
   if (!found.has_value()) return false;
   const datasets::Sample expected = SampleOf(seed, with_mask);
   EXPECT_TRUE(Same(found->image, expected.image));
@@ -190,17 +190,28 @@ TEST_F(Cache, LeavesForeignFilesAlone) {
   EXPECT_EQ(OpenError(), path_ + ": No such file or directory");
 }
 
+TEST_F(Cache, GivesNothingOfAnotherShape) {
+  Fill(1);
+  const auto cache = Open();
+  const ImageCache::Key key = ImageCache::KeyOf("0");
+  EXPECT_FALSE(cache->Find(key, {9, 3, false}).has_value());
+  EXPECT_FALSE(Open()->Find(key, {8, 1, false}).has_value());
+  EXPECT_FALSE(Open()->Find(key, {8, 3, true}).has_value());
+  EXPECT_TRUE(Open(/*writes=*/false)->Find(key, {8, 3, false}).has_value());
+}
+
 // Counts how often it is asked.
 class Counting : public datasets::Dataset {
  public:
-  explicit Counting(int classes) {
+  Counting(int classes, bool masks) : masks_(masks) {
     info_.images = {3, 0, 0};
     info_.classes.resize(classes);
+    if (masks) info_.task = pipeline::Task::kSegmentation;
   }
   const pipeline::DataInfo& info() const override { return info_; }
   absl::StatusOr<datasets::Sample> Read(pipeline::Phase, int64_t index, int size) const override {
     ++reads;
-    return SampleOf(static_cast<int>(index), false, size);
+    return SampleOf(static_cast<int>(index), masks_, size);
   }
   absl::Status CheckHeader(pipeline::Phase, int64_t) const override { return absl::OkStatus(); }
   std::string Name(pipeline::Phase, int64_t index) const override { return absl::StrCat(index); }
@@ -212,19 +223,22 @@ class Counting : public datasets::Dataset {
 
  private:
   pipeline::DataInfo info_;
+  const bool masks_;
 };
 
 class Reader : public Cache {
  protected:
   // Reads every sample twice; returns how often the dataset was asked.
   int Reads(int size, int64_t memory, const std::string& options, bool identified = true,
-            int classes = 4) {
-    Counting dataset(classes);
+            int classes = 4, bool masks = false) {
+    Counting dataset(classes, masks);
     dataset.identified = identified;
     SampleReader reader(&dataset, {size, memory, options}, Open());
     for (int64_t i = 0; i < 6; ++i) {
       const auto sample = reader.Read(pipeline::TRAIN, i % 3);
-      EXPECT_TRUE(Same((*sample)->image, SampleOf(static_cast<int>(i % 3), false, size).image));
+      const datasets::Sample expected = SampleOf(static_cast<int>(i % 3), masks, size);
+      EXPECT_TRUE(Same((*sample)->image, expected.image));
+      EXPECT_TRUE(Same((*sample)->mask, expected.mask));
       EXPECT_EQ((*sample)->label, i % 3);
     }
     return dataset.reads;
@@ -249,6 +263,13 @@ TEST_F(Reader, BelievesNoLabelThatTheDatasetCannotHave) {
   EXPECT_EQ(Reads(8, 0, ""), 3);
   // The same key with fewer classes: label 2 does not fit any more.
   EXPECT_EQ(Reads(8, 0, "", true, 2), 2);
+}
+
+TEST_F(Reader, BelievesNoMaskThatTheDatasetCannotHave) {
+  EXPECT_EQ(Reads(8, 0, "", true, 4, true), 3);
+  EXPECT_EQ(Reads(8, 0, "", true, 4, true), 0);
+  // Class 3, which every mask shows, is none any more: each is decoded whenever it is asked for.
+  EXPECT_EQ(Reads(8, 0, "", true, 3, true), 6);
 }
 
 }  // namespace

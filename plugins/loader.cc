@@ -11,6 +11,7 @@
 #include <opencv2/core.hpp>
 #include <set>
 #include <thread>
+#include <type_traits>
 
 #include "absl/strings/str_cat.h"
 #include "datasets/dataset.h"
@@ -135,9 +136,11 @@ class Loader : public pipeline::Source {
     std::vector<std::string> broken;
     for (const Phase phase : {pipeline::TRAIN, pipeline::VAL, pipeline::TEST}) {
       for (int64_t i = 0; i < data().images[PhaseIndex(phase)]; ++i) {
-        const absl::Status status = decode
-                                        ? dataset_->Read(phase, i, options_.image_size()).status()
-                                        : dataset_->CheckHeader(phase, i);
+        const absl::Status status =
+            decode
+                ? Named(phase, i, [&] { return dataset_->Read(phase, i, options_.image_size()); })
+                      .status()
+                : dataset_->CheckHeader(phase, i);
         if (!status.ok()) broken.emplace_back(status.message());
       }
     }
@@ -208,6 +211,17 @@ class Loader : public pipeline::Source {
     prefetcher_->Allow(batches);
   }
 
+  // What `read` returns; an exception (OpenCV's, or that there is no more memory) becomes an error
+  // that names the sample.
+  template <class Read>
+  std::invoke_result_t<Read> Named(Phase phase, int64_t sample, const Read& read) const {
+    try {
+      return read();
+    } catch (const std::exception& error) {
+      return absl::InternalError(absl::StrCat(dataset_->Name(phase, sample), ": ", error.what()));
+    }
+  }
+
   // On a worker. A file that cannot be read leaves a black image with ignored labels.
   void Fill(int64_t batch, int64_t item) {
     const int64_t sample = order_[batch * batch_size_ + item];
@@ -215,7 +229,7 @@ class Loader : public pipeline::Source {
     const int64_t labels = masks() ? pixels : 1;
     uint8_t* image = batches_[batch].images.data_ptr<uint8_t>() + item * pixels * channels();
     int64_t* label = batches_[batch].labels.data_ptr<int64_t>() + item * labels;
-    const auto fresh = reader_->Read(phase_, sample);
+    const auto fresh = Named(phase_, sample, [&] { return reader_->Read(phase_, sample); });
     if (!fresh.ok()) {
       std::fill_n(image, pixels * channels(), uint8_t{0});
       std::fill_n(label, labels, pipeline::kIgnoredLabel);

@@ -1,6 +1,7 @@
 // Caches in front of a dataset.
 #include "plugins/sample_reader.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -48,20 +49,23 @@ absl::StatusOr<datasets::Sample> SampleReader::ReadThroughFile(pipeline::Phase p
   if (identity.empty()) return dataset_.Read(phase, index, options_.image_size);
   const ImageCache::Key key = ImageCache::KeyOf(
       absl::StrCat(kDecoding, "\n", options_.image_size, "\n", identity, "\n", options_.options));
-  std::optional<datasets::Sample> found = file_->Find(key);
-  if (found.has_value() && Fits(*found)) return *std::move(found);
+  const bool masks = dataset_.info().task == pipeline::Task::kSegmentation;
+  const ImageCache::Shape shape = {options_.image_size, static_cast<int>(dataset_.info().channels),
+                                   masks};
+  std::optional<datasets::Sample> found = file_->Find(key, shape);
+  if (found.has_value() && HasKnownClasses(*found)) return *std::move(found);
   absl::StatusOr<datasets::Sample> fresh = dataset_.Read(phase, index, options_.image_size);
   if (fresh.ok()) file_->Add(key, *fresh);
   return fresh;
 }
 
-bool SampleReader::Fits(const datasets::Sample& sample) const {
-  const cv::Size size(options_.image_size, options_.image_size);
-  const bool masks = dataset_.info().task == pipeline::Task::kSegmentation;
+bool SampleReader::HasKnownClasses(const datasets::Sample& sample) const {
   const auto classes = static_cast<int64_t>(dataset_.info().classes.size());
-  return sample.image.size() == size && sample.image.channels() == dataset_.info().channels &&
-         (masks ? sample.mask.size() == size : sample.mask.empty()) &&
-         (masks || (sample.label >= 0 && sample.label < classes));
+  if (sample.mask.empty()) return sample.label >= 0 && sample.label < classes;
+  const uint8_t* const pixels = sample.mask.data;
+  return std::all_of(pixels, pixels + sample.mask.total(), [classes](uint8_t value) {
+    return value < classes || value == datasets::kIgnoredMask;
+  });
 }
 
 std::vector<std::string> SampleReader::TakeNotes() {

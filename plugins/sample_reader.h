@@ -35,7 +35,7 @@ class SampleReader {
  private:
   absl::StatusOr<datasets::Sample> ReadThroughFile(pipeline::Phase phase, int64_t index) const;
   // Whether a sample from the file is what the dataset's could be: the file might be forged.
-  bool Fits(const datasets::Sample& sample) const;
+  bool HasKnownClasses(const datasets::Sample& sample) const;
 
   const datasets::Dataset& dataset_;
   const Options options_;
