@@ -43,11 +43,19 @@ std::string FirstOf(const std::vector<std::string>& names) {
                       rest == 0 ? "" : absl::StrCat(", and ", rest, " more"));
 }
 
+constexpr int64_t kColors = 3;  // that a first convolution's kernels may be summed over
+
+// Whether Fitted could make a tensor of this shape fit.
+bool MayFit(at::IntArrayRef shape, const at::Tensor& target) {
+  const int64_t values = c10::multiply_integers(shape);
+  return values == target.numel() || values == kColors * target.numel();
+}
+
 // `saved` in the shape of `target`; undefined where it has another one.
 at::Tensor Fitted(const at::Tensor& saved, const at::Tensor& target, bool first, bool* summed) {
   if (saved.sizes() == target.sizes()) return saved;
   if (target.dim() != 4) return {};
-  const bool kernels = saved.dim() == 4 && saved.size(1) == 3 && target.size(1) == 1 &&
+  const bool kernels = saved.dim() == 4 && saved.size(1) == kColors && target.size(1) == 1 &&
                        saved.size(0) == target.size(0) &&
                        saved.sizes().slice(2) == target.sizes().slice(2);
   if (first && kernels && saved.is_floating_point()) {
@@ -72,11 +80,16 @@ std::string Unusable(const at::Tensor& saved, const at::Tensor& target) {
 }  // namespace
 
 absl::StatusOr<WeightsFit> LoadWeights(const std::string& path, Model* model) {
-  const absl::StatusOr<NamedTensors> file = pipeline::ReadSafetensors(path);
+  const NamedTensors state = StateOf(*model);
+  const std::map<std::string, at::Tensor> targets(state.begin(), state.end());
+  const absl::StatusOr<NamedTensors> file =
+      pipeline::ReadSafetensors(path, [&targets](const std::string& name, at::IntArrayRef shape) {
+        const auto target = targets.find(name);
+        return target != targets.end() && MayFit(shape, target->second);
+      });
   if (!file.ok()) return file.status();
   const c10::NoGradGuard no_gradients;
   std::map<std::string, at::Tensor> saved(file->begin(), file->end());
-  const NamedTensors state = StateOf(*model);
   const auto is_kernel = [](const auto& item) { return item.second.dim() == 4; };
   const auto first = std::find_if(state.begin(), state.end(), is_kernel);
   WeightsFit fit;

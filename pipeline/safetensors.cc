@@ -16,7 +16,7 @@
 namespace pipeline {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using Json = nlohmann::json;
 
 constexpr uint64_t kMaxHeader = 100'000'000;
 constexpr int kMaxDimensions = 16;
@@ -86,7 +86,8 @@ std::string ParseEntry(const std::string& name, const Json& json, Entry* entry) 
 
 absl::Status WriteSafetensors(const std::string& path, const NamedTensors& tensors,
                               const std::map<std::string, std::string>& metadata) {
-  Json header = Json::object();
+  // In the order given, as readers that do not sort show them.
+  nlohmann::ordered_json header = nlohmann::ordered_json::object();
   header["__metadata__"] = metadata;
   uint64_t offset = 0;
   for (const auto& [name, tensor] : tensors) {
@@ -114,7 +115,7 @@ absl::Status WriteSafetensors(const std::string& path, const NamedTensors& tenso
   return file.Commit();
 }
 
-absl::StatusOr<NamedTensors> ReadSafetensors(const std::string& path) {
+absl::StatusOr<NamedTensors> ReadSafetensors(const std::string& path, const WantsTensor& wants) {
   const auto refuse = [&](const std::string& why) {
     return absl::InvalidArgumentError(absl::StrCat(path, ": ", why));
   };
@@ -143,23 +144,26 @@ absl::StatusOr<NamedTensors> ReadSafetensors(const std::string& path) {
     if (!wrong.empty()) return refuse(absl::StrCat("tensor \"", name, "\" ", wrong));
     entries.push_back(std::move(entry));
   }
-  std::vector<const Entry*> by_offset;
-  for (const Entry& entry : entries) by_offset.push_back(&entry);
-  std::sort(by_offset.begin(), by_offset.end(), [](const Entry* a, const Entry* b) {
-    return std::tie(a->begin, a->end) < std::tie(b->begin, b->end);
+  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
+    return std::tie(a.begin, a.end, a.name) < std::tie(b.begin, b.end, b.name);
   });
   uint64_t covered = 0;
-  for (const Entry* entry : by_offset) {
-    if (entry->begin != covered) {
-      return refuse(absl::StrCat("tensor \"", entry->name, "\" overlaps or leaves a gap"));
+  for (const Entry& entry : entries) {
+    if (entry.begin != covered) {
+      return refuse(absl::StrCat("tensor \"", entry.name, "\" overlaps or leaves a gap"));
     }
-    covered = entry->end;
+    covered = entry.end;
   }
   if (covered != size - sizeof(length) - length) {
     return refuse("truncated, or with bytes that belong to no tensor");
   }
   NamedTensors tensors;
   for (const Entry& entry : entries) {
+    if (wants != nullptr && !wants(entry.name, entry.shape)) {
+      const auto options = at::TensorOptions(entry.type).device(at::kMeta);
+      tensors.emplace_back(entry.name, at::empty(entry.shape, options));
+      continue;
+    }
     at::Tensor tensor = at::empty(entry.shape, entry.type);
     stream.seekg(static_cast<std::streamoff>(sizeof(length) + length + entry.begin));
     const auto bytes = static_cast<std::streamsize>(entry.end - entry.begin);

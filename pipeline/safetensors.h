@@ -5,6 +5,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <map>
 #include <string>
 #include <utility>
@@ -22,10 +23,16 @@ using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
 absl::Status WriteSafetensors(const std::string& path, const NamedTensors& tensors,
                               const std::map<std::string, std::string>& metadata);
 
-// Reads every tensor to the CPU. Refuses, naming file and reason: headers over 100 MB or that are
-// no JSON object of tensors, unknown types, sizes that overflow or disagree with their offsets, and
-// offsets that overlap, leave gaps or leave the file.
-absl::StatusOr<NamedTensors> ReadSafetensors(const std::string& path);
+// Whether the values of a tensor are wanted.
+using WantsTensor = std::function<bool(const std::string& name, at::IntArrayRef shape)>;
+
+// Reads tensors to the CPU, in the order of their data; those that `wants` declines come without
+// memory, on the device "meta" (a hostile file may claim more than memory holds). Refuses, naming
+// file and reason: headers over 100 MB or that are no JSON object of tensors, unknown types, sizes
+// that overflow or disagree with their offsets, and offsets that overlap, leave gaps or leave the
+// file.
+absl::StatusOr<NamedTensors> ReadSafetensors(const std::string& path,
+                                             const WantsTensor& wants = nullptr);
 
 }  // namespace pipeline
 

@@ -252,23 +252,23 @@ absl::Status Trainer::KeepWeights() {
 }
 
 absl::Status Trainer::RestoreBest() {
-  absl::StatusOr<NamedTensors> saved = ReadSafetensors(folder_->File(kWeights));
+  const NamedTensors state = graph_.State();
+  std::map<std::string, at::Tensor> left(state.begin(), state.end());
+  const auto fits = [&left](const std::string& name, at::IntArrayRef shape) {
+    const auto target = left.find(name);
+    return target != left.end() && target->second.sizes() == shape;
+  };
+  const absl::StatusOr<NamedTensors> saved = ReadSafetensors(folder_->File(kWeights), fits);
   if (!saved.ok()) return saved.status();
   const c10::NoGradGuard no_gradients;
-  const NamedTensors state = graph_.State();
-  const bool same = std::equal(state.begin(), state.end(), saved->begin(), saved->end(),
-                               [](const auto& a, const auto& b) {
-                                 return a.first == b.first && a.second.sizes() == b.second.sizes();
-                               });
-  if (!same) {
-    return absl::DataLossError(
-        absl::StrCat(folder_->File(kWeights), ": no longer the weights that this run wrote"));
+  for (const auto& [name, tensor] : *saved) {
+    if (!fits(name, tensor.sizes())) break;
+    left.at(name).copy_(tensor);
+    left.erase(name);
   }
-  for (size_t i = 0; i < state.size(); ++i) {
-    at::Tensor target = state[i].second;
-    target.copy_((*saved)[i].second);
-  }
-  return absl::OkStatus();
+  if (left.empty() && saved->size() == state.size()) return absl::OkStatus();
+  return absl::DataLossError(
+      absl::StrCat(folder_->File(kWeights), ": no longer the weights that this run wrote"));
 }
 
 absl::Status Trainer::EndEpoch(int64_t epoch, const Report& train, const Report& validation) {

@@ -9,9 +9,11 @@
 #include <unistd.h>
 
 #include <cmath>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "absl/strings/str_cat.h"
 #include "pipeline/diagnostics.h"
 #include "pipeline/files.h"
 #include "pipeline/optimizer.h"
@@ -109,6 +111,49 @@ std::string WithHeader(const std::string& header, const std::string& data,
                        uint64_t length_claimed = UINT64_MAX) {
   const uint64_t length = length_claimed == UINT64_MAX ? header.size() : length_claimed;
   return std::string(reinterpret_cast<const char*>(&length), 8) + header + data;
+}
+
+TEST(Safetensors, ReadsOnlyWhatIsWanted) {
+  const Workspace workspace;
+  const pipeline::NamedTensors tensors = {{"b", at::ones({2})}, {"a", at::ones({3})}};
+  ASSERT_TRUE(pipeline::WriteSafetensors("w", tensors, {}).ok());
+  const auto read = ReadSafetensors(
+      "w", [](const std::string& name, at::IntArrayRef shape) { return shape[0] == 2; });
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ((*read)[0].first, "b");
+  EXPECT_TRUE((*read)[0].second.equal(tensors[0].second));
+  EXPECT_EQ((*read)[1].first, "a");
+  EXPECT_TRUE((*read)[1].second.is_meta());
+  EXPECT_EQ((*read)[1].second.sizes(), at::IntArrayRef({3}));
+}
+
+// A tensor of 4 TiB in a file that takes a few KiB of the disk.
+TEST(Safetensors, AFileMayClaimMoreThanMemoryHolds) {
+  const Workspace workspace;
+  workspace.Write("w", WithHeader(R"({"x":{"dtype":"F32","shape":[1099511627776],)"
+                                  R"("data_offsets":[0,4398046511104]}})",
+                                  ""));
+  std::error_code error;
+  const auto header = std::filesystem::file_size("w");
+  std::filesystem::resize_file("w", header + (uint64_t{4} << 40), error);
+  if (error) GTEST_SKIP() << "no such large files here: " << error.message();
+  const auto read = ReadSafetensors("w", [](const std::string&, at::IntArrayRef) { return false; });
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ((*read)[0].second.numel(), int64_t{1} << 40);
+}
+
+TEST(Safetensors, ReadsManyNamesInLittleTime) {
+  // With a search through all names for each this would take an hour.
+  const Workspace workspace;
+  std::string header = "{";
+  for (int i = 0; i < 300000; ++i) {
+    absl::StrAppend(&header, i == 0 ? "" : ",", "\"", i,
+                    R"(":{"dtype":"U8","shape":[0],"data_offsets":[0,0]})");
+  }
+  workspace.Write("w", WithHeader(header + "}", ""));
+  const auto read = ReadSafetensors("w");
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->size(), 300000);
 }
 
 TEST(Safetensors, RefusesHostileFiles) {
