@@ -94,6 +94,9 @@ class BrainTumor : public Dataset {
       return pipeline::OptionError("root", std::string(training.status().message()));
     }
     const auto testing = FindFolder(root, "testing");
+    if (!testing.ok()) {
+      return pipeline::OptionError("root", std::string(testing.status().message()));
+    }
     if (training->empty()) {
       return pipeline::OptionError(
           "root", absl::StrCat("root: ", root,

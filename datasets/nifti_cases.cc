@@ -12,6 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "datasets/files_dataset.h"
+#include "datasets/split.h"
 
 namespace datasets {
 namespace {
@@ -192,13 +193,11 @@ absl::StatusOr<std::string> ImageOf(const Labelled& one, const std::string& moda
 }
 
 std::optional<pipeline::Phase> PhaseOf(const std::string& name) {
-  for (const fs::path& part : fs::path(name).parent_path()) {
-    const std::string folder = absl::AsciiStrToLower(part.string());
-    if (folder == "train" || folder == "training") return pipeline::TRAIN;
-    if (folder == "val" || folder == "validation") return pipeline::VAL;
-    if (folder == "test" || folder == "testing") return pipeline::TEST;
+  for (const fs::path& folder : fs::path(name).parent_path()) {
+    const std::optional<pipeline::Phase> phase = PhaseNamed(folder.string());
+    if (phase.has_value()) return phase;
   }
-  return {};
+  return std::nullopt;
 }
 
 }  // namespace

@@ -27,9 +27,16 @@ absl::Status Failed(const char* what, int error) {
 SliceStore::SliceStore(int64_t limit) : limit_(limit) {
   std::error_code error;
   std::string path = (std::filesystem::temp_directory_path(error) / "lossfusion-XXXXXX").string();
-  if (error) return;
+  if (error) {
+    error_ = error.value();
+    return;
+  }
   descriptor_ = mkostemp(path.data(), O_CLOEXEC);
-  if (descriptor_ >= 0) unlink(path.c_str());
+  if (descriptor_ < 0) {
+    error_ = errno;
+    return;
+  }
+  unlink(path.c_str());
 }
 
 SliceStore::~SliceStore() {
@@ -37,7 +44,7 @@ SliceStore::~SliceStore() {
 }
 
 absl::StatusOr<int64_t> SliceStore::Append(const void* data, int64_t size) {
-  if (descriptor_ < 0) return Failed("make", ENOENT);
+  if (descriptor_ < 0) return Failed("make", error_);
   const int64_t offset = size_.fetch_add(size);
   if (offset + size > limit_) {
     return absl::ResourceExhaustedError(

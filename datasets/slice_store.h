@@ -26,6 +26,7 @@ class SliceStore {
 
  private:
   int descriptor_ = -1;
+  int error_ = 0;  // why there is no file
   const int64_t limit_;
   std::atomic<int64_t> size_{0};
 };

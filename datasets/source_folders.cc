@@ -9,6 +9,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "datasets/split.h"
 
 namespace datasets {
 namespace {
@@ -22,11 +23,12 @@ std::string LowerName(const std::string& path) {
 }
 
 // The files that the folder of such a name holds; nullptr where it is no split's.
-std::vector<ImageFile>* SplitNamed(const std::string& name, SourceFiles* files) {
-  if (name == "train" || name == "training") return &files->train;
-  if (name == "val" || name == "valid" || name == "validation") return &files->val;
-  if (name == "test" || name == "testing") return &files->test;
-  return nullptr;
+std::vector<ImageFile>* SplitNamed(const std::string& folder, SourceFiles* files) {
+  const std::optional<pipeline::Phase> phase = PhaseNamed(folder);
+  if (!phase.has_value()) return nullptr;
+  return *phase == pipeline::TRAIN ? &files->train
+         : *phase == pipeline::VAL ? &files->val
+                                   : &files->test;
 }
 
 // The images in a folder and in those below it, sorted within each.

@@ -7,6 +7,7 @@
 #include <map>
 #include <numeric>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 
 namespace datasets {
@@ -111,6 +112,14 @@ void FollowGroups(SplitItems* items) {
 }
 
 }  // namespace
+
+std::optional<pipeline::Phase> PhaseNamed(const std::string& folder) {
+  const std::string name = absl::AsciiStrToLower(folder);
+  if (name == "train" || name == "training") return pipeline::TRAIN;
+  if (name == "val" || name == "valid" || name == "validation") return pipeline::VAL;
+  if (name == "test" || name == "testing") return pipeline::TEST;
+  return std::nullopt;
+}
 
 std::vector<int64_t> ShuffledIndices(int64_t n, uint64_t seed) {
   std::vector<int64_t> order(n);

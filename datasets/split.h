@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,10 @@ namespace datasets {
 
 // The phase (by PhaseIndex) of a file that no split has yet.
 constexpr int kUnsplit = -1;
+
+// The phase whose images a folder of such a name holds, in any case: train or training; val, valid
+// or validation; test or testing.
+std::optional<pipeline::Phase> PhaseNamed(const std::string& folder);
 
 // Draws indices 0..n-1 in an order that depends on the seed alone.
 std::vector<int64_t> ShuffledIndices(int64_t n, uint64_t seed);

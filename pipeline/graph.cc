@@ -2,7 +2,6 @@
 #include "pipeline/graph.h"
 
 #include <ATen/ATen.h>
-#include <c10/util/Exception.h>
 #include <torch/nn/module.h>
 
 #include <algorithm>
@@ -10,25 +9,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "pipeline/exceptions.h"
 #include "pipeline/wiring.h"
 
 namespace pipeline {
 namespace {
-
-// The first line of what LibTorch says: the rest is a backtrace of no use to a user.
-std::string FirstLine(const std::string& text) { return text.substr(0, text.find('\n')); }
-
-// Calls `body`; exceptions of LibTorch, OpenCV and the allocator become a status.
-template <class Body>
-absl::Status Caught(const Body& body) {
-  try {
-    return body();
-  } catch (const c10::Error& error) {
-    return absl::InternalError(FirstLine(error.what_without_backtrace()));
-  } catch (const std::exception& error) {
-    return absl::InternalError(FirstLine(error.what()));
-  }
-}
 
 const std::pair<std::string, std::string> SplitEdge(const std::string& edge) {
   return absl::StrSplit(edge, absl::MaxSplits('.', 1));

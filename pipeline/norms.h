@@ -20,13 +20,17 @@ class NormCalibration {
  public:
   explicit NormCalibration(const std::vector<torch::nn::Module*>& modules);
   NormCalibration(const NormCalibration&) = delete;
+  // Unless Keep was called, the layers have the statistics again that they came with.
   ~NormCalibration();
 
+  // The batches were run: what was gathered stays.
+  void Keep() { kept_ = true; }
   // Whether there is any batch-norm layer.
   bool needed() const { return !layers_.empty(); }
 
  private:
   struct Layer;
+  bool kept_ = false;
   std::vector<std::unique_ptr<Layer>> layers_;
 };
 

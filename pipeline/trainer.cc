@@ -3,19 +3,20 @@
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
-#include <c10/util/Exception.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <csignal>
 #include <limits>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "pipeline/device.h"
+#include "pipeline/exceptions.h"
 #include "pipeline/files.h"
 #include "pipeline/norms.h"
 #include "pipeline/safetensors.h"
@@ -88,21 +89,22 @@ absl::Status Trainer::Learn(const Step& step) {
                      absl::StrJoin(names, ", ")));
   }
   if (step.phase != TRAIN) return absl::OkStatus();
-  try {
+  const absl::Status learned = Caught([&] {
     optimizer_.ZeroGradients();
     loss.backward();
     learning_rate_ = Rate(step);
     optimizer_.Step(learning_rate_);
-    if (board_.has_value()) {
-      return board_->AddScalars(TRAIN, steps_ + 1,
-                                {{absl::StrCat("step/", options_.minimize()), value},
-                                 {"step/learning_rate", learning_rate_}});
-    }
-  } catch (const c10::Error& error) {
-    return absl::InternalError(absl::StrCat("step ", step.index + 1, " of epoch ", step.epoch + 1,
-                                            ", backward: ", error.what_without_backtrace()));
+    return absl::OkStatus();
+  });
+  if (!learned.ok()) {
+    return absl::Status(learned.code(),
+                        absl::StrCat("step ", step.index + 1, " of epoch ", step.epoch + 1,
+                                     ", backward: ", learned.message()));
   }
-  return absl::OkStatus();
+  if (!board_.has_value()) return absl::OkStatus();
+  return board_->AddScalars(TRAIN, steps_ + 1,
+                            {{absl::StrCat("step/", options_.minimize()), value},
+                             {"step/learning_rate", learning_rate_}});
 }
 
 double Trainer::Rate(const Step& step) const {
@@ -181,7 +183,7 @@ absl::Status Trainer::Pass(Phase phase, int64_t epoch, int64_t max_steps, Report
 
 absl::Status Trainer::SettleNorms(int64_t epoch) {
   graph_.SetTraining(true);
-  const NormCalibration calibration(graph_.Modules());
+  NormCalibration calibration(graph_.Modules());
   if (!calibration.needed()) return absl::OkStatus();
   const c10::NoGradGuard no_gradients;
   Step step{TRAIN,
@@ -199,6 +201,7 @@ absl::Status Trainer::SettleNorms(int64_t epoch) {
   // What the stages gathered was reported before.
   Report ignored;
   graph_.EndPhase(step, &ignored);
+  if (status.ok()) calibration.Keep();
   return status;
 }
 

@@ -199,22 +199,30 @@ class Wirer {
   // Repeatedly takes the first node whose inputs are all taken: stable, so the config's order is
   // kept where the edges allow it.
   std::vector<NodeEntry> Ordered() {
+    std::vector<std::vector<int>> readers(nodes_.size());
+    std::vector<int> missing(nodes_.size(), 0);  // inputs that are not taken
+    for (const auto& [from, to] : edges_) {
+      readers[from].push_back(to);
+      ++missing[to];
+    }
+    std::set<int> ready;
+    for (size_t i = 0; i < nodes_.size(); ++i) {
+      if (missing[i] == 0) ready.insert(static_cast<int>(i));
+    }
     std::vector<int> order;
     std::vector<int> place(nodes_.size(), -1);
-    while (order.size() < nodes_.size()) {
-      int next = -1;
-      for (size_t i = 0; i < nodes_.size() && next < 0; ++i) {
-        const bool ready = std::all_of(edges_.begin(), edges_.end(), [&](const auto& edge) {
-          return edge.second != static_cast<int>(i) || place[edge.first] >= 0;
-        });
-        if (place[i] < 0 && ready) next = static_cast<int>(i);
-      }
-      if (next < 0) {
-        ReportCycle(place);
-        return {};
-      }
+    while (!ready.empty()) {
+      const int next = *ready.begin();
+      ready.erase(ready.begin());
       place[next] = static_cast<int>(order.size());
       order.push_back(next);
+      for (const int reader : readers[next]) {
+        if (--missing[reader] == 0) ready.insert(reader);
+      }
+    }
+    if (order.size() < nodes_.size()) {
+      ReportCycle(place);
+      return {};
     }
     std::vector<NodeEntry> ordered;
     for (const int i : order) {

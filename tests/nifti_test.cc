@@ -297,12 +297,16 @@ TEST(Nifti, TakesTheSourcesSplit) {
   WriteCase(workspace, "Training/pat2_1", 2);
   WriteCase(workspace, "Training/pat3_1", 3);
   WriteCase(workspace, "Test/pat4_1", 4);
+  WriteCase(workspace, "valid/pat5_1", 5);
   DatasetContext context;
   context.test_fraction = 0.5;
   const auto data = Opened(workspace, "task: SEGMENTATION", context);
-  EXPECT_EQ(data->info().images, (std::array<int64_t, 3>{15, 0, 5}));
+  EXPECT_EQ(data->info().images, (std::array<int64_t, 3>{15, 5, 5}));
   for (const std::string& name : Names(*data, TEST)) {
     EXPECT_TRUE(absl::StrContains(name, "pat4_1")) << name;
+  }
+  for (const std::string& name : Names(*data, pipeline::VAL)) {
+    EXPECT_TRUE(absl::StrContains(name, "pat5_1")) << name;
   }
 }
 

@@ -291,9 +291,10 @@ TEST(Freeze, KeepsWeightsAndStatisticsThroughTraining) {
   model->Forward(at::randn({4, 1, 64, 64})).square().sum().backward();
   optimizer.Step(0.1);
   {
-    const pipeline::NormCalibration calibration({model.get()});
+    pipeline::NormCalibration calibration({model.get()});
     const c10::NoGradGuard no_gradients;
     model->Forward(at::randn({4, 1, 64, 64}));
+    calibration.Keep();
   }
   for (const auto& [name, tensor] : StateOf(*model)) {
     // features.10 and the like begin with the same letters.
