@@ -15,6 +15,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// Tiles of a few pixels would be millions.
+constexpr int kLeastTile = 8;
+
 constexpr char kImageEnd[] = "_sat", kMaskEnd[] = "_mask";
 
 std::string Stem(const std::string& path) {
@@ -84,6 +87,11 @@ class Deepglobe : public Dataset {
     info.classes = DrawnClasses(DrawnDomain::kLand,
                                 IsWaterAlone(options) ? pipeline::Task::kBinary : info.task);
     if (options.root().empty()) return OpenSample(options, std::move(info), context);
+    if (options.tile_size() > 0 && options.tile_size() < kLeastTile) {
+      return pipeline::OptionError(
+          "tile_size", absl::StrCat("tile_size: ", options.tile_size(),
+                                    ", but tiles have at least ", kLeastTile, " pixels each way"));
+    }
     std::error_code error;
     if (!fs::is_directory(options.root(), error)) {
       return pipeline::OptionError("root", absl::StrCat("root: no folder ", options.root()));

@@ -19,8 +19,7 @@ enum class DrawnDomain { kBrain, kLeaf, kLand, kCrack };
 //   kLeaf: bacterial_spot, healthy, late_blight, mosaic_virus, target_spot; healthy, diseased (the
 //     same for masks, whose healthy includes the background).
 //   kLand: urban, agriculture, rangeland, forest, water, barren (which of them covers most; the
-//   same
-//     for masks); other, water.
+//     same for masks); other, water.
 //   kCrack: noncrack, CFD, DeepCrack, cracktree; noncrack, crack; background, crack.
 std::vector<std::string> DrawnClasses(DrawnDomain domain, pipeline::Task task);
 

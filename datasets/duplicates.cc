@@ -4,17 +4,16 @@
 #include <xxhash.h>
 
 #include <algorithm>
-#include <atomic>
 #include <map>
 #include <numeric>
 #include <opencv2/core.hpp>
 #include <opencv2/imgproc.hpp>
 #include <optional>
-#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "datasets/all_cores.h"
 #include "datasets/image_file.h"
 #include "datasets/sets.h"
 
@@ -53,9 +52,8 @@ uint64_t PerceptualHash(const cv::Mat& thumbnail) {
   return hash;
 }
 
-// Nothing if the image cannot be decoded. Decodes at full size: reduced decoding of JPEG
-// saves a third of the time at best, and copies of different sizes would then differ by up to 8
-// bits.
+// Nothing if the image cannot be decoded. Decodes at full size: reduced decoding of JPEG saves a
+// third of the time at best, and copies of different sizes would then differ by up to 8 bits.
 std::optional<Look> LookAt(const std::string& bytes) try {
   const absl::StatusOr<cv::Mat> gray = DecodeImage(bytes, Channels::kGray);
   if (!gray.ok()) return std::nullopt;
@@ -71,8 +69,7 @@ std::optional<Look> LookAt(const std::string& bytes) try {
   return std::nullopt;
 }
 
-bool AreNear(const Look& a, const Look& b) {
-  if (__builtin_popcountll(a.hash ^ b.hash) > kNearDistance) return false;
+bool Correlate(const Look& a, const Look& b) {
   const double product = a.thumbnail.dot(b.thumbnail) / (kThumbnail * kThumbnail);
   return product - a.mean * b.mean >= kNearCorrelation * a.deviation * b.deviation;
 }
@@ -91,18 +88,11 @@ struct Seen {
 
 std::vector<Seen> LookAtAll(const std::vector<std::string>& paths, int64_t max_pixels) {
   std::vector<Seen> seen(paths.size());
-  std::atomic<size_t> next{0};
-  const auto work = [&] {
-    for (size_t i = next++; i < paths.size(); i = next++) {
-      const auto bytes = ReadImageBytes(paths[i], max_pixels);
-      if (!bytes.ok()) continue;
-      seen[i] = {XXH3_128bits(bytes->data(), bytes->size()), LookAt(*bytes)};
-    }
-  };
-  std::vector<std::thread> others;
-  for (unsigned i = 1; i < std::thread::hardware_concurrency(); ++i) others.emplace_back(work);
-  work();
-  for (std::thread& other : others) other.join();
+  OnAllCores(paths.size(), [&](size_t i) {
+    const auto bytes = ReadImageBytes(paths[i], max_pixels);
+    if (!bytes.ok()) return;
+    seen[i] = {XXH3_128bits(bytes->data(), bytes->size()), LookAt(*bytes)};
+  });
   return seen;
 }
 
@@ -126,12 +116,16 @@ Contents ReadAll(const std::vector<std::string>& paths, int64_t max_pixels) {
 
 Sets JoinNear(const std::vector<Look>& looks) {
   Sets sets(looks.size());
+  // Side by side, as there are many pairs and few of them are near.
+  std::vector<uint64_t> hashes;
   std::vector<size_t> seen;
   for (size_t i = 0; i < looks.size(); ++i) {
     if (looks[i].deviation < kMinDeviation) continue;
-    for (const size_t j : seen) {
-      if (AreNear(looks[i], looks[j])) sets.Join(i, j);
+    for (size_t k = 0; k < hashes.size(); ++k) {
+      if (__builtin_popcountll(hashes[k] ^ looks[i].hash) > kNearDistance) continue;
+      if (Correlate(looks[i], looks[seen[k]])) sets.Join(i, seen[k]);
     }
+    hashes.push_back(looks[i].hash);
     seen.push_back(i);
   }
   return sets;

@@ -18,14 +18,14 @@ namespace datasets {
 bool HasImageName(const std::string& path);
 
 // Whether the file begins like an image of at most `max_pixels` and is not cut short, without
-// decoding it. Errors read "PATH: why".
+// decoding it. Errors name the file and say why: "PATH: why", or "cannot read PATH: why".
 absl::Status CheckImageHeader(const std::string& path, int64_t max_pixels);
 
 // The bytes of a file that passes that check.
 absl::StatusOr<std::string> ReadImageBytes(const std::string& path, int64_t max_pixels);
 
 // Width and height that the file decodes to, as its header tells.
-// Errors read "PATH: why".
+// Errors name the file and say why.
 absl::StatusOr<cv::Size> ImageSize(const std::string& path, int64_t max_pixels);
 
 enum class Channels {
@@ -46,7 +46,8 @@ struct ImageView {
 };
 
 // 8-bit RGB of size x size: turned by its orientation, 16-bit scaled down, gray repeated, alpha
-// dropped. Resized by ResizeBilinear, without keeping proportions. Errors read "PATH: why".
+// dropped. Resized by ResizeBilinear, without keeping proportions. Errors name the file and say
+// why.
 //
 // A JPEG whose sides are at least 6, 12 or 24 times `size` is decoded at a half, a quarter or an
 // eighth of its size, which takes less time, and then resized. So what ResizeBilinear gets is at

@@ -33,9 +33,9 @@ constexpr int kColorTolerance = 48;
 // `table` or 255 (ignored), at least one of them in between (0 and 255 alone are black and white).
 // Pixels of other colors, and transparent ones, are ignored and counted.
 //
-// Errors read "PATH: why": what ReadImage refuses, samples that are no integers of 8 or 16 bits,
-// and masks of which most pixels are of no color in the table. Exchanged channels cannot be noticed
-// where they give colors of the table.
+// Errors name the file and say why: what ReadImage refuses, samples that are no integers of 8 or 16
+// bits, and masks of which most pixels are of no color in the table. Exchanged channels cannot be
+// noticed where they give colors of the table.
 absl::StatusOr<Mask> ReadColorMask(const std::string& path, const std::vector<MaskColor>& table,
                                    int64_t max_pixels);
 
@@ -44,9 +44,9 @@ absl::StatusOr<Mask> ReadColorMask(const std::string& path, const std::vector<Ma
 // 128, or 32768 where 16 bits hold values above 255. JPEG and WebP, which blur values, are never of
 // the first kind: values of at most 16 are noise there. Transparent pixels are ignored and counted.
 //
-// Errors read "PATH: why": what ReadImage refuses, samples that are no integers of 8 or 16 bits,
-// and values that all lie below half the range although they are not 0, 1 or noise. An inverted
-// mask cannot be noticed.
+// Errors name the file and say why: what ReadImage refuses, samples that are no integers of 8 or 16
+// bits, and values that all lie below half the range although they are not 0, 1 or noise. An
+// inverted mask cannot be noticed.
 absl::StatusOr<Mask> ReadBinaryMask(const std::string& path, int64_t max_pixels);
 
 // An error that names both sizes, unless the mask is as large as the image that it belongs to. Fine

@@ -2,19 +2,18 @@
 #include "datasets/mask_folder.h"
 
 #include <algorithm>
-#include <atomic>
 #include <filesystem>
 #include <map>
 #include <memory>
 #include <opencv2/core.hpp>
 #include <set>
-#include <thread>
 #include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "datasets/all_cores.h"
 #include "datasets/recent_masks.h"
 
 namespace datasets {
@@ -81,18 +80,11 @@ std::vector<absl::Status> LookAtMasks(
     const std::vector<MaskPair>& pairs, const ReadMask& read, int64_t max_pixels,
     const std::function<void(size_t index, const Mask& mask)>& look) {
   std::vector<absl::Status> statuses(pairs.size());
-  std::atomic<size_t> next{0};
-  const auto work = [&] {
-    for (size_t i = next++; i < pairs.size(); i = next++) {
-      const absl::StatusOr<Mask> mask = ReadPair(pairs[i], read, max_pixels);
-      statuses[i] = mask.status();
-      if (mask.ok()) look(i, *mask);
-    }
-  };
-  std::vector<std::thread> others;
-  for (unsigned i = 1; i < std::thread::hardware_concurrency(); ++i) others.emplace_back(work);
-  work();
-  for (std::thread& other : others) other.join();
+  OnAllCores(pairs.size(), [&](size_t i) {
+    const absl::StatusOr<Mask> mask = ReadPair(pairs[i], read, max_pixels);
+    statuses[i] = mask.status();
+    if (mask.ok()) look(i, *mask);
+  });
   return statuses;
 }
 

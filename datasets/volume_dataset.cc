@@ -3,16 +3,15 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <filesystem>
 #include <map>
 #include <opencv2/imgproc.hpp>
 #include <set>
-#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "datasets/all_cores.h"
 #include "datasets/files_dataset.h"
 #include "datasets/patient_split.h"
 #include "datasets/resize.h"
@@ -26,8 +25,8 @@ namespace fs = std::filesystem;
 
 using pipeline::PhaseIndex;
 
-constexpr size_t kNamed = 10;   // cases left out that are named in notes
-constexpr int kMaxReaders = 8;  // each holds a case in memory
+constexpr size_t kNamed = 10;      // cases left out that are named in notes
+constexpr size_t kMaxReaders = 8;  // each holds a case in memory
 
 struct Case {
   VolumeCase source;
@@ -37,17 +36,10 @@ struct Case {
 // Reads all of them on several threads.
 void ReadCases(int modalities, const SliceRules& rules, SliceStore* store,
                std::vector<Case>* cases) {
-  std::atomic<size_t> next{0};
-  const auto work = [&] {
-    for (size_t i = next++; i < cases->size(); i = next++) {
-      Case& one = (*cases)[i];
-      one.slices = StoreCase(one.source.read, modalities, rules, store);
-    }
-  };
-  const auto cores = std::clamp<size_t>(std::thread::hardware_concurrency(), 1, kMaxReaders);
-  std::vector<std::thread> readers;
-  while (readers.size() < std::min(cores, cases->size())) readers.emplace_back(work);
-  for (std::thread& reader : readers) reader.join();
+  OnAllCores(cases->size(), kMaxReaders, [&](size_t i) {
+    Case& one = (*cases)[i];
+    one.slices = StoreCase(one.source.read, modalities, rules, store);
+  });
 }
 
 absl::Status RootError(const std::string& why) {

@@ -75,9 +75,8 @@ struct DataInfo {
 };
 
 // Names of `count` classes as parts of columns such as "metrics.iou.forest_land": letters, digits,
-// _,
-// - and what is not ASCII stay, the rest becomes _. A class without a name is called by its number;
-// where two would get one name, the later has its number added.
+// underscores, hyphens and what is not ASCII stay, the rest becomes underscores. A class without a
+// name is called by its number; where two would get one name, the later has its number added.
 std::vector<std::string> ClassColumns(const std::vector<std::string>& classes, int64_t count);
 
 // A tensor on an edge. Extents of -1 are the batch's.

@@ -190,6 +190,8 @@ TEST_F(MaskDatasets, LandTiles) {
   EXPECT_EQ(data->info().class_counts[0], (Counts{1, 0, 1, 1, 2, 1}));
   EXPECT_THAT(data->info().notes,
               Contains("1 of 7 tiles left out: their masks say unknown everywhere"));
+  EXPECT_EQ(Error("Deepglobe", "root: 'd' tile_size: 7"),
+            "tile_size: 7, but tiles have at least 8 pixels each way");
   const auto segmented = Opened("Deepglobe", "root: 'd' tile_size: 10");
   ASSERT_EQ(segmented->info().images[0], 6);
   const cv::Mat image = cv::imread("d/1_sat.png");
