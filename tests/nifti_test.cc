@@ -1,20 +1,17 @@
-// The dataset of NIfTI slices: cases as users have them, labels, masks, and whose slices go where.
+// The dataset of NIfTI slices: cases as users have them, labels and masks.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <iterator>
 #include <map>
 #include <opencv2/core.hpp>
-#include <set>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "datasets/dataset.h"
-#include "datasets/nifti_cases.h"
-#include "datasets/patient_split.h"
 #include "datasets/slice_store.h"
-#include "tests/nifti_file.h"
+#include "tests/nifti_cases.h"
 #include "tests/oracle.h"
 #include "tests/testing.h"
 
@@ -24,40 +21,14 @@ using datasets::Dataset;
 using datasets::DatasetContext;
 using pipeline::TEST;
 using pipeline::TRAIN;
-using pipeline::VAL;
+using testing_support::Image;
+using testing_support::kSide;
+using testing_support::kSlices;
 using testing_support::NiftiFile;
 using testing_support::PluginOf;
+using testing_support::Segmentation;
 using testing_support::SharedData;
 using testing_support::Workspace;
-
-constexpr int kSide = 8, kSlices = 6;
-
-absl::StatusOr<std::unique_ptr<Dataset>> Open(const Workspace& workspace,
-                                              const std::string& options,
-                                              const DatasetContext& context = {}) {
-  return datasets::Datasets::Get().Create(
-      PluginOf("datasets/Nifti", absl::StrCat("root: \"", workspace.path(), "/data\" ", options)),
-      context);
-}
-
-std::unique_ptr<Dataset> Opened(const Workspace& workspace, const std::string& options,
-                                const DatasetContext& context = {}) {
-  auto opened = Open(workspace, options, context);
-  EXPECT_TRUE(opened.ok()) << opened.status();
-  return opened.ok() ? *std::move(opened) : nullptr;
-}
-
-// Slices of 8x8 in a background of 0 (slice 0 holds nothing else), with numbers that depend on
-// `seed`.
-NiftiFile Image(int seed) {
-  NiftiFile file;
-  file.extents = {kSide, kSide, kSlices};
-  file.voxels.assign(kSide * kSide * kSlices, 0);
-  for (int i = kSide * kSide; i < kSide * kSide * kSlices; ++i) {
-    if (i % kSide > 1) file.voxels[i] = 100 + i * (2 * seed + 3) % 1009;
-  }
-  return file;
-}
 
 // The window by its definition, with a whole sort: the percentiles of what is not 0.
 std::vector<int> WindowOf(const std::vector<double>& voxels) {
@@ -80,47 +51,10 @@ std::vector<int> WindowOf(const std::vector<double>& voxels) {
   return pixels;
 }
 
-// Labels, as float32: slice 2 has 3 pixels of label 1, slice 3 has 20 of label 4, slice 4 both.
-NiftiFile Segmentation() {
-  NiftiFile file;
-  file.extents = {kSide, kSide, kSlices};
-  file.type = NiftiFile::kFloat32;
-  file.voxels.assign(kSide * kSide * kSlices, 0);
-  const auto fill = [&](int slice, int first, int count, int label) {
-    std::fill_n(file.voxels.begin() + slice * kSide * kSide + first, count, label);
-  };
-  fill(2, 10, 3, 1);
-  fill(3, 30, 20, 4);
-  fill(4, 0, 3, 1);
-  fill(4, 40, 20, 4);
-  return file;
-}
-
-void WriteCase(const Workspace& workspace, const std::string& name, int seed) {
-  const std::string stem = "data/" + name + "/" + name.substr(name.rfind('/') + 1);
-  workspace.Write(stem + "_flair.nii", Image(seed).Bytes());
-  NiftiFile other = Image(seed + 1000);
-  other.big_endian = true;
-  other.version = 2;
-  workspace.Write(stem + "_t1ce.nii", other.Bytes());
-  NiftiFile labels = Segmentation();
-  labels.gzip = true;
-  workspace.Write(stem + "_seg.nii.gz", labels.Bytes());
-}
-
-// All slices of a phase by name.
-std::set<std::string> Names(const Dataset& data, pipeline::Phase phase) {
-  std::set<std::string> names;
-  for (int64_t i = 0; i < data.info().images[PhaseIndex(phase)]; ++i) {
-    names.insert(data.Name(phase, i));
-  }
-  return names;
-}
-
 TEST(Nifti, GivesModalitiesAsChannelsAndExactMasks) {
   const Workspace workspace;
   WriteCase(workspace, "a", 1);
-  const auto data = Opened(workspace, "task: SEGMENTATION labels: ALL");
+  const auto data = OpenedNifti(workspace, "task: SEGMENTATION labels: ALL");
   ASSERT_NE(data, nullptr);
   EXPECT_EQ(data->info().channels, 2);
   EXPECT_EQ(data->info().task, pipeline::Task::kSegmentation);
@@ -144,7 +78,7 @@ TEST(Nifti, GivesModalitiesAsChannelsAndExactMasks) {
     const auto label = static_cast<int>(labels.voxels[4 * kSide * kSide + i]);
     EXPECT_EQ(sample->mask.at<uint8_t>(i / kSide, i % kSide), label == 4 ? 2 : label) << i;
   }
-  const auto whole = Opened(workspace, "task: SEGMENTATION");
+  const auto whole = OpenedNifti(workspace, "task: SEGMENTATION");
   EXPECT_EQ(whole->info().classes, (std::vector<std::string>{"background", "tumor"}));
   EXPECT_EQ(cv::countNonZero(whole->Read(TRAIN, 3, kSide)->mask == 1), 23);
   // Twice the size: each pixel four times.
@@ -157,7 +91,7 @@ TEST(Nifti, LabelsSlices) {
   const Workspace workspace;
   WriteCase(workspace, "a", 1);
   const auto labels = [&](const std::string& options) {
-    const auto data = Opened(workspace, options);
+    const auto data = OpenedNifti(workspace, options);
     std::string found;
     for (int64_t i = 0; i < data->info().images[0]; ++i) {
       const auto sample = data->Read(TRAIN, i, kSide);
@@ -171,7 +105,7 @@ TEST(Nifti, LabelsSlices) {
   EXPECT_EQ(labels(""), "1:0 3:1 4:1 5:0 ");
   EXPECT_EQ(labels("min_tumor_pixels: 3"), "1:0 2:1 3:1 4:1 5:0 ");
   EXPECT_EQ(labels("min_tumor_pixels: 1 every_nth: 2 min_foreground: 0"), "0:0 2:1 4:1 ");
-  EXPECT_EQ(Opened(workspace, "")->info().class_counts[0], (std::vector<int64_t>{2, 2}));
+  EXPECT_EQ(OpenedNifti(workspace, "")->info().class_counts[0], (std::vector<int64_t>{2, 2}));
 }
 
 TEST(Nifti, TakesTheModalitiesAskedFor) {
@@ -180,9 +114,9 @@ TEST(Nifti, TakesTheModalitiesAskedFor) {
   NiftiFile t1 = Image(0);
   std::reverse(t1.voxels.begin() + 2 * kSide * kSide, t1.voxels.end());
   workspace.Write("data/a/a_T1.nii", t1.Bytes());
-  const auto data = Opened(workspace, "modalities: [\"t1\", \"flair\"]");
+  const auto data = OpenedNifti(workspace, "modalities: [\"t1\", \"flair\"]");
   EXPECT_EQ(data->info().channels, 2);
-  const auto all = Opened(workspace, "");
+  const auto all = OpenedNifti(workspace, "");
   EXPECT_EQ(all->info().notes[0], "channels: flair, t1, t1ce");
   const auto two = data->Read(TRAIN, 1, kSide), three = all->Read(TRAIN, 1, kSide);
   for (int i = 0; i < kSide * kSide; ++i) {
@@ -209,7 +143,7 @@ TEST(Nifti, NamesCasesThatCannotBeUsed) {
   odd.voxels[100] = 1.5;
   workspace.Write("data/f/f_seg.nii.gz", odd.Bytes());
   workspace.Write("data/readme.txt", "");
-  const auto opened = Opened(workspace, "");
+  const auto opened = OpenedNifti(workspace, "");
   const std::string notes = absl::StrJoin(opened->info().notes, "\n");
   for (const std::string& note :
        std::vector<std::string>{"left out: b: no segmentation", "left out: c: no t1ce",
@@ -225,131 +159,27 @@ TEST(Nifti, NamesCasesThatCannotBeUsed) {
 TEST(Nifti, SaysWhatItMisses) {
   const Workspace workspace;
   const std::string data = workspace.path() + "/data";
-  EXPECT_EQ(Open(workspace, "").status().message(), "root: no folder " + data);
+  EXPECT_EQ(OpenNifti(workspace, "").status().message(), "root: no folder " + data);
   std::filesystem::create_directories("data/a");
-  EXPECT_EQ(Open(workspace, "").status().message(),
+  EXPECT_EQ(OpenNifti(workspace, "").status().message(),
             "root: no case in " + data +
                 " can be used; a case is a folder with an image for each modality and a "
                 "segmentation");
   WriteCase(workspace, "a", 1);
   workspace.Write("data/a/other_label_seg.nii", Segmentation().Bytes());
   EXPECT_TRUE(
-      absl::StrContains(Open(workspace, "").status().message(),
+      absl::StrContains(OpenNifti(workspace, "").status().message(),
                         "a: 2 files could be the segmentation: a_seg.nii.gz, other_label_seg.nii"));
-  EXPECT_TRUE(Open(workspace, "segmentation: \"other_label\"").ok());
+  EXPECT_TRUE(OpenNifti(workspace, "segmentation: \"other_label\"").ok());
   EXPECT_TRUE(absl::StrContains(
-      Open(workspace, "segmentation: \"other\" min_tumor_pixels: 60").status().message(),
+      OpenNifti(workspace, "segmentation: \"other\" min_tumor_pixels: 60").status().message(),
       "it takes both to learn"));
   NiftiFile healthy = Segmentation();
   std::fill(healthy.voxels.begin(), healthy.voxels.end(), 0);
   workspace.Write("data/a/other_label_seg.nii", healthy.Bytes());
   EXPECT_TRUE(absl::StrContains(
-      Open(workspace, "task: SEGMENTATION segmentation: \"other\"").status().message(),
+      OpenNifti(workspace, "task: SEGMENTATION segmentation: \"other\"").status().message(),
       "no label above 0"));
-}
-
-TEST(Nifti, NeverSplitsAPatient) {
-  const Workspace workspace;
-  std::map<std::string, std::string> patients;
-  int seed = 0;
-  for (const char* name :
-       {"brats_tcia_pat101_1", "brats_tcia_pat101_2", "brats_tcia_pat102_1", "BraTS-GLI-00005-100",
-        "BraTS-GLI-00005-101", "BraTS20_Training_001", "BraTS20_Training_002",
-        "BraTS20_Training_003", "x/one", "x/two", "x/three"}) {
-    WriteCase(workspace, name, ++seed);
-    patients[workspace.path() + "/data/" + name] = datasets::PatientOf(name);
-  }
-  // The images of pat101_1 under another name.
-  WriteCase(workspace, "copy", 1);
-  patients[workspace.path() + "/data/copy"] = "brats_tcia_pat101";
-  std::set<std::string> tested;
-  for (uint64_t split = 0; split < 6; ++split) {
-    DatasetContext context;
-    context.seed = split;
-    context.validation_fraction = 0.25;
-    context.test_fraction = 0.25;
-    const auto data = Opened(workspace, "min_tumor_pixels: 1", context);
-    ASSERT_NE(data, nullptr);
-    std::map<std::string, std::set<int>> phases;
-    for (const auto phase : {TRAIN, VAL, TEST}) {
-      EXPECT_GT(data->info().images[PhaseIndex(phase)], 0);
-      for (const std::string& name : Names(*data, phase)) {
-        const std::string folder = name.substr(0, name.find(", slice"));
-        ASSERT_EQ(patients.count(folder), 1) << folder;
-        phases[patients[folder]].insert(PhaseIndex(phase));
-        if (phase == TEST) tested.insert(patients[folder]);
-      }
-    }
-    EXPECT_EQ(phases.size(), 9);
-    for (const auto& [patient, in] : phases) EXPECT_EQ(in.size(), 1) << patient;
-    // The same seed, the same split.
-    const auto again = Opened(workspace, "min_tumor_pixels: 1", context);
-    for (const auto phase : {TRAIN, VAL, TEST}) {
-      EXPECT_EQ(Names(*data, phase), Names(*again, phase));
-    }
-  }
-  EXPECT_GT(tested.size(), 2) << "the seed chooses";
-}
-
-TEST(Nifti, TakesTheSourcesSplit) {
-  const Workspace workspace;
-  WriteCase(workspace, "Training/pat1_1", 1);
-  WriteCase(workspace, "Training/pat2_1", 2);
-  WriteCase(workspace, "Training/pat3_1", 3);
-  WriteCase(workspace, "Test/pat4_1", 4);
-  WriteCase(workspace, "valid/pat5_1", 5);
-  DatasetContext context;
-  context.test_fraction = 0.5;
-  const auto data = Opened(workspace, "task: SEGMENTATION", context);
-  EXPECT_EQ(data->info().images, (std::array<int64_t, 3>{15, 5, 5}));
-  for (const std::string& name : Names(*data, TEST)) {
-    EXPECT_TRUE(absl::StrContains(name, "pat4_1")) << name;
-  }
-  for (const std::string& name : Names(*data, pipeline::VAL)) {
-    EXPECT_TRUE(absl::StrContains(name, "pat5_1")) << name;
-  }
-}
-
-TEST(Nifti, KeepsItsSplitInAFile) {
-  const Workspace workspace;
-  for (const char* name : {"a", "b", "c", "d"}) {
-    workspace.Write(absl::StrCat("data/", name, "/flair.nii"), Image(name[0]).Bytes());
-    workspace.Write(absl::StrCat("data/", name, "/seg.nii"), Segmentation().Bytes());
-  }
-  DatasetContext context;
-  context.test_fraction = 0.5;
-  context.split_file = workspace.path() + "/split.csv";
-  const auto names = [](const Dataset& dataset) {
-    std::set<std::string> test;
-    for (int64_t i = 0; i < dataset.info().images[pipeline::PhaseIndex(TEST)]; ++i) {
-      test.insert(dataset.Name(TEST, i));
-    }
-    return test;
-  };
-  const auto first = Opened(workspace, "", context);
-  EXPECT_EQ(first->info().split, "by patient, seed 0, written to " + context.split_file);
-  // Another seed changes nothing any more.
-  context.seed = 1;
-  const auto second = Opened(workspace, "", context);
-  EXPECT_EQ(second->info().split, "split file " + context.split_file);
-  EXPECT_EQ(names(*first), names(*second));
-  EXPECT_FALSE(names(*first).empty());
-  NiftiFile changed = Segmentation();
-  changed.voxels[3 * kSide * kSide + 30] = 1;  // was 4
-  workspace.Write("data/b/seg.nii", changed.Bytes());
-  const auto status = Open(workspace, "", context).status();
-  EXPECT_TRUE(absl::StrContains(status.message(), "split_file: ")) << status;
-  EXPECT_TRUE(absl::StrContains(status.message(), "b/seg.nii")) << status;
-}
-
-TEST(PatientSplit, KeepsWhatTheSourceSays) {
-  DatasetContext context;
-  context.test_fraction = 0.9;
-  // a is in VAL by one of its scans; b alone is in no split, and a lone patient trains.
-  EXPECT_EQ(datasets::SplitByPatient({{"a", {}}, {"b", {}}, {"a", VAL}}, context),
-            (std::vector<pipeline::Phase>{VAL, TRAIN, VAL}));
-  EXPECT_EQ(datasets::SplitByPatient({{"a", TRAIN}, {"b", TEST}, {"b", TRAIN}}, context),
-            (std::vector<pipeline::Phase>{TRAIN, TEST, TEST}));
 }
 
 TEST(SliceStore, RefusesMoreThanItsLimit) {
@@ -361,19 +191,6 @@ TEST(SliceStore, RefusesMoreThanItsLimit) {
   EXPECT_EQ(std::string(read, 6), "123456");
   EXPECT_TRUE(absl::IsResourceExhausted(store.Append("12345", 5).status()));
   EXPECT_FALSE(store.Read(100, read, 6).ok());
-}
-
-TEST(Nifti, KnowsPatientsByTheNamesOfBraTS) {
-  for (const auto& [name, patient] :
-       std::map<std::string, std::string>{{"HGG/brats_2013_pat0006_1", "brats_2013_pat0006"},
-                                          {"LGG/brats_tcia_pat105_0002", "brats_tcia_pat105"},
-                                          {"BraTS-GLI-00005-101", "BraTS-GLI-00005"},
-                                          {"BraTS20_Training_001", "BraTS20_Training_001"},
-                                          {"patient_7", "patient_7"},
-                                          {"x/Brats18_CBICA_AAM_1", "Brats18_CBICA_AAM_1"},
-                                          {"-1", "-1"}}) {
-    EXPECT_EQ(datasets::PatientOf(name), patient);
-  }
 }
 
 TEST(Nifti, EmbeddedSampleHasAllSplitsAndTwoChannels) {
