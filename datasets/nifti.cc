@@ -6,6 +6,7 @@
 #include "datasets/drawn_volume.h"
 #include "datasets/nifti.pb.h"
 #include "datasets/nifti_cases.h"
+#include "datasets/patient_split.h"
 #include "datasets/volume_dataset.h"
 
 namespace datasets {
@@ -20,15 +21,25 @@ absl::Status RootError(const std::string& why) {
   return pipeline::OptionError("root", absl::StrCat("root: ", why));
 }
 
-ReadVolume FromFiles(const NiftiCase& files, const VolumeLimits& limits) {
-  std::vector<std::string> paths = files.images;
-  paths.push_back(files.segmentation);
-  return [paths = std::move(paths), limits](
-             int index, const std::optional<Orientation>& unsaid) -> absl::StatusOr<NamedVolume> {
+ReadVolume FromFiles(const std::vector<std::string>& paths, const VolumeLimits& limits) {
+  return [paths, limits](int index,
+                         const std::optional<Orientation>& unsaid) -> absl::StatusOr<NamedVolume> {
     auto volume = ReadNiftiVolume(paths[index], limits, unsaid);
     if (!volume.ok()) return volume.status();
     return NamedVolume{*std::move(volume), paths[index]};
   };
+}
+
+absl::StatusOr<std::vector<std::string>> PatientsOf(const std::vector<NiftiCase>& cases,
+                                                    const NiftiOptions& options) {
+  std::vector<std::string> names;
+  for (const NiftiCase& one : cases) names.push_back(one.name);
+  if (options.patient().empty()) {
+    return PatientsByFolder(names, fs::path(options.root()).filename().string());
+  }
+  auto patients = PatientsByPattern(names, options.patient());
+  if (patients.ok()) return patients;
+  return pipeline::OptionError("patient", absl::StrCat("patient: ", patients.status().message()));
 }
 
 std::vector<VolumeCase> DrawnCases() {
@@ -78,10 +89,15 @@ class Nifti : public Dataset {
     info.channels = static_cast<int64_t>(found->modalities.size());
     info.notes.push_back(absl::StrCat("channels: ", absl::StrJoin(found->modalities, ", ")));
     const VolumeLimits limits = {context.max_pixels, options.max_voxels()};
+    const auto patients = PatientsOf(found->cases, options);
+    if (!patients.ok()) return patients.status();
     std::vector<VolumeCase> cases;
-    for (const NiftiCase& one : found->cases) {
-      cases.push_back({(fs::path(info.origin) / one.name).lexically_normal().string(), one.patient,
-                       one.phase, FromFiles(one, limits), one.segmentation});
+    for (size_t i = 0; i < found->cases.size(); ++i) {
+      const NiftiCase& one = found->cases[i];
+      std::vector<std::string> files = one.images;
+      files.push_back(one.segmentation);
+      cases.push_back({(fs::path(info.origin) / one.name).lexically_normal().string(),
+                       (*patients)[i], one.phase, FromFiles(files, limits), files});
     }
     return OpenVolumes(std::move(info), cases, std::move(found->left_out), wanted, context);
   }

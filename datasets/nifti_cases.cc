@@ -2,6 +2,7 @@
 #include "datasets/nifti_cases.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <filesystem>
 #include <map>
 #include <utility>
@@ -85,22 +86,34 @@ std::string Stem(const std::string& file) {
   return "";
 }
 
-absl::StatusOr<std::vector<File>> FilesIn(const std::string& folder) {
-  const Words own = WordsOf(fs::path(folder).filename().string());
+// A file's words without those of its case's folders that they begin with: "sub-01_ses-2_T1w" in
+// sub-01/ses-2/anat -> t1w. One word is always left.
+std::string KeyOf(const Words& words, const std::vector<Words>& folders) {
+  auto rest = words.begin();
+  for (const Words& folder : folders) {
+    const bool longer = words.end() - rest > static_cast<std::ptrdiff_t>(folder.size());
+    if (longer && std::equal(folder.begin(), folder.end(), rest)) {
+      rest += static_cast<std::ptrdiff_t>(folder.size());
+    }
+  }
+  return absl::StrJoin(rest, words.end(), "_");
+}
+
+// The NIfTI files in a folder, which is called `name` as seen from the root, or "" for the root.
+absl::StatusOr<std::vector<File>> FilesIn(const std::string& folder, const std::string& name) {
+  std::vector<Words> folders;
+  for (const fs::path& above : name.empty() ? fs::path(folder).filename() : fs::path(name)) {
+    folders.push_back(WordsOf(above.string()));
+  }
   std::vector<File> files;
   std::error_code error;
   fs::directory_iterator at(folder, error);
   for (; !error && at != fs::directory_iterator(); at.increment(error)) {
-    const std::string name = at->path().filename().string();
-    const std::string stem = Stem(name);
+    const std::string stem = Stem(at->path().filename().string());
     std::error_code ignored;
-    if (stem.empty() || absl::StartsWith(name, ".") || at->is_directory(ignored)) continue;
-    File file = {at->path().string(), "", WordsOf(stem)};
-    const auto& words = file.words;
-    const bool prefixed =
-        words.size() > own.size() && std::equal(own.begin(), own.end(), words.begin());
-    file.key = absl::StrJoin(words.begin() + (prefixed ? own.size() : 0), words.end(), "_");
-    files.push_back(std::move(file));
+    if (stem.empty() || absl::StartsWith(stem, ".") || at->is_directory(ignored)) continue;
+    const Words words = WordsOf(stem);
+    files.push_back({at->path().string(), KeyOf(words, folders), words});
   }
   if (error) {
     return absl::InvalidArgumentError(absl::StrCat("cannot read ", folder, ": ", error.message()));
@@ -112,7 +125,7 @@ absl::StatusOr<std::vector<File>> FilesIn(const std::string& folder) {
 
 absl::Status Walk(const std::string& path, const std::string& name, int depth,
                   std::vector<Folder>* found) {
-  auto files = FilesIn(path);
+  auto files = FilesIn(path, name);
   if (!files.ok()) return files.status();
   if (!files->empty()) found->push_back({path, name.empty() ? "." : name, *std::move(files)});
   if (depth == 0) return absl::OkStatus();
@@ -202,27 +215,6 @@ std::optional<pipeline::Phase> PhaseOf(const std::string& name) {
 
 }  // namespace
 
-std::string PatientOf(const std::string& name) {
-  const std::string folder = fs::path(name).filename().string();
-  const auto digits_from = [&](size_t from) {
-    size_t end = from;
-    while (end < folder.size() && absl::ascii_isdigit(folder[end])) ++end;
-    return end;
-  };
-  const size_t pat = folder.find("pat");
-  if (pat != std::string::npos && digits_from(pat + 3) > pat + 3) {
-    return folder.substr(0, digits_from(pat + 3));
-  }
-  // "-00005-101" at the end: five digits of a patient, three of a scan.
-  const size_t scan = folder.rfind('-');
-  if (scan != std::string::npos && scan >= 6 && folder.size() == scan + 4 &&
-      digits_from(scan + 1) == folder.size() && folder[scan - 6] == '-' &&
-      digits_from(scan - 5) == scan) {
-    return folder.substr(0, scan);
-  }
-  return folder;
-}
-
 absl::StatusOr<NiftiCases> FindNiftiCases(const std::string& root, const NiftiPatterns& patterns) {
   std::vector<Folder> folders;
   const absl::Status status = Walk(root, "", kDepth, &folders);
@@ -247,8 +239,7 @@ absl::StatusOr<NiftiCases> FindNiftiCases(const std::string& root, const NiftiPa
   }
   for (const Labelled& one : labelled) {
     const std::string& name = one.folder->name;
-    NiftiCase added = {
-        name, PatientOf(name == "." ? root : name), PhaseOf(name), {}, one.segmentation};
+    NiftiCase added = {name, PhaseOf(name), {}, one.segmentation};
     absl::Status why;
     for (const std::string& modality : found.modalities) {
       auto image = ImageOf(one, modality, given);

@@ -12,8 +12,7 @@
 namespace datasets {
 
 struct NiftiCase {
-  std::string name;                      // the folder, as seen from the root
-  std::string patient;                   // PatientOf(name)
+  std::string name;                      // the folder, as seen from the root; "." is the root
   std::optional<pipeline::Phase> phase;  // where a folder above it is called train, val or test
   std::vector<std::string> images;       // paths, one per modality
   std::string segmentation;              // path
@@ -34,11 +33,6 @@ struct NiftiPatterns {
 // Every folder at most four levels below `root` that holds .nii or .nii.gz files is a case, and so
 // is `root` itself. Errors: a folder cannot be read, or no modality is shared by half of the cases.
 absl::StatusOr<NiftiCases> FindNiftiCases(const std::string& root, const NiftiPatterns& patterns);
-
-// Whose brain it is: what comes before the number of the scan in the names of BraTS ("HGG/
-// brats_tcia_pat105_0002" -> "brats_tcia_pat105", "BraTS-GLI-00005-101" -> "BraTS-GLI-00005"); else
-// the folder's name.
-std::string PatientOf(const std::string& name);
 
 }  // namespace datasets
 

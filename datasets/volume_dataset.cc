@@ -197,39 +197,77 @@ class VolumeDataset : public Dataset {
     const auto wrong = [](const absl::Status& status) {
       return pipeline::OptionError("split_file", absl::StrCat("split_file: ", status.message()));
     };
-    std::vector<std::string> paths;
-    for (const Case& one : cases) {
-      paths.push_back(fs::path(one.source.file).lexically_relative(info_.origin).string());
-    }
     const bool filed = !split_file.empty() && !info_.embedded_sample;
     std::error_code ignored;
     if (filed && fs::exists(split_file, ignored)) {
-      auto phases = PhasesByFile(split_file, info_.origin, paths);
+      auto phases = ReadSplit(cases, split_file);
       if (!phases.ok()) return wrong(phases.status());
-      const auto unlisted = std::count(phases->begin(), phases->end(), kUnsplit);
-      if (unlisted > 0) {
-        info_.notes.push_back(absl::StrCat("cases not in ", split_file, ", left out: ", unlisted));
-      }
-      info_.split = absl::StrCat("split file ", split_file);
       return phases;
     }
     std::vector<SplitCase> split;
     for (const Case& one : cases) split.push_back({one.source.patient, one.source.phase});
+    const PatientSplit drawn = SplitByPatient(split, context);
     std::vector<int> phases;
-    for (const pipeline::Phase phase : SplitByPatient(split, context)) {
-      phases.push_back(PhaseIndex(phase));
-    }
-    info_.split = absl::StrCat("by patient, seed ", context.seed);
+    for (const pipeline::Phase phase : drawn.phases) phases.push_back(PhaseIndex(phase));
+    info_.split = drawn.origin;
+    if (!drawn.note.empty()) info_.notes.push_back(drawn.note);
     NoteSplit(split);
     if (!filed || !context.write_split) return phases;
-    std::vector<SplitEntry> entries;
-    for (size_t i = 0; i < cases.size(); ++i) {
-      entries.push_back({phases[i], paths[i], ContentHash(cases[i].source.file)});
-    }
-    const absl::Status written = WriteSplitFile(split_file, entries);
+    const absl::Status written = WriteSplit(cases, phases, split_file);
     if (!written.ok()) return wrong(written);
     absl::StrAppend(&info_.split, ", written to ", split_file);
     return phases;
+  }
+
+  // The case's files as seen from the dataset's folder, each once.
+  std::set<std::string> PathsOf(const Case& one) const {
+    std::set<std::string> paths;
+    for (const std::string& file : one.source.files) {
+      paths.insert(fs::path(file).lexically_relative(info_.origin).string());
+    }
+    return paths;
+  }
+
+  absl::StatusOr<std::vector<int>> ReadSplit(const std::vector<Case>& cases,
+                                             const std::string& split_file) {
+    std::vector<std::string> paths;
+    std::vector<size_t> owners;
+    for (size_t i = 0; i < cases.size(); ++i) {
+      for (const std::string& path : PathsOf(cases[i])) {
+        paths.push_back(path);
+        owners.push_back(i);
+      }
+    }
+    const auto listed = PhasesByFile(split_file, info_.origin, paths);
+    if (!listed.ok()) return listed.status();
+    std::vector<int> phases(cases.size(), kUnsplit);
+    for (size_t i = 0; i < paths.size(); ++i) {
+      if ((*listed)[i] == kUnsplit) continue;
+      int& phase = phases[owners[i]];
+      if (phase != kUnsplit && phase != (*listed)[i]) {
+        return absl::InvalidArgumentError(absl::StrCat(
+            split_file,
+            " puts files of one case into several splits: ", cases[owners[i]].source.name));
+      }
+      phase = (*listed)[i];
+    }
+    const auto unlisted = std::count(phases.begin(), phases.end(), kUnsplit);
+    if (unlisted > 0) {
+      info_.notes.push_back(absl::StrCat("cases not in ", split_file, ", left out: ", unlisted));
+    }
+    info_.split = absl::StrCat("split file ", split_file);
+    return phases;
+  }
+
+  absl::Status WriteSplit(const std::vector<Case>& cases, const std::vector<int>& phases,
+                          const std::string& split_file) const {
+    std::vector<SplitEntry> entries;
+    for (size_t i = 0; i < cases.size(); ++i) {
+      for (const std::string& path : PathsOf(cases[i])) {
+        entries.push_back({phases[i], path, ContentHash((fs::path(info_.origin) / path).string())});
+      }
+    }
+    return WriteSplitFile(split_file, entries);
   }
 
   void NoteSplit(const std::vector<SplitCase>& split) {

@@ -16,7 +16,7 @@ struct VolumeCase {
   std::string name, patient;
   std::optional<pipeline::Phase> phase;  // the source's own word
   ReadVolume read;
-  std::string file = {};  // what stands for the case in a split file: its segmentation's path
+  std::vector<std::string> files = {};  // paths, by which a split file lists the case
 };
 
 struct VolumeOptions {
@@ -28,9 +28,9 @@ struct VolumeOptions {
 
 // Reads every case on several threads and keeps its slices; cases that cannot be read are named in
 // notes, like those of `left_out` ("CASE: why"). Cases of equal images count as one patient's.
-// Where context.split_file exists, it decides which split a case belongs to; where it does not, it
-// is written. Takes dataset, origin, task (binary or segmentation) and channels from `info` and
-// adds the rest. Errors are about the options `root` and `max_decoded_gb`.
+// Where context.split_file exists, it decides which split a case belongs to, by any of its files;
+// where it does not, it is written. Takes dataset, origin, task (binary or segmentation) and
+// channels from `info` and adds the rest. Errors are about the options `root` and `max_decoded_gb`.
 absl::StatusOr<std::unique_ptr<Dataset>> OpenVolumes(pipeline::DataInfo info,
                                                      const std::vector<VolumeCase>& cases,
                                                      std::vector<std::string> left_out,
