@@ -271,12 +271,16 @@ class VolumeDataset : public Dataset {
   }
 
   void NoteSplit(const std::vector<SplitCase>& split) {
-    std::set<std::string> patients;
-    for (const SplitCase& one : split) patients.insert(one.patient);
+    std::map<std::string, size_t> cases;
+    for (const SplitCase& one : split) ++cases[one.patient];
+    const auto most =
+        std::max_element(cases.begin(), cases.end(),
+                         [](const auto& a, const auto& b) { return a.second < b.second; });
     info_.notes.push_back(absl::StrCat(
-        "cases: ", split.size(), ", patients: ", patients.size(),
-        patients.size() > 1 ? "; split by patient"
-                            : "; slices of one patient all train: no VAL and no TEST"));
+        "cases: ", split.size(), ", patients: ", cases.size(),
+        most->second > 1 ? absl::StrCat(" (", most->second, " cases of ", most->first, ")") : "",
+        cases.size() > 1 ? "; split by patient"
+                         : "; slices of one patient all train: no VAL and no TEST"));
   }
 
   // There must be something to tell apart.
