@@ -17,6 +17,7 @@
 #include "datasets/resize.h"
 #include "datasets/split.h"
 #include "datasets/split_file.h"
+#include "pipeline/files.h"
 
 namespace datasets {
 namespace {
@@ -204,7 +205,7 @@ class VolumeDataset : public Dataset {
     const bool filed = !split_file.empty() && !info_.embedded_sample;
     std::error_code ignored;
     if (filed && fs::exists(split_file, ignored)) {
-      auto phases = PhasesByFile(split_file, info_.origin, paths);
+      auto phases = PhasesByFile(split_file, info_.origin, paths, {});
       if (!phases.ok()) return wrong(phases.status());
       const auto unlisted = std::count(phases->begin(), phases->end(), kUnsplit);
       if (unlisted > 0) {
@@ -226,7 +227,7 @@ class VolumeDataset : public Dataset {
     for (size_t i = 0; i < cases.size(); ++i) {
       entries.push_back({phases[i], paths[i], ContentHash(cases[i].source.file)});
     }
-    const absl::Status written = WriteSplitFile(split_file, entries);
+    const absl::Status written = pipeline::WriteFileAtomically(split_file, SplitText(entries));
     if (!written.ok()) return wrong(written);
     absl::StrAppend(&info_.split, ", written to ", split_file);
     return phases;
