@@ -42,6 +42,7 @@ class Crack : public Dataset {
     }
     FilesOptions how;
     how.drop_copies = options.duplicates() == CrackOptions::DROP_FROM_TRAIN;
+    how.part_lone_groups = true;
     if (info.task == pipeline::Task::kSegmentation) how.read_mask = MakeMaskReader(ReadBinaryMask);
     return OpenFiles(std::move(info), *std::move(files), std::move(how), context);
   }

@@ -17,9 +17,8 @@ class CrackFiles {
   CrackFiles(const CrackOptions& options, int64_t max_pixels, std::vector<std::string>* notes)
       : options_(options), max_pixels_(max_pixels), notes_(*notes) {}
 
-  // The files of the subfolders images and masks, with labels by the task. An image whose mask is
-  // missing is left out, and one whose mask is unusable where the label comes from it (BINARY); for
-  // segmentation the latter stays, to be named when it is read.
+  // The files of the subfolders images and masks, with labels by the task, crops of one photo as a
+  // group. An image whose mask is missing or unusable is left out.
   absl::StatusOr<std::vector<ImageFile>> Find(const std::string& folder);
 
   // MULTICLASS: the sources found in all folders so far, sorted by name without regard to case.

@@ -1,8 +1,6 @@
 // One pass over the files, then all pairs of what was kept of them.
 #include "datasets/duplicates.h"
 
-#include <xxhash.h>
-
 #include <algorithm>
 #include <map>
 #include <numeric>
@@ -16,6 +14,7 @@
 #include "datasets/all_cores.h"
 #include "datasets/image_file.h"
 #include "datasets/sets.h"
+#include "datasets/split_file.h"
 
 namespace datasets {
 namespace {
@@ -82,7 +81,7 @@ struct Contents {
 
 // What one file shows.
 struct Seen {
-  XXH128_hash_t bytes = {};
+  std::string content;
   std::optional<Look> look;
 };
 
@@ -90,20 +89,18 @@ std::vector<Seen> LookAtAll(const std::vector<std::string>& paths, int64_t max_p
   std::vector<Seen> seen(paths.size());
   OnAllCores(paths.size(), [&](size_t i) {
     const auto bytes = ReadImageBytes(paths[i], max_pixels);
-    if (!bytes.ok()) return;
-    seen[i] = {XXH3_128bits(bytes->data(), bytes->size()), LookAt(*bytes)};
+    seen[i].content = bytes.ok() ? HashOf(*bytes) : ContentHash(paths[i]);
+    if (bytes.ok()) seen[i].look = LookAt(*bytes);
   });
   return seen;
 }
 
-Contents ReadAll(const std::vector<std::string>& paths, int64_t max_pixels) {
-  std::vector<Seen> seen = LookAtAll(paths, max_pixels);
+Contents Distinct(std::vector<Seen> seen) {
   Contents contents;
-  std::map<std::pair<uint64_t, uint64_t>, size_t> known;
-  for (size_t i = 0; i < paths.size(); ++i) {
+  std::map<std::string, size_t> known;
+  for (size_t i = 0; i < seen.size(); ++i) {
     if (!seen[i].look) continue;
-    const auto key = std::make_pair(seen[i].bytes.high64, seen[i].bytes.low64);
-    const auto [found, is_new] = known.emplace(key, contents.files.size());
+    const auto [found, is_new] = known.emplace(seen[i].content, contents.files.size());
     if (!is_new) {
       contents.files[found->second].push_back(i);
       continue;
@@ -178,8 +175,10 @@ std::string DescribeGroup(absl::string_view kind, const std::vector<size_t>& gro
 }  // namespace
 
 Copies FindCopies(const std::vector<std::string>& paths, int64_t max_pixels) {
-  const Contents contents = ReadAll(paths, max_pixels);
+  std::vector<Seen> seen = LookAtAll(paths, max_pixels);
   Copies copies;
+  for (const Seen& one : seen) copies.contents.push_back(one.content);
+  const Contents contents = Distinct(std::move(seen));
   for (const std::vector<size_t>& same : contents.files) {
     if (same.size() > 1) copies.identical.push_back(same);
   }

@@ -37,6 +37,7 @@ struct Copies {
   // Files connected by near pairs, if not all of them are identical. All files identical to a
   // member are members.
   std::vector<std::vector<size_t>> near;
+  std::vector<std::string> contents;  // of each file, as ContentHash (split_file.h) has it
 };
 
 // Reads and decodes every file, on all cores: 0.6 ms of one for an MRI slice, 2 ms for 512x512 in

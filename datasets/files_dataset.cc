@@ -16,6 +16,7 @@
 #include "datasets/sets.h"
 #include "datasets/split.h"
 #include "datasets/split_file.h"
+#include "pipeline/files.h"
 
 namespace datasets {
 namespace {
@@ -152,15 +153,20 @@ std::string BelowRoot(const std::string& path, const std::string& root) {
   return fs::path(path).lexically_proximate(root).string();
 }
 
+absl::Status SplitFileError(const absl::Status& status) {
+  return pipeline::OptionError("split_file", absl::StrCat("split_file: ", status.message()));
+}
+
 // Splits the row as the split file says; drops what it does not list.
 absl::Status Obey(const std::string& split_file, pipeline::DataInfo* info, Row* row) {
   std::vector<std::string> below;
   for (const std::string& path : row->paths) below.push_back(BelowRoot(path, info->origin));
-  const auto phases = PhasesByFile(split_file, info->origin, below);
-  if (!phases.ok()) {
-    return pipeline::OptionError("split_file",
-                                 absl::StrCat("split_file: ", phases.status().message()));
+  std::set<std::string> masks;
+  for (const ImageFile& file : row->files) {
+    if (!file.mask.empty()) masks.insert(BelowRoot(file.mask, info->origin));
   }
+  const auto phases = PhasesByFile(split_file, info->origin, below, masks);
+  if (!phases.ok()) return SplitFileError(phases.status());
   SourceFiles listed;
   Files* lists[] = {&listed.train, &listed.val, &listed.test};
   for (size_t i = 0; i < row->files.size(); ++i) {
@@ -178,20 +184,19 @@ absl::Status Obey(const std::string& split_file, pipeline::DataInfo* info, Row* 
   return absl::OkStatus();
 }
 
-absl::Status WriteSplit(const std::string& split_file, const Row& row, pipeline::DataInfo* info) {
-  std::vector<SplitEntry> entries(row.paths.size());
+// What a split file says of the row.
+std::string TextOf(const Row& row, const Copies& copies, const std::string& root) {
+  std::vector<SplitEntry> entries(row.paths.size()), masks;
+  std::set<std::string> listed;
   for (size_t i = 0; i < row.files.size(); ++i) {
-    const std::string& path = row.files[i].path;
-    SplitEntry& entry = entries[row.path_of[i]];
-    if (!entry.path.empty()) continue;
-    entry = {row.phases[i], BelowRoot(path, info->origin), ContentHash(path)};
+    const ImageFile& file = row.files[i];
+    const size_t path = row.path_of[i];
+    entries[path] = {row.phases[i], BelowRoot(file.path, root), copies.contents[path]};
+    if (file.mask.empty() || !listed.insert(file.mask).second) continue;
+    masks.push_back({row.phases[i], BelowRoot(file.mask, root), ContentHash(file.mask)});
   }
-  const absl::Status status = WriteSplitFile(split_file, entries);
-  if (!status.ok()) {
-    return pipeline::OptionError("split_file", absl::StrCat("split_file: ", status.message()));
-  }
-  absl::StrAppend(&info->split, ", written to ", split_file);
-  return absl::OkStatus();
+  entries.insert(entries.end(), masks.begin(), masks.end());
+  return SplitText(entries);
 }
 
 // For each file a number; files of equal numbers belong on one side.
@@ -207,6 +212,27 @@ std::vector<size_t> Together(const Row& row, const Copies& copies) {
   std::vector<size_t> together;
   for (const size_t path : row.path_of) together.push_back(sets.Root(path));
   return together;
+}
+
+// Numbers of files as from Together, but only copies belong together in a class all of whose files
+// would.
+void PartLoneGroups(const Row& row, const Copies& copies, std::vector<size_t>* together,
+                    pipeline::DataInfo* info) {
+  const std::vector<size_t> of_path = CopyGroups(copies, row.paths.size());
+  std::map<int64_t, std::vector<size_t>> classes;
+  for (size_t i = 0; i < row.files.size(); ++i) {
+    if (row.phases[i] == kUnsplit) classes[row.files[i].label].push_back(i);
+  }
+  for (const auto& [label, files] : classes) {
+    const auto is_first = [&, first = files[0]](size_t i) {
+      return (*together)[i] == (*together)[first];
+    };
+    if (files.size() < 2 || !std::all_of(files.begin(), files.end(), is_first)) continue;
+    for (const size_t i : files) (*together)[i] = of_path[row.path_of[i]];
+    info->notes.push_back(absl::StrCat(
+        "all ", files.size(), " images of ", info->classes[label],
+        " are of one photo and split all the same: its test result is an over-estimate"));
+  }
 }
 
 // Counts copies in `info`; says what they mean for the result.
@@ -293,18 +319,24 @@ absl::StatusOr<std::unique_ptr<Dataset>> OpenFiles(pipeline::DataInfo info, Sour
   if (obey) {
     const absl::Status status = Obey(split_file, &info, &row);
     if (!status.ok()) return status;
+  } else if (!split_file.empty()) {
+    const absl::Status status = CheckWritable(split_file);
+    if (!status.ok()) return SplitFileError(status);
   }
   const Copies copies = FindCopies(row.paths, context.max_pixels);
   const bool strata = info.task != pipeline::Task::kSegmentation;
   if (!obey) {
     SplitItems items = {{}, Together(row, copies), row.phases};
+    if (strata && options.part_lone_groups) PartLoneGroups(row, copies, &items.groups, &info);
     for (const ImageFile& file : row.files) items.labels.push_back(strata ? file.label : 0);
     info.split = SplitBySeed(context, &items);
     row.phases = std::move(items.phases);
-    if (!split_file.empty() && context.write_split) {
-      const absl::Status status = WriteSplit(split_file, row, &info);
-      if (!status.ok()) return status;
-    }
+  }
+  if (context.write_split) info.split_text = TextOf(row, copies, info.origin);
+  if (!obey && !split_file.empty() && context.write_split) {
+    const absl::Status status = pipeline::WriteFileAtomically(split_file, info.split_text);
+    if (!status.ok()) return SplitFileError(status);
+    absl::StrAppend(&info.split, ", written to ", split_file);
   }
   std::vector<FileRef> refs(row.paths.size());
   for (size_t i = row.files.size(); i-- > 0;) {

@@ -33,7 +33,10 @@ struct SourceFiles {
 
 struct FilesOptions {
   bool drop_copies = false;  // those of test images leave TRAIN and VAL
-  MaskReader read_mask;      // for segmentation; asked for every sample, without a mask's path too
+  // Where all unsplit images of a class are of one group, it gives way, as the class could not be
+  // tested; a note says so.
+  bool part_lone_groups = false;
+  MaskReader read_mask;  // for segmentation; asked for every sample, without a mask's path too
 };
 
 // A folder's subfolders or image files, sorted by name; hidden ones are left out.

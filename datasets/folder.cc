@@ -26,11 +26,14 @@ class Folder : public Dataset {
     info.dataset = "folder";
     info.origin = options.root();
     info.task = pipeline::Task::kMulticlass;
-    auto files = FindClasses([](const std::string& folder) { return folder; },
-                             [&options](const std::string&, const std::string& below) {
-                               return options.group_subfolders() ? FirstFolder(below) : "";
-                             },
-                             &info);
+    ClassFolders::Rules rules;
+    rules.namer = [](const std::string& folder) { return folder; };
+    rules.grouper = [&options](const std::string&, const std::string& below) {
+      return options.group_subfolders() ? FirstFolder(below) : "";
+    };
+    rules.knower = [](const std::string&) { return false; };
+    rules.nested = options.group_subfolders();
+    auto files = FindClasses(std::move(rules), &info);
     if (!files.ok()) return files.status();
     const absl::Status enough = CheckClasses(*files, info);
     if (!enough.ok()) {

@@ -96,11 +96,6 @@ Seen Look(const DeepglobeOptions& options, const MaskPair& pair, const Mask& mas
   return seen;
 }
 
-bool OfPixels(const DeepglobeOptions& options) {
-  return options.task() == DeepglobeOptions::SEGMENTATION ||
-         options.task() == DeepglobeOptions::BINARY_PIXELS;
-}
-
 // Reads masks by `colors`.
 ReadMask Reader(std::vector<MaskColor> colors) {
   return [colors = std::move(colors)](const std::string& path, int64_t max_pixels) {
@@ -128,14 +123,7 @@ std::vector<ImageFile> LandTiles::Cut(const std::vector<MaskPair>& pairs) {
   std::vector<ImageFile> files;
   for (size_t i = 0; i < pairs.size(); ++i) {
     ++masks_;
-    if (!read[i].ok() && OfPixels(options_)) {
-      ImageFile unusable;
-      unusable.path = pairs[i].image;
-      unusable.mask = pairs[i].mask;
-      files.push_back(std::move(unusable));
-    } else if (!read[i].ok()) {
-      unusable_.emplace_back(read[i].message());
-    }
+    if (!read[i].ok()) unusable_.emplace_back(read[i].message());
     tiles_ += seen[i].tiles;
     unknown_ += seen[i].unknown;
     unclear_ += seen[i].unclear;

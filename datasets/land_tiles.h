@@ -23,9 +23,8 @@ class LandTiles {
   LandTiles(const DeepglobeOptions& options, int64_t max_pixels)
       : options_(options), max_pixels_(max_pixels) {}
 
-  // The images of a folder, or their tiles, with labels by the task. Those without a known pixel
-  // and (MULTICLASS) those of no clear class are left out. Pairs whose mask is unusable are left
-  // out where the label comes from it; for segmentation they stay, to be named when they are read.
+  // The images of a folder, or their tiles, with labels by the task. Left out are those without a
+  // usable mask, those without a known pixel, and (MULTICLASS) those of no clear class.
   std::vector<ImageFile> Cut(const std::vector<MaskPair>& pairs);
 
   // Says what was left out and ignored in all folders so far.

@@ -132,15 +132,16 @@ absl::StatusOr<std::vector<ImageFile>> ClassFolders::Find(const std::string& fol
   std::vector<ImageFile> files;
   for (const std::string& path : *folders) {
     // The folder of a split is no class, even where it holds no class folders.
-    SourceFiles splits;
-    const bool is_split = SplitNamed(LowerName(path), &splits) != nullptr;
-    const std::string name = is_split ? "" : namer_(fs::path(path).filename().string());
+    const std::string shown = fs::path(path).filename().string();
+    const std::string name = PhaseNamed(shown).has_value() ? "" : rules_.namer(shown);
     if (name.empty()) {
       notes_->push_back(absl::StrCat("not a class folder, left out: ", path));
       continue;
     }
+    absl::Status status = CheckLevel(path);
+    if (!status.ok()) return status;
     std::vector<std::string> images;
-    const absl::Status status = ListBelow(path, &images);
+    status = ListBelow(path, &images);
     if (!status.ok()) return status;
     if (images.empty()) {
       notes_->push_back(absl::StrCat("no images in ", path));
@@ -149,13 +150,35 @@ absl::StatusOr<std::vector<ImageFile>> ClassFolders::Find(const std::string& fol
     const int64_t number = found_.emplace(name, found_.size()).first->second;
     for (const std::string& image : images) {
       const std::string below = fs::path(image).lexically_relative(path).string();
-      files.push_back({image, number, "", grouper_(name, below), {}});
+      files.push_back({image, number, "", rules_.grouper(name, below), {}});
     }
   }
   NoteFiles(strays->size() == 1 ? "image outside class folders, left out"
                                 : "images outside class folders, left out",
             *strays, notes_);
   return files;
+}
+
+// Of a class folder: whether it is one.
+absl::Status ClassFolders::CheckLevel(const std::string& folder) {
+  const auto below = ListFolders(folder);
+  if (!below.ok()) return below.status();
+  for (const std::string& path : *below) {
+    const std::string name = fs::path(path).filename().string();
+    if (!PhaseNamed(name).has_value() && !rules_.knower(name)) continue;
+    return absl::InvalidArgumentError(absl::StrCat(folder, " is taken for a class, but holds the ",
+                                                   "folder ", name, "; is it the root?"));
+  }
+  if (rules_.nested || below->size() < 2) return absl::OkStatus();
+  const auto images = ListImages(folder);
+  if (!images.ok()) return images.status();
+  if (images->empty()) {
+    notes_->push_back(absl::StrCat("all images of the class ", folder,
+                                   " are in folders of its own (",
+                                   fs::path(below->front()).filename().string(),
+                                   ", ...); if those are the classes, it is the root"));
+  }
+  return absl::OkStatus();
 }
 
 std::vector<std::string> ClassFolders::Label(SourceFiles* files) const {
@@ -171,15 +194,14 @@ std::vector<std::string> ClassFolders::Label(SourceFiles* files) const {
   return classes;
 }
 
-absl::StatusOr<SourceFiles> FindClasses(ClassFolders::Namer namer, ClassFolders::Grouper grouper,
-                                        pipeline::DataInfo* info) {
+absl::StatusOr<SourceFiles> FindClasses(ClassFolders::Rules rules, pipeline::DataInfo* info) {
   const std::string& root = info->origin;
   const auto refuse = [](const auto&... why) {
     return pipeline::OptionError("root", absl::StrCat("root: ", why...));
   };
   std::error_code error;
   if (!fs::is_directory(root, error)) return refuse("no folder ", root);
-  ClassFolders classes(std::move(namer), std::move(grouper), &info->notes);
+  ClassFolders classes(std::move(rules), &info->notes);
   auto files = FindSplits(root, &info->notes,
                           [&classes](const std::string& folder) { return classes.Find(folder); });
   if (!files.ok()) return refuse(files.status().message());

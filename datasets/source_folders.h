@@ -38,12 +38,22 @@ class ClassFolders {
   using Namer = std::function<std::string(const std::string& folder)>;
   // Gives an image's group ("" for none) by its class and its path below the class folder.
   using Grouper = std::function<std::string(const std::string& name, const std::string& below)>;
+  // Whether a folder of such a name is a class's wherever it lies.
+  using Knower = std::function<bool(const std::string& folder)>;
+  struct Rules {
+    Namer namer;
+    Grouper grouper;
+    Knower knower;
+    bool nested = false;  // images in folders of class folders are what is expected
+  };
 
-  ClassFolders(Namer namer, Grouper grouper, std::vector<std::string>* notes)
-      : namer_(std::move(namer)), grouper_(std::move(grouper)), notes_(notes) {}
+  ClassFolders(Rules rules, std::vector<std::string>* notes)
+      : rules_(std::move(rules)), notes_(notes) {}
 
   // The images of every class folder below `folder`, for FindSplits. Folders that are no class,
-  // empty ones, and images outside class folders are noted.
+  // empty ones, those with all their images in folders of their own (unless that is expected), and
+  // images outside class folders are noted. An error where a class folder holds those of splits or
+  // of classes for sure: the root is then one level too high.
   absl::StatusOr<std::vector<ImageFile>> Find(const std::string& folder);
 
   // The classes that have images, sorted. The labels of `files`, which Find found, become indices
@@ -51,16 +61,16 @@ class ClassFolders {
   std::vector<std::string> Label(SourceFiles* files) const;
 
  private:
-  const Namer namer_;
-  const Grouper grouper_;
+  absl::Status CheckLevel(const std::string& folder);
+
+  const Rules rules_;
   std::vector<std::string>* notes_;
   std::map<std::string, int64_t> found_;  // class to number, in the order in which they were met
 };
 
 // The files of info->origin, as FindSplits and ClassFolders have them; fills in info->classes and
 // notes. Errors are those of the option "root".
-absl::StatusOr<SourceFiles> FindClasses(ClassFolders::Namer namer, ClassFolders::Grouper grouper,
-                                        pipeline::DataInfo* info);
+absl::StatusOr<SourceFiles> FindClasses(ClassFolders::Rules rules, pipeline::DataInfo* info);
 
 }  // namespace datasets
 

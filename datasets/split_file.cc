@@ -1,9 +1,12 @@
 // CSV of splits, distrusted when read.
 #include "datasets/split_file.h"
 
+#include <unistd.h>
 #include <xxhash.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <map>
 #include <set>
@@ -107,8 +110,11 @@ std::string Listed(const std::vector<std::string>& names) {
 
 std::string ContentHash(const std::string& path) {
   const absl::StatusOr<std::string> bytes = pipeline::ReadFile(path, kMaxImageBytes);
-  if (!bytes.ok()) return "unreadable";
-  const XXH128_hash_t hash = XXH3_128bits(bytes->data(), bytes->size());
+  return bytes.ok() ? HashOf(*bytes) : "unreadable";
+}
+
+std::string HashOf(absl::string_view bytes) {
+  const XXH128_hash_t hash = XXH3_128bits(bytes.data(), bytes.size());
   return absl::StrFormat("%016x%016x", hash.high64, hash.low64);
 }
 
@@ -143,19 +149,27 @@ absl::StatusOr<std::vector<SplitEntry>> ReadSplitFile(const std::string& path) {
   return entries;
 }
 
-absl::Status WriteSplitFile(const std::string& path, const std::vector<SplitEntry>& entries) {
+std::string SplitText(const std::vector<SplitEntry>& entries) {
   std::string text = absl::StrCat(kBegin, kWhatItIs, "\n", kColumns, "\n");
   for (const SplitEntry& entry : entries) {
     const auto phase = static_cast<pipeline::Phase>(pipeline::TRAIN + entry.phase);
     absl::StrAppend(&text, pipeline::Phase_Name(phase), ",", Quoted(entry.path), ",", entry.content,
                     "\n");
   }
-  return pipeline::WriteFileAtomically(path, text);
+  return text;
+}
+
+absl::Status CheckWritable(const std::string& path) {
+  const std::string parent = std::filesystem::path(path).parent_path().string();
+  if (access(parent.empty() ? "." : parent.c_str(), W_OK) == 0) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("cannot write ", path, ": ", std::strerror(errno)));
 }
 
 absl::StatusOr<std::vector<int>> PhasesByFile(const std::string& split_file,
                                               const std::string& root,
-                                              const std::vector<std::string>& paths) {
+                                              const std::vector<std::string>& paths,
+                                              const std::set<std::string>& masks) {
   const absl::StatusOr<std::vector<SplitEntry>> entries = ReadSplitFile(split_file);
   if (!entries.ok()) return entries.status();
   std::map<std::string, size_t> places;
@@ -165,12 +179,12 @@ absl::StatusOr<std::vector<int>> PhasesByFile(const std::string& split_file,
   for (const SplitEntry& entry : *entries) {
     const auto found = places.find(entry.path);
     const std::string path = absl::StrCat(root, "/", entry.path);
-    if (found == places.end()) {
+    if (found == places.end() && masks.count(entry.path) == 0) {
       std::error_code ignored;
       if (!std::filesystem::exists(path, ignored)) missing.push_back(entry.path);
       continue;
     }
-    phases[found->second] = entry.phase;
+    if (found != places.end()) phases[found->second] = entry.phase;
     if (ContentHash(path) != entry.content) changed.push_back(path);
   }
   if (!missing.empty()) {

@@ -32,6 +32,8 @@ std::string ClassName(const std::string& folder) {
   return std::string(rest);
 }
 
+bool IsTomato(const std::string& folder) { return absl::StartsWithIgnoreCase(folder, "tomato_"); }
+
 // The part of a file's name that all views of its leaf share: up to the number after "leaf ", or
 // after the last blank that a number follows; "" where there is no such number.
 std::string LeafName(const std::string& path) {
@@ -78,7 +80,7 @@ class TomatoLeaf : public Dataset {
     if (options.root().empty()) {
       return OpenEmbeddedSample(info.dataset, DrawnDomain::kLeaf, info.task, context);
     }
-    auto files = FindClasses(ClassName, GroupOf, &info);
+    auto files = FindClasses({ClassName, GroupOf, IsTomato}, &info);
     if (!files.ok()) return files.status();
     if (info.task == pipeline::Task::kBinary) TellHealthy(&*files, &info);
     const absl::Status enough = CheckClasses(*files, info);

@@ -17,6 +17,7 @@
 #include "datasets/resize.h"
 #include "datasets/split.h"
 #include "datasets/split_file.h"
+#include "pipeline/files.h"
 
 namespace datasets {
 namespace {
@@ -202,6 +203,7 @@ class VolumeDataset : public Dataset {
     if (filed && fs::exists(split_file, ignored)) {
       auto phases = ReadSplit(cases, split_file);
       if (!phases.ok()) return wrong(phases.status());
+      if (context.write_split) info_.split_text = TextOf(cases, *phases);
       return phases;
     }
     std::vector<SplitCase> split;
@@ -212,8 +214,15 @@ class VolumeDataset : public Dataset {
     info_.split = drawn.origin;
     if (!drawn.note.empty()) info_.notes.push_back(drawn.note);
     NoteSplit(split);
-    if (!filed || !context.write_split) return phases;
-    const absl::Status written = WriteSplit(cases, phases, split_file);
+    if (info_.embedded_sample) return phases;
+    if (filed) {
+      const absl::Status writable = CheckWritable(split_file);
+      if (!writable.ok()) return wrong(writable);
+    }
+    if (!context.write_split) return phases;
+    info_.split_text = TextOf(cases, phases);
+    if (!filed) return phases;
+    const absl::Status written = pipeline::WriteFileAtomically(split_file, info_.split_text);
     if (!written.ok()) return wrong(written);
     absl::StrAppend(&info_.split, ", written to ", split_file);
     return phases;
@@ -238,7 +247,7 @@ class VolumeDataset : public Dataset {
         owners.push_back(i);
       }
     }
-    const auto listed = PhasesByFile(split_file, info_.origin, paths);
+    const auto listed = PhasesByFile(split_file, info_.origin, paths, {});
     if (!listed.ok()) return listed.status();
     std::vector<int> phases(cases.size(), kUnsplit);
     for (size_t i = 0; i < paths.size(); ++i) {
@@ -259,15 +268,16 @@ class VolumeDataset : public Dataset {
     return phases;
   }
 
-  absl::Status WriteSplit(const std::vector<Case>& cases, const std::vector<int>& phases,
-                          const std::string& split_file) const {
+  // What a split file says.
+  std::string TextOf(const std::vector<Case>& cases, const std::vector<int>& phases) const {
     std::vector<SplitEntry> entries;
     for (size_t i = 0; i < cases.size(); ++i) {
+      if (phases[i] == kUnsplit) continue;
       for (const std::string& path : PathsOf(cases[i])) {
         entries.push_back({phases[i], path, ContentHash((fs::path(info_.origin) / path).string())});
       }
     }
-    return WriteSplitFile(split_file, entries);
+    return SplitText(entries);
   }
 
   void NoteSplit(const std::vector<SplitCase>& split) {

@@ -8,6 +8,7 @@
 #include <map>
 
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "pipeline/safetensors.h"
@@ -77,6 +78,16 @@ std::string Unusable(const at::Tensor& saved, const at::Tensor& target) {
                                                                       : "holds NaN or infinity";
 }
 
+bool HasNorms(const NamedTensors& tensors) {
+  return std::any_of(tensors.begin(), tensors.end(),
+                     [](const auto& item) { return absl::EndsWith(item.first, "running_mean"); });
+}
+
+bool HasLayers(const NamedTensors& tensors) {
+  return std::count_if(tensors.begin(), tensors.end(),
+                       [](const auto& item) { return item.second.dim() == 4; }) > 1;
+}
+
 }  // namespace
 
 absl::StatusOr<WeightsFit> LoadWeights(const std::string& path, Model* model) {
@@ -88,6 +99,12 @@ absl::StatusOr<WeightsFit> LoadWeights(const std::string& path, Model* model) {
         return target != targets.end() && MayFit(shape, target->second);
       });
   if (!file.ok()) return file.status();
+  if (HasLayers(*file) && HasNorms(*file) != HasNorms(state)) {
+    const bool has = HasNorms(*file);
+    return absl::InvalidArgumentError(absl::StrCat(
+        path, ": has ", has ? "" : "no ", "batch norm, but the model has ", has ? "none" : "some",
+        ", so layers of one name are not the same; set batch_norm: ", has ? "true" : "false"));
+  }
   const c10::NoGradGuard no_gradients;
   std::map<std::string, at::Tensor> saved(file->begin(), file->end());
   const auto is_kernel = [](const auto& item) { return item.second.dim() == 4; };

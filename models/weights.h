@@ -26,7 +26,8 @@ struct WeightsFit {
 // - A linear layer for a convolution of as many numbers: its inputs are the pixels of the kernel
 //   (Long, Shelhamer and Darrell 2015), so that VGG16's hidden layers serve for segmentation.
 // Errors name the file: not safetensors, a value that is not finite, a type of integers where
-// fractions belong, and a file that gives the model nothing. After an error the model may hold a
+// fractions belong, layers with batch norm for a model without or the reverse (they are numbered
+// otherwise), and a file that gives the model nothing. After an error the model may hold a
 // part of the file.
 absl::StatusOr<WeightsFit> LoadWeights(const std::string& path, Model* model);
 

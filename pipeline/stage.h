@@ -64,6 +64,7 @@ struct DataInfo {
   int64_t channels = 3;              // of the images; 3 are RGB
   std::vector<std::string> classes;  // by label
   std::string split;                 // where it came from: "by seed 0", "folders", ...
+  std::string split_text;            // what a split file says of it; "" where images are drawn
   // Images of each class, by PhaseIndex; empty for segmentation.
   std::array<std::vector<int64_t>, kPhases> class_counts;
   std::array<int64_t, kPhases> images = {0, 0, 0};

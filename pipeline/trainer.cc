@@ -308,6 +308,10 @@ absl::Status Trainer::Run(RunFolder* folder) {
       folder->File("config.pbtxt"),
       absl::StrCat("# Resolved from ", Shown(loaded_.path), ": no include, the data pinned.\n",
                    PrintText(loaded_.document.config)));
+  const std::string& split = graph_.source().data().split_text;
+  if (status.ok() && !split.empty()) {
+    status = WriteFileAtomically(folder->File("split.csv"), split);
+  }
   if (!status.ok()) return status;
   terminal_.Line("");
   std::string stopped;

@@ -26,7 +26,6 @@ using testing_support::Opened;
 using testing_support::Picture;
 using testing_support::Ran;
 using testing_support::RunPipeline;
-using testing_support::SharedData;
 using testing_support::SmallConfig;
 using testing_support::Workspace;
 using Images = std::array<int64_t, 3>;
@@ -232,6 +231,31 @@ TEST_F(ClassFolders, ErrorsSayWhatIsNeeded) {
   }
 }
 
+TEST_F(ClassFolders, RootsOneLevelTooHighAreTold) {
+  Fill("archive/Train/a", 2);
+  Fill("archive/Train/b", 2);
+  Fill("other/c", 2);
+  const std::string splits = "root: " + At("archive") +
+                             " is taken for a class, but holds the folder Train; is it the root?";
+  EXPECT_EQ(Why("datasets/Folder"), splits);
+  EXPECT_EQ(Why("datasets/TomatoLeaf"), splits);
+  fs::remove_all("d");
+  for (const char* kind : {"color", "gray"}) {
+    Fill(absl::StrCat(kind, "/Tomato___healthy"), 2);
+    Fill(absl::StrCat(kind, "/Tomato___Late_blight"), 2);
+  }
+  EXPECT_EQ(Why("datasets/TomatoLeaf"), "root: " + At("color") +
+                                            " is taken for a class, but holds the folder "
+                                            "Tomato___Late_blight; is it the root?");
+  // Whether names of one's own are classes nobody can know.
+  const std::string note = "all images of the class " + At("color") +
+                           " are in folders of its own (Tomato___Late_blight, ...); if those are "
+                           "the classes, it is the root";
+  EXPECT_THAT(Folder()->info().notes, ::testing::Contains(note));
+  EXPECT_THAT(Folder("group_subfolders: true")->info().notes,
+              ::testing::Not(::testing::Contains(note)));
+}
+
 TEST_F(ClassFolders, CopiesOfTestImagesAreCountedAndDropped) {
   Fill("train/a", 4);
   Fill("train/b", 4);
@@ -289,6 +313,7 @@ TEST_F(ClassFolders, TheProgramTrainsOnThemAndSaysWhereTheSplitCameFrom) {
   ASSERT_EQ(ran.code, 0) << ran.err;
   EXPECT_THAT(ran.out, HasSubstr("\n  split    by seed 0, written to " + workspace_.path() +
                                  "/split.csv\n"));
+  EXPECT_EQ(workspace_.Read("one/split.csv"), workspace_.Read("split.csv"));
   const Ran again = run({"train", "--out=two", "--set", "train.seed=5"});
   ASSERT_EQ(again.code, 0) << again.err;
   const auto summary = nlohmann::json::parse(workspace_.Read("two/summary.json"));
@@ -318,71 +343,6 @@ TEST_F(ClassFolders, EmbeddedLeavesStandInForTheRealOnes) {
   EXPECT_THAT(data->info().classes, ElementsAre("bacterial_spot", "healthy", "late_blight",
                                                 "mosaic_virus", "target_spot"));
   EXPECT_EQ(data->info().class_counts[2], Counts(5, 50));
-}
-
-TEST_F(ClassFolders, RealTomatoLeaves) {
-  if (SharedData().empty()) GTEST_SKIP() << "SHARED_DATA is not set";
-  context_.validation_fraction = 0.15;
-  const std::string root = "root: \"" + SharedData() + "/tomato_leaf\" ";
-  const auto data = Opened("datasets/TomatoLeaf", root, context_);
-  EXPECT_THAT(data->info().classes, ElementsAre("bacterial_spot", "healthy", "late_blight",
-                                                "mosaic_virus", "target_spot"));
-  for (int label = 0; label < 5; ++label) {
-    const auto& counts = data->info().class_counts;
-    EXPECT_EQ(counts[0][label] + counts[1][label] + counts[2][label], 220);
-    // 0.2 of 220, then 0.15 of 176; a group of views or copies may bring up to two more or fewer.
-    EXPECT_NEAR(static_cast<double>(counts[2][label]), 44, 2);
-    EXPECT_NEAR(static_cast<double>(counts[1][label]), 26, 2);
-  }
-  // The five views of leaf 495 and 504 and the like, by hand from the folder's listing.
-  for (const char* leaf : {"GH_HL Leaf 495.", "GH_HL Leaf 504.", "GHLB2 Leaf 113."}) {
-    int sides = 0;
-    for (const auto phase : {TRAIN, VAL, TEST}) {
-      const auto names = NamesIn(*data, phase);
-      sides += std::any_of(names.begin(), names.end(), [leaf](const std::string& name) {
-        return name.find(leaf) != std::string::npos;
-      });
-    }
-    EXPECT_EQ(sides, 1) << leaf;
-  }
-  EXPECT_TRUE(data->Read(TEST, 0, 64).ok());
-  const auto binary = Opened("datasets/TomatoLeaf", root + "task: BINARY", context_);
-  const auto& counts = binary->info().class_counts;
-  EXPECT_EQ(counts[0][0] + counts[1][0] + counts[2][0], 220);
-  EXPECT_EQ(counts[0][1] + counts[1][1] + counts[2][1], 880);
-}
-
-TEST_F(ClassFolders, HostileTreesBehaveAsForBrainTumors) {
-  if (SharedData().empty()) GTEST_SKIP() << "SHARED_DATA is not set";
-  const std::string corrupt = SharedData() + "/corrupt/";
-  const auto folder = [&](const std::string& tree) {
-    return Open("datasets/Folder", "root: \"" + corrupt + tree + "\"", context_);
-  };
-  const auto names = [&](const std::string& plugin) {
-    return Opened(plugin, "root: \"" + corrupt + "nonascii_names\"", context_);
-  };
-  EXPECT_THAT(names("datasets/TomatoLeaf")->info().classes, ElementsAre("healthy", "späte_fäule"));
-  EXPECT_THAT(names("datasets/Folder")->info().classes,
-              ElementsAre("Tomato___Späte_Fäule", "Tomato___healthy"));
-  EXPECT_THAT((*folder("brain_empty_class"))->info().notes,
-              Contains("no images in " + corrupt + "brain_empty_class/Training/no_tumor"));
-  EXPECT_THAT(std::string(folder("brain_only_one_class").status().message()),
-              HasSubstr("; it takes two classes to learn"));
-  EXPECT_THAT(std::string(folder("brain_totally_empty").status().message()),
-              HasSubstr("root: no class folder with images in "));
-  EXPECT_EQ((*folder("brain_no_testing_split"))->info().split, "by seed 0");
-  EXPECT_THAT((*folder("brain_test_has_extra_class"))->info().notes,
-              Contains("no training image of schwannoma, although there are test images"));
-  EXPECT_THAT((*folder("brain_leak_and_conflict"))->info().notes,
-              Contains("1 group of copies with different labels"));
-  const auto bad = *folder("brain_mixed_bad_files");
-  int unusable = 0;
-  for (const auto phase : {TRAIN, VAL, TEST}) {
-    for (int64_t i = 0; i < bad->info().images[PhaseIndex(phase)]; ++i) {
-      unusable += !bad->Read(phase, i, 32).ok();
-    }
-  }
-  EXPECT_EQ(unusable, 5);
 }
 
 }  // namespace

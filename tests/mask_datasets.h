@@ -8,11 +8,14 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <opencv2/core.hpp>
+#include <opencv2/imgcodecs.hpp>
 #include <string>
 #include <vector>
 
 #include "datasets/dataset.h"
 #include "tests/oracle.h"
+#include "tests/testing.h"
 
 namespace testing_support {
 
@@ -78,6 +81,50 @@ class OpensDatasets : public ::testing::Test {
     }
     return labels;
   }
+};
+
+// Makes such folders.
+class MaskDatasets : public OpensDatasets {
+ protected:
+  // Noise, so that no two images are copies.
+  void WriteImage(const std::string& path, cv::Size size = {20, 20}) {
+    cv::Mat image(size, CV_8UC3);
+    random_.fill(image, cv::RNG::UNIFORM, 0, 255);
+    WriteMask(path, image);
+  }
+
+  static void WriteMask(const std::string& path, const cv::Mat& mask) {
+    std::filesystem::create_directories(std::filesystem::path(path).parent_path());
+    cv::imwrite(path, mask);
+  }
+
+  // Columns of equal width, one for each color.
+  static cv::Mat Columns(const std::vector<cv::Scalar>& colors, cv::Size size = {20, 20}) {
+    cv::Mat mask(size, CV_8UC3);
+    const int width = size.width / static_cast<int>(colors.size());
+    for (size_t i = 0; i < colors.size(); ++i) {
+      const int from = static_cast<int>(i) * width;
+      mask.colRange(from, i + 1 < colors.size() ? from + width : size.width) = colors[i];
+    }
+    return mask;
+  }
+
+  void WriteLand(const std::string& stem, const std::vector<cv::Scalar>& colors,
+                 cv::Size size = {20, 20}) {
+    WriteImage(stem + "_sat.jpg", size);
+    WriteMask(stem + "_mask.png", Columns(colors, size));
+  }
+
+  // A mask of 20x20 whose first `crack` pixels are of that value, the rest 0.
+  void WriteCrack(const std::string& folder, const std::string& name, int crack, int value = 255) {
+    WriteImage(folder + "/images/" + name + ".jpg");
+    cv::Mat mask(20, 20, CV_8UC1, cv::Scalar(0));
+    for (int i = 0; i < crack; ++i) mask.data[i] = static_cast<uint8_t>(value);
+    WriteMask(folder + "/masks/" + name + ".png", mask);
+  }
+
+  Workspace workspace_;
+  cv::RNG random_{1};
 };
 
 }  // namespace testing_support

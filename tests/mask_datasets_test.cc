@@ -28,56 +28,12 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using testing_support::Counts;
 using testing_support::Images;
+using testing_support::MaskDatasets;
 using testing_support::Names;
-using testing_support::OpensDatasets;
 using testing_support::Told;
-using testing_support::Workspace;
 
 const cv::Scalar kUrban(255, 255, 0), kAgriculture(0, 255, 255), kRangeland(255, 0, 255),
     kForest(0, 255, 0), kWater(255, 0, 0), kBarren(255, 255, 255), kUnknown(0, 0, 0);
-
-class MaskDatasets : public OpensDatasets {
- protected:
-  // Noise, so that no two images are copies.
-  void WriteImage(const std::string& path, cv::Size size = {20, 20}) {
-    cv::Mat image(size, CV_8UC3);
-    random_.fill(image, cv::RNG::UNIFORM, 0, 255);
-    WriteMask(path, image);
-  }
-
-  static void WriteMask(const std::string& path, const cv::Mat& mask) {
-    fs::create_directories(fs::path(path).parent_path());
-    cv::imwrite(path, mask);
-  }
-
-  // Columns of equal width, one for each color.
-  static cv::Mat Columns(const std::vector<cv::Scalar>& colors, cv::Size size = {20, 20}) {
-    cv::Mat mask(size, CV_8UC3);
-    const int width = size.width / static_cast<int>(colors.size());
-    for (size_t i = 0; i < colors.size(); ++i) {
-      const int from = static_cast<int>(i) * width;
-      mask.colRange(from, i + 1 < colors.size() ? from + width : size.width) = colors[i];
-    }
-    return mask;
-  }
-
-  void WriteLand(const std::string& stem, const std::vector<cv::Scalar>& colors,
-                 cv::Size size = {20, 20}) {
-    WriteImage(stem + "_sat.jpg", size);
-    WriteMask(stem + "_mask.png", Columns(colors, size));
-  }
-
-  // A mask of 20x20 whose first `crack` pixels are of that value, the rest 0.
-  void WriteCrack(const std::string& folder, const std::string& name, int crack, int value = 255) {
-    WriteImage(folder + "/images/" + name + ".jpg");
-    cv::Mat mask(20, 20, CV_8UC1, cv::Scalar(0));
-    for (int i = 0; i < crack; ++i) mask.data[i] = static_cast<uint8_t>(value);
-    WriteMask(folder + "/masks/" + name + ".png", mask);
-  }
-
-  Workspace workspace_;
-  cv::RNG random_{1};
-};
 
 TEST_F(MaskDatasets, LandSegmentation) {
   WriteLand("d/1", {kUrban, kAgriculture, kRangeland, kForest});
@@ -108,15 +64,10 @@ TEST_F(MaskDatasets, LandWithoutPartnersOrOfWrongSize) {
   EXPECT_THAT(data->info().notes,
               ElementsAre("1 image named neither ..._sat nor ..._mask, left out: d/photo.jpg",
                           "1 image without a mask, left out: d/2_sat.jpg",
-                          "1 mask without an image: d/3_mask.png"));
-  const auto masks = Masks(*data, 2);
-  EXPECT_EQ(masks.at("1_sat.jpg"), "33 33");
-  const std::string why = "d/4_mask.png: 20x20 pixels, but its image d/4_sat.jpg has 20x24";
-  EXPECT_EQ(masks.at("4_sat.jpg"), why);
-  // Where the label comes from the mask, such an image has none.
-  WriteLand("d/5", {kWater});
-  EXPECT_THAT(Opened("Deepglobe", "root: 'd' task: MULTICLASS")->info().notes,
-              Contains("1 image without a usable mask, left out: " + why));
+                          "1 mask without an image: d/3_mask.png",
+                          "1 image without a usable mask, left out: d/4_mask.png: 20x20 pixels, "
+                          "but its image d/4_sat.jpg has 20x24"));
+  EXPECT_EQ(Masks(*data, 2), (std::map<std::string, std::string>{{"1_sat.jpg", "33 33"}}));
 }
 
 TEST_F(MaskDatasets, LandSplits) {
@@ -243,78 +194,6 @@ TEST_F(MaskDatasets, NothingUsableSaysWhy) {
   EXPECT_EQ(Error("Crack", "root: 'e'"),
             "root: no images to learn from in e: 1 image without a mask, left out: "
             "e/images/a.jpg");
-}
-
-TEST_F(MaskDatasets, CrackSegmentation) {
-  WriteCrack("d", "a", 200);
-  WriteCrack("d", "b", 100, 1);
-  WriteImage("d/images/c.jpg");
-  WriteMask("d/masks/e.png", cv::Mat(20, 20, CV_8UC1, cv::Scalar(0)));
-  WriteImage("d/images/f.png", {20, 22});
-  WriteMask("d/masks/f.png", cv::Mat(20, 20, CV_8UC1, cv::Scalar(0)));
-  WriteImage("d/images/g.png");
-  WriteMask("d/masks/g.png", cv::Mat(20, 20, CV_8UC1, cv::Scalar(7)));
-  const auto data = Opened("Crack", "root: 'd'");
-  EXPECT_EQ(data->info().classes, (Names{"background", "crack"}));
-  EXPECT_THAT(data->info().notes, ElementsAre("1 image without a mask, left out: d/images/c.jpg",
-                                              "1 mask without an image: d/masks/e.png"));
-  EXPECT_EQ(Masks(*data, 4),
-            (std::map<std::string, std::string>{
-                {"a.jpg", "1111 1111 0000 0000"},
-                {"b.jpg", "1111 0000 0000 0000"},
-                {"f.png", "d/masks/f.png: 20x20 pixels, but its image d/images/f.png has 20x22"},
-                {"g.png",
-                 "d/masks/g.png: its largest value is 7 of 255; a mask is of 0 and 1, or "
-                 "of black and white"}}));
-}
-
-TEST_F(MaskDatasets, CrackBinary) {
-  WriteCrack("d", "a", 0);
-  WriteCrack("d", "b", 1);
-  WriteCrack("d", "c", 5);
-  WriteCrack("d", "noncrack_d", 6);
-  WriteCrack("d", "inverted", 201);
-  const auto any = Opened("Crack", "root: 'd' task: BINARY");
-  EXPECT_EQ(any->info().classes, (Names{"noncrack", "crack"}));
-  EXPECT_EQ(any->info().class_counts[0], (Counts{1, 4}));
-  EXPECT_THAT(any->info().notes, Contains("1 mask with cracks of images named noncrack, taken as "
-                                          "crack: d/masks/noncrack_d.png"));
-  EXPECT_THAT(
-      any->info().notes,
-      Contains("1 mask with more crack than background, perhaps inverted: d/masks/inverted.png"));
-  EXPECT_EQ(Opened("Crack", "root: 'd' task: BINARY crack_pixels: 5")->info().class_counts[0],
-            (Counts{2, 3}));
-  EXPECT_EQ(Error("Crack", "root: 'd' task: BINARY crack_pixels: 202"),
-            "root: d has training images of noncrack only; it takes two classes to learn");
-}
-
-TEST_F(MaskDatasets, CrackSources) {
-  for (const char* name :
-       {"CFD_001", "cfd_2", "Volker_DSC01646_1", "cracktree200_6192", "Sylvie_Chambon_012",
-        "DeepCrack_11111", "noncrack_noncrack_wall_1", "Rissbilder_for_Florian_9S", "017", "_1"}) {
-    WriteImage(absl::StrCat("d/images/", name, ".jpg"));
-  }
-  const auto data = Opened("Crack", "root: 'd' task: MULTICLASS");
-  EXPECT_EQ(data->info().classes, (Names{"CFD", "cracktree", "DeepCrack", "noncrack", "Rissbilder",
-                                         "Sylvie_Chambon", "Volker"}));
-  EXPECT_EQ(data->info().class_counts[0], (Counts{2, 1, 1, 1, 1, 1, 1}));
-  const auto labels = Labels(*data);
-  EXPECT_EQ(labels.at("cfd_2.jpg"), 0);
-  EXPECT_EQ(labels.at("Volker_DSC01646_1.jpg"), 6);
-  EXPECT_THAT(data->info().notes,
-              Contains("2 images named without a letter at the start, left out: d/images/017.jpg, "
-                       "d/images/_1.jpg"));
-}
-
-TEST_F(MaskDatasets, CrackSplits) {
-  WriteCrack("d/train", "a", 3);
-  WriteCrack("d/train", "b", 3);
-  WriteCrack("d/test", "a", 3);
-  WriteCrack("d", "c", 3);  // the folders' contents once more, as some downloads have them
-  EXPECT_EQ(Opened("Crack", "root: 'd'", 0.5)->info().images, (Images{2, 0, 1}));
-  EXPECT_EQ(Error("Crack", "root: 'd/test/masks'"),
-            "root: no images/NAME with masks/NAME in d/test/masks or its folders train, val and "
-            "test");
 }
 
 TEST_F(MaskDatasets, EmbeddedSamplesHaveTheTasksClasses) {

@@ -275,6 +275,23 @@ TEST(Weights, RefuseAFileThatGivesTheModelNothing) {
   EXPECT_TRUE(absl::StrContains(ErrorOf(empty), "it has: no tensors; the model has: features.0"));
 }
 
+TEST(Weights, WithBatchNormAreNotThoseWithout) {
+  const Workspace workspace;
+  const auto plain = Make("head: GAP width: 0.05"),
+             normed = Make("head: GAP width: 0.05 batch_norm: true");
+  const auto write = [](const std::string& path, const models::Model& model) {
+    const auto state = StateOf(model);
+    return pipeline::WriteSafetensors(path, {state.begin(), state.end()}, {}).ok();
+  };
+  ASSERT_TRUE(write("plain", *plain) && write("normed", *normed));
+  EXPECT_EQ(models::LoadWeights("plain", normed.get()).status().message(),
+            "plain: has no batch norm, but the model has some, so layers of one name are not the "
+            "same; set batch_norm: false");
+  EXPECT_EQ(models::LoadWeights("normed", plain.get()).status().message(),
+            "normed: has batch norm, but the model has none, so layers of one name are not the "
+            "same; set batch_norm: true");
+}
+
 // ---- freezing ----
 
 TEST(Freeze, KeepsWeightsAndStatisticsThroughTraining) {
