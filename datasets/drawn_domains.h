@@ -20,7 +20,7 @@ enum class DrawnDomain { kBrain, kLeaf, kLand, kWater, kCrack };
 //     same for masks, whose healthy includes the background).
 //   kLand: urban, agriculture, rangeland, forest, water, barren (which of them covers most; the
 //     same for masks); other, water.
-//   kWater: the pictures of kLand and its classes, but for masks other, water.
+//   kWater: the pictures and classes of kLand, but other, water for masks.
 //   kCrack: noncrack, CFD, DeepCrack, cracktree; noncrack, crack; background, crack.
 std::vector<std::string> DrawnClasses(DrawnDomain domain, pipeline::Task task);
 
