@@ -5,7 +5,6 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "datasets/deepglobe.pb.h"
-#include "datasets/drawn_dataset.h"
 #include "datasets/drawn_domains.h"
 #include "datasets/land_tiles.h"
 #include "datasets/mask_folder.h"
@@ -60,20 +59,6 @@ pipeline::Task TaskOf(const DeepglobeOptions& options) {
                                                         : pipeline::Task::kSegmentation;
 }
 
-bool IsWaterAlone(const DeepglobeOptions& options) {
-  return options.task() == DeepglobeOptions::BINARY ||
-         options.task() == DeepglobeOptions::BINARY_PIXELS;
-}
-
-// Drawn land whose masks tell water from the rest.
-Drawn DrawWater(int kind, uint64_t seed, int size) {
-  Drawn drawn = DrawLand(kind, seed, size);
-  cv::Mat water = drawn.mask == kWaterClass;
-  water.setTo(1, water);
-  water.setTo(kIgnoredMask, drawn.mask == kIgnoredMask);
-  return {drawn.image, water};
-}
-
 }  // namespace
 
 class Deepglobe : public Dataset {
@@ -84,9 +69,11 @@ class Deepglobe : public Dataset {
     info.dataset = "deepglobe";
     info.origin = options.root();
     info.task = TaskOf(options);
-    info.classes = DrawnClasses(DrawnDomain::kLand,
-                                IsWaterAlone(options) ? pipeline::Task::kBinary : info.task);
-    if (options.root().empty()) return OpenSample(options, std::move(info), context);
+    const DrawnDomain drawn = options.task() == DeepglobeOptions::BINARY_PIXELS
+                                  ? DrawnDomain::kWater
+                                  : DrawnDomain::kLand;
+    info.classes = DrawnClasses(drawn, info.task);
+    if (options.root().empty()) return OpenEmbeddedSample(info.dataset, drawn, info.task, context);
     if (options.tile_size() > 0 && options.tile_size() < kLeastTile) {
       return pipeline::OptionError(
           "tile_size", absl::StrCat("tile_size: ", options.tile_size(),
@@ -109,18 +96,6 @@ class Deepglobe : public Dataset {
   }
 
  private:
-  static std::unique_ptr<Dataset> OpenSample(const DeepglobeOptions& options,
-                                             pipeline::DataInfo info,
-                                             const DatasetContext& context) {
-    if (options.task() != DeepglobeOptions::BINARY_PIXELS) {
-      return OpenEmbeddedSample(info.dataset, DrawnDomain::kLand, info.task, context);
-    }
-    info.origin = "embedded sample";
-    info.embedded_sample = true;
-    return std::make_unique<DrawnDataset>(std::move(info), DrawWater,
-                                          std::vector<DrawnKind>(kLandClasses), context);
-  }
-
   static absl::StatusOr<SourceFiles> Find(const DeepglobeOptions& options,
                                           const DatasetContext& context, pipeline::DataInfo* info) {
     LandTiles tiles(options, context.max_pixels);

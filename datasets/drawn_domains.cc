@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <opencv2/core.hpp>
 
 #include "datasets/drawing.h"
 #include "datasets/drawn_dataset.h"
@@ -19,6 +20,20 @@ struct Domain {
   std::vector<int64_t> is_second;   // by kind: its label of those two
   std::vector<std::string> mask;    // classes
 };
+
+// `domain`, whose mask's classes are its kinds, with masks of the two classes of images.
+Domain WithBinaryMasks(Domain domain) {
+  cv::Mat_<uchar> is_second(1, 256, kIgnoredMask);
+  std::copy(domain.is_second.begin(), domain.is_second.end(), is_second.begin());
+  domain.draw = [draw = domain.draw, is_second](int kind, uint64_t seed, int size) {
+    const Drawn drawn = draw(kind, seed, size);
+    cv::Mat mask;
+    cv::LUT(drawn.mask, is_second, mask);
+    return Drawn{drawn.image, mask};
+  };
+  domain.mask = domain.binary;
+  return domain;
+}
 
 Domain Find(DrawnDomain domain) {
   switch (domain) {
@@ -40,6 +55,8 @@ Domain Find(DrawnDomain domain) {
               {"other", "water"},
               {0, 0, 0, 0, 1, 0},
               {"urban", "agriculture", "rangeland", "forest", "water", "barren"}};
+    case DrawnDomain::kWater:
+      return WithBinaryMasks(Find(DrawnDomain::kLand));
     case DrawnDomain::kCrack:
       break;
   }

@@ -12,7 +12,7 @@
 
 namespace datasets {
 
-enum class DrawnDomain { kBrain, kLeaf, kLand, kCrack };
+enum class DrawnDomain { kBrain, kLeaf, kLand, kWater, kCrack };
 
 // Names of the classes, in the order of the labels or of the mask's values.
 //   kBrain: glioma, meningioma, no_tumor, pituitary; no_tumor, tumor; background, tumor.
@@ -20,6 +20,7 @@ enum class DrawnDomain { kBrain, kLeaf, kLand, kCrack };
 //     same for masks, whose healthy includes the background).
 //   kLand: urban, agriculture, rangeland, forest, water, barren (which of them covers most; the
 //     same for masks); other, water.
+//   kWater: the pictures and classes of kLand, but other, water for masks.
 //   kCrack: noncrack, CFD, DeepCrack, cracktree; noncrack, crack; background, crack.
 std::vector<std::string> DrawnClasses(DrawnDomain domain, pipeline::Task task);
 

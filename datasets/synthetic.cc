@@ -8,6 +8,7 @@ namespace datasets {
 namespace {
 
 DrawnDomain DomainOf(const SyntheticOptions& options) {
+  if (options.task() == SyntheticOptions::BINARY_PIXELS) return DrawnDomain::kWater;
   switch (options.domain()) {
     case SyntheticOptions::BRAIN:
       return DrawnDomain::kBrain;
@@ -33,11 +34,17 @@ class Synthetic : public Dataset {
  public:
   static absl::StatusOr<std::unique_ptr<Dataset>> Create(const SyntheticOptions& options,
                                                          const DatasetContext& context) {
+    const std::string& domain = SyntheticOptions::Domain_Name(options.domain());
+    if (options.task() == SyntheticOptions::BINARY_PIXELS &&
+        options.domain() != SyntheticOptions::LAND) {
+      return pipeline::OptionError(
+          "task", absl::StrCat("task: BINARY_PIXELS tells water from the rest of domain: LAND; "
+                               "for the pixels of ",
+                               domain, " there is SEGMENTATION"));
+    }
     pipeline::DataInfo info;
     info.dataset = "synthetic";
-    info.origin =
-        absl::StrCat("drawn images (",
-                     absl::AsciiStrToLower(SyntheticOptions::Domain_Name(options.domain())), ")");
+    info.origin = absl::StrCat("drawn images (", absl::AsciiStrToLower(domain), ")");
     const DrawnAmounts amounts = {options.images_per_class(), options.test_images_per_class(),
                                   options.imbalance()};
     return OpenDrawn(std::move(info), DomainOf(options), TaskOf(options), amounts, context);

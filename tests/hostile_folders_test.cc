@@ -4,13 +4,16 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <tuple>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "tests/nifti_file.h"
 #include "tests/testing.h"
 
 namespace {
@@ -19,6 +22,7 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 using ::testing::HasSubstr;
 using ::testing::UnorderedElementsAreArray;
+using testing_support::NiftiFile;
 using testing_support::Ran;
 using testing_support::RunPipeline;
 using testing_support::SharedData;
@@ -35,11 +39,30 @@ class HostileFolders : public ::testing::Test {
   // A narrow model on `root` (a folder of the workspace, or absolute).
   Ran RunOn(const std::string& verb, const std::string& root,
             const std::vector<std::string>& more = {}) const {
-    std::vector<std::string> arguments = {
-        verb, "--config=small", "--set",
-        absl::StrCat("load.dataset=[datasets/BrainTumor] { root: \"", root, "\" }")};
+    std::vector<std::string> arguments = {verb, "--config=small", "--set",
+                                          Dataset("BrainTumor", root)};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return RunPipeline(arguments);
+  }
+
+  static std::string Dataset(const std::string& name, const std::string& root,
+                             const std::string& options = "") {
+    return absl::StrCat("load.dataset=[datasets/", name, "] { root: \"", root, "\" ", options,
+                        " }");
+  }
+
+  // Decodes all of a dataset (from Dataset). Every line on stderr must name a file below `root` and
+  // say more of it.
+  static Ran Decode(const std::string& dataset, const std::string& root) {
+    Ran ran = RunPipeline({"check", "--decode", "--config=small", "--set", dataset});
+    const std::vector<std::string> lines = absl::StrSplit(ran.err, '\n', absl::SkipEmpty());
+    for (const std::string& line : lines) {
+      const size_t name = std::min(line.find(root + "/"), line.size());
+      const size_t end = std::min(line.find(": ", name), line.size());
+      EXPECT_TRUE(fs::is_regular_file(line.substr(name, end - name))) << line;
+      EXPECT_GT(line.size(), end + 2) << line;
+    }
+    return ran;
   }
 
   static std::string Tree(const std::string& name) {
@@ -193,6 +216,91 @@ TEST_F(HostileFolders, LeaksAreCountedByHand) {
   EXPECT_EQ(copies["identical_across_train_and_test"], 1);
   EXPECT_EQ(copies["identical_with_different_labels"], 1);
   EXPECT_EQ(copies["near_groups"], 0);
+}
+
+TEST_F(HostileFolders, TreesOfImagesAndMasks) {
+  // By their KEY.txt, the masks that are not as large as their images.
+  const std::vector<std::string> land = {"0009_mask.png", "0115_mask.png"};
+  const std::vector<std::string> cracks = {"CFD_005.png", "CFD_013.png"};
+  for (const auto& [name, tree, task, unusable] :
+       {std::tuple("Deepglobe", "deepglobe_bad", "SEGMENTATION", land),
+        {"Deepglobe", "deepglobe_bad", "BINARY_PIXELS", land},
+        {"Crack", "crack_bad", "SEGMENTATION", cracks}}) {
+    const Ran ran = Decode(Dataset(name, Tree(tree), absl::StrCat("task: ", task)), Tree(tree));
+    EXPECT_EQ(ran.code, 1) << ran.err;
+    EXPECT_THAT(Named(ran.out, "broken: "), UnorderedElementsAreArray(unusable)) << task;
+    EXPECT_THAT(Named(ran.err, "skipped: "), UnorderedElementsAreArray(unusable)) << task;
+  }
+}
+
+TEST_F(HostileFolders, ClassesOfImagesByTheirMasks) {
+  // The same masks cannot say of what class their images are.
+  for (const auto& [name, tree, task, left_out] :
+       {std::tuple("Deepglobe", "deepglobe_bad", "MULTICLASS", 2),
+        {"Deepglobe", "deepglobe_bad", "BINARY", 2},
+        {"Crack", "crack_bad", "BINARY", 2},
+        {"Crack", "crack_bad", "MULTICLASS", 0}}) {
+    const Ran ran = Decode(Dataset(name, Tree(tree), absl::StrCat("task: ", task)), Tree(tree));
+    EXPECT_EQ(ran.code, 0) << ran.err;
+    EXPECT_THAT(ran.out, HasSubstr("every image decodes")) << task;
+    const std::string note = absl::StrCat(left_out, " images without a usable mask, left out: ");
+    EXPECT_EQ(absl::StrContains(ran.out, note), left_out > 0) << ran.out;
+  }
+}
+
+TEST_F(HostileFolders, FilesOfVolumesInNoCase) {
+  const std::string root = Tree("nifti");
+  for (const char* task : {"task: BINARY", "task: SEGMENTATION"}) {
+    const std::string dataset = Dataset("Nifti", root, task);
+    const Ran ran = RunPipeline({"check", "--decode", "--config=small", "--set", dataset});
+    EXPECT_EQ(ran.code, 2);
+    EXPECT_THAT(ran.err, HasSubstr(absl::StrCat("root: no case in ", root, " can be used; ")));
+    EXPECT_THAT(ran.err, HasSubstr(".: no segmentation\n"));
+  }
+}
+
+// A file of six slices of 8x8 voxels from 1 to `levels`; those before `slice` and a margin are 0.
+std::string SmallVolume(int slice, int levels) {
+  NiftiFile file;
+  file.extents = {8, 8, 6};
+  for (int i = 0; i < 8 * 8 * 6; ++i) {
+    file.voxels.push_back(i >= 8 * 8 * slice && i % 8 > 1 ? 1 + i % levels : 0);
+  }
+  return file.Bytes();
+}
+
+// Each file in the place of a case's image or segmentation, beside two good cases.
+TEST_F(HostileFolders, FilesOfVolumesInCases) {
+  for (const std::string place : {"t1", "seg"}) {
+    const auto write_case = [&](const std::string& name, int levels) {
+      const std::string stem = absl::StrCat("in_", place, "/", name, "/");
+      for (const char* image : {"flair", "t1", "t2"}) {  // a model's three channels
+        workspace_.Write(absl::StrCat(stem, image, ".nii"), SmallVolume(1, levels++));
+      }
+      workspace_.Write(stem + "seg.nii", SmallVolume(4, 1));
+    };
+    write_case("good", 100);
+    write_case("good_too", 200);
+    std::vector<std::string> cases;
+    for (const auto& file : fs::directory_iterator(Tree("nifti"))) {
+      const std::string name = file.path().filename().string();
+      cases.push_back("of_" + name);
+      write_case(cases.back(), 300);
+      const fs::path folder = fs::path("in_" + place) / cases.back();
+      fs::remove(folder / (place + ".nii"));
+      fs::copy(file, folder / (place + name.substr(name.find('.'))));
+    }
+    ASSERT_EQ(cases.size(), 7);
+    const std::string root = absl::StrCat(workspace_.path(), "/in_", place);
+    for (const char* task : {"task: BINARY", "task: SEGMENTATION"}) {
+      const Ran ran = Decode(Dataset("Nifti", root, task), root);
+      EXPECT_EQ(ran.code, 0) << ran.err;
+      EXPECT_THAT(ran.out, HasSubstr("cases: 2, patients: 2"));
+      for (const std::string& name : cases) {
+        EXPECT_THAT(ran.out, HasSubstr(absl::StrCat("left out: ", root, "/", name, "/")));
+      }
+    }
+  }
 }
 
 TEST_F(HostileFolders, NamesOfEveryScript) {

@@ -236,6 +236,44 @@ TEST(Synthetic, MasksFollowTheirImagesToEverySize) {
   }
 }
 
+TEST(Synthetic, WaterIsToldFromTheRestOfLand) {
+  const auto land = Opened("datasets/Deepglobe", "embedded_sample: true task: SEGMENTATION");
+  for (const auto& [url, options] :
+       {std::pair("datasets/Synthetic", "domain: LAND task: BINARY_PIXELS"),
+        std::pair("datasets/Deepglobe", "embedded_sample: true task: BINARY_PIXELS")}) {
+    const auto water = Opened(url, options);
+    EXPECT_EQ(water->info().task, Task::kSegmentation);
+    EXPECT_EQ(water->info().classes, (std::vector<std::string>{"other", "water"}));
+    ASSERT_EQ(water->info().images, land->info().images);
+    std::set<int> seen;
+    for (int64_t i = 0; i < land->info().images[0]; i += 31) {
+      const auto whole = land->Read(TRAIN, i, kSize), sample = water->Read(TRAIN, i, kSize);
+      EXPECT_EQ(cv::norm(sample->image, whole->image), 0);
+      ASSERT_EQ(sample->mask.size(), whole->mask.size());
+      for (int64_t at = 0; at < static_cast<int64_t>(whole->mask.total()); ++at) {
+        const int before = whole->mask.data[at];  // Read gives masks without gaps
+        const int expected = before == datasets::kIgnoredMask ? before : before == 4 ? 1 : 0;
+        ASSERT_EQ(int{sample->mask.data[at]}, expected) << url << " " << i << " " << at;
+        seen.insert(expected);
+      }
+    }
+    EXPECT_EQ(seen, (std::set<int>{0, 1, datasets::kIgnoredMask})) << url;
+  }
+}
+
+TEST(Synthetic, WaterIsOfLandAlone) {
+  for (const Domain& domain : kDomains) {
+    if (domain.domain == DrawnDomain::kLand) continue;
+    const std::string name = domain.name;
+    const auto opened = datasets::Datasets::Get().Create(
+        PluginOf("datasets/Synthetic", "task: BINARY_PIXELS domain: " + name), DatasetContext());
+    EXPECT_EQ(opened.status().message(),
+              "task: BINARY_PIXELS tells water from the rest of domain: LAND; for the pixels of " +
+                  name + " there is SEGMENTATION");
+    EXPECT_EQ(pipeline::OptionOf(opened.status()), "task");
+  }
+}
+
 TEST(Synthetic, ClassificationHasNoMasks) {
   const auto data = Opened("datasets/Synthetic", "domain: CRACK images_per_class: 1");
   EXPECT_TRUE(data->Read(TRAIN, 0, 32)->mask.empty());
