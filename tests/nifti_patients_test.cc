@@ -219,7 +219,7 @@ TEST(NiftiPatients, AreNotToldByABadPattern) {
 
 TEST(Nifti, KnowsTheFilesOfBids) {
   const Workspace workspace;
-  for (const std::string& session : {"sub-01/ses-1", "sub-01/ses-2", "sub-02/ses-1"}) {
+  for (const char* session : {"sub-01/ses-1", "sub-01/ses-2", "sub-02/ses-1"}) {
     const std::string stem =
         absl::StrCat("data/", session, "/anat/", absl::StrReplaceAll(session, {{"/", "_"}}));
     workspace.Write(stem + "_FLAIR.nii", Image(session[5] + session[11]).Bytes());
@@ -271,7 +271,7 @@ TEST(Nifti, TakesTheFolderOfVALForTESTWhereThereIsNoOther) {
 }
 
 TEST(Nifti, TakesOneFolderAloneForNoSplit) {
-  for (const std::string& folder : {"train", "val", "test"}) {
+  for (const char* folder : {"train", "val", "test"}) {
     const Workspace workspace;
     for (int i = 1; i < 5; ++i) WriteCase(workspace, absl::StrCat(folder, "/pat", i, "_1"), i);
     DatasetContext context;
