@@ -89,6 +89,8 @@ absl::StatusOr<cv::Mat> DecodeShownJpeg(absl::string_view bytes, const ImageHead
 }
 
 absl::StatusOr<cv::Mat> DecodeByOpenCv(absl::string_view bytes, Channels channels) {
+  const std::string damage = IsPng(bytes) ? PngDamage(bytes) : "";
+  if (!damage.empty()) return absl::InvalidArgumentError(damage);
   cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
   const cv::Mat encoded(1, static_cast<int>(bytes.size()), CV_8U, const_cast<char*>(bytes.data()));
   // TIFF is turned whatever the flags.

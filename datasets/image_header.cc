@@ -1,14 +1,20 @@
 // Formats are told by their content; their headers are read only as far as their extents.
 #include "datasets/image_header.h"
 
+#include <zlib.h>
+
 #include <algorithm>
 #include <cstdlib>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 
 namespace datasets {
 namespace {
+
+constexpr absl::string_view kPng = "\x89PNG\r\n\x1a\n";
 
 uint32_t BigEndian(absl::string_view bytes, size_t at, int count) {
   uint32_t value = 0;
@@ -120,9 +126,30 @@ std::string Guess(absl::string_view head) {
 
 bool IsJpeg(absl::string_view bytes) { return Begins(bytes, "\xff\xd8\xff"); }
 
+bool IsPng(absl::string_view bytes) { return Begins(bytes, kPng); }
+
 bool IsTiff(absl::string_view bytes) {
   return Begins(bytes, absl::string_view("II*\0", 4)) ||
          Begins(bytes, absl::string_view("MM\0*", 4));
+}
+
+std::string PngDamage(absl::string_view bytes) {
+  constexpr size_t kTag = 4, kAround = 12;  // length, tag and checksum
+  for (size_t at = kPng.size(); at + kAround <= bytes.size();) {
+    const size_t length = BigEndian(bytes, at, 4);
+    const absl::string_view tag = bytes.substr(at + 4, kTag);
+    if (length > bytes.size() - at - kAround) return "a chunk is longer than the file";
+    const absl::string_view summed = bytes.substr(at + 4, kTag + length);
+    const auto sum =
+        crc32(0, reinterpret_cast<const Bytef*>(summed.data()), static_cast<uInt>(summed.size()));
+    const bool needed = absl::ascii_isupper(tag[0]);
+    if (needed && sum != BigEndian(bytes, at + 4 + kTag + length, 4)) {
+      return absl::StrCat("the checksum of a chunk ", absl::CHexEscape(tag), " is wrong");
+    }
+    if (tag == "IEND") return "";
+    at += kAround + length;
+  }
+  return "it has no end";
 }
 
 absl::string_view AfterHeaders(absl::string_view bytes) {
@@ -137,7 +164,7 @@ std::string ReadImageHeader(absl::string_view head, absl::string_view tail, Imag
   if (IsJpeg(head)) {
     if (!ReadJpeg(head, header)) return "a JPEG without a frame header";
     if (!absl::StrContains(tail, "\xff\xd9")) return "a JPEG cut short";
-  } else if (Begins(head, "\x89PNG\r\n\x1a\n")) {
+  } else if (IsPng(head)) {
     if (head.size() < 24) return "a PNG cut short";
     *header = {BigEndian(head, 16, 4), BigEndian(head, 20, 4)};
     if (!absl::StrContains(tail, "IEND")) return "a PNG cut short";

@@ -21,7 +21,12 @@ struct ImageHeader {
 std::string ReadImageHeader(absl::string_view head, absl::string_view tail, ImageHeader* header);
 
 bool IsJpeg(absl::string_view bytes);
+bool IsPng(absl::string_view bytes);
 bool IsTiff(absl::string_view bytes);
+
+// What is wrong with the chunks of a whole PNG that an image cannot do without, or "". libpng would
+// say it on stderr, without the file's name.
+std::string PngDamage(absl::string_view bytes);
 
 // What follows the headers of a whole file; they may hold a preview that has an end of its own.
 absl::string_view AfterHeaders(absl::string_view bytes);

@@ -353,7 +353,17 @@ TEST_F(ImageFiles, ReadsTheSizeOfKnownKindsOfWebpOnly) {
 TEST_F(ImageFiles, RefusesDamagedContent) {
   std::string png = Picture(1, ".png");
   for (size_t i = 50; i < 80; ++i) png[i] = static_cast<char>(~png[i]);
-  EXPECT_EQ(Message(png), "x.jpg: damaged: it cannot be decoded");
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(Message(png), "x.jpg: damaged: the checksum of a chunk IDAT is wrong");
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "") << "nothing without the file's name";
+  std::string longer = Picture(1, ".png");
+  longer[33] = '\x7f';  // the length of the chunk after the header
+  EXPECT_EQ(Message(longer), "x.jpg: damaged: a chunk is longer than the file");
+  std::string note = Picture(1, ".png");
+  note.insert(33, std::string("\0\0\0\x01tEXtxabcd", 13));  // of a wrong checksum, but not needed
+  EXPECT_EQ(Message(note), "");
+  EXPECT_EQ(Message(Picture(1, ".webp").substr(0, 60), "x.webp"),
+            "x.webp: damaged: it cannot be decoded");
 }
 
 TEST_F(ImageFiles, ReadsByContentNotByName) {
