@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
+#include <exception>
 #include <filesystem>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -148,7 +150,7 @@ bench::Case Stages() {
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   bench::Start(&argc, &argv,
                "Milliseconds per image before the model: 512 JPEG files of 512x512 to 224x224. "
                "Augmented: gray, crop, flip, turn, jitter, scaling; plain: scaling alone.");
@@ -186,4 +188,7 @@ int main(int argc, char** argv) {
     cases.push_back({"plain: from cache / torchvision", ours_plain.cached, plain_ms});
   }
   bench::Print(cases);
+} catch (const std::exception& error) {  // a peer that prints something else, a full disk
+  std::fprintf(stderr, "%s\n", error.what());
+  return 1;
 }
