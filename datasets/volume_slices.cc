@@ -63,6 +63,8 @@ std::vector<uint8_t> Windowed(const Volume& volume) {
   std::transform(volume.voxels.begin(), volume.voxels.end(), pixels.begin(),
                  [low = low, scale](float voxel) {
                    if (!std::isfinite(voxel)) return uint8_t{0};
+                   // Never below 0, so that this rounds to the nearest, and in vector loops.
+                   // NOLINTNEXTLINE(bugprone-incorrect-roundings)
                    return static_cast<uint8_t>(std::clamp((voxel - low) * scale, 0., 255.) + 0.5);
                  });
   return pixels;

@@ -76,8 +76,8 @@ class OpensDatasets : public ::testing::Test {
     for (int64_t i = 0; i < data.info().images[0]; ++i) {
       const auto sample = data.Read(pipeline::TRAIN, i, 8);
       EXPECT_TRUE(sample.ok()) << sample.status();
-      if (sample.ok())
-        labels[std::filesystem::path(data.Name(pipeline::TRAIN, i)).filename()] = sample->label;
+      if (!sample.ok()) continue;
+      labels[std::filesystem::path(data.Name(pipeline::TRAIN, i)).filename()] = sample->label;
     }
     return labels;
   }

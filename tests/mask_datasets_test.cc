@@ -154,7 +154,7 @@ TEST_F(MaskDatasets, LandTiles) {
     if (sample->mask.data[0] != 3) continue;
     // The tile at (10, 0), not resized: its pixels are the file's, as RGB.
     for (int at = 0; at < 100; ++at) {
-      const auto bgr = image.at<cv::Vec3b>(at / 10, 10 + at % 10);
+      const auto& bgr = image.at<cv::Vec3b>(at / 10, 10 + at % 10);
       ASSERT_EQ(sample->image.at<cv::Vec3b>(at / 10, at % 10), cv::Vec3b(bgr[2], bgr[1], bgr[0]));
     }
   }

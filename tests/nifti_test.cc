@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 #include <map>
 #include <opencv2/core.hpp>
@@ -17,7 +18,6 @@
 
 namespace {
 
-using datasets::Dataset;
 using datasets::DatasetContext;
 using pipeline::TEST;
 using pipeline::TRAIN;
@@ -46,7 +46,7 @@ std::vector<int> WindowOf(const std::vector<double>& voxels) {
   std::vector<int> pixels;
   for (const double voxel : voxels) {
     pixels.push_back(
-        static_cast<int>(std::clamp((voxel - low) * (255 / (high - low)), 0., 255.) + 0.5));
+        static_cast<int>(std::lround(std::clamp((voxel - low) * (255 / (high - low)), 0., 255.))));
   }
   return pixels;
 }
@@ -147,8 +147,8 @@ TEST(Nifti, NamesCasesThatCannotBeUsed) {
   const std::string notes = absl::StrJoin(opened->info().notes, "\n");
   for (const std::string& note :
        std::vector<std::string>{"left out: b: no segmentation", "left out: c: no t1ce",
-                                "left out: " + data + "d/d_t1ce.nii: 8x8x5 voxels, but " + data +
-                                    "d/d_flair.nii has 8x8x6",
+                                absl::StrCat("left out: ", data, "d/d_t1ce.nii: 8x8x5 voxels, but ",
+                                             data, "d/d_flair.nii has 8x8x6"),
                                 "left out: " + data + "e/e_flair.nii: cut short",
                                 "left out: " + data + "f/f_seg.nii.gz: a label of 1.5"}) {
     EXPECT_TRUE(absl::StrContains(notes, note)) << note << "\nis not in\n" << notes;

@@ -210,7 +210,7 @@ int Update() {
   const std::string path = absl::StrCat(workspace, "/", kGolden);
   // `bazel run` tells programs where its user stands; ours is to stay in its test's folder.
   unsetenv("BUILD_WORKING_DIRECTORY");
-  const ordered_json before = Golden();
+  const ordered_json& before = Golden();
   ordered_json after;
   for (const std::string& config : Configs()) {
     const Project project;
