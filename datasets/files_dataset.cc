@@ -153,10 +153,6 @@ std::string BelowRoot(const std::string& path, const std::string& root) {
   return fs::path(path).lexically_proximate(root).string();
 }
 
-absl::Status SplitFileError(const absl::Status& status) {
-  return pipeline::OptionError("split_file", absl::StrCat("split_file: ", status.message()));
-}
-
 // Splits the row as the split file says; drops what it does not list.
 absl::Status Obey(const std::string& split_file, pipeline::DataInfo* info, Row* row) {
   std::vector<std::string> below;

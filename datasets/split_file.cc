@@ -108,6 +108,10 @@ std::string Listed(const std::vector<std::string>& names) {
 
 }  // namespace
 
+absl::Status SplitFileError(const absl::Status& status) {
+  return pipeline::OptionError("split_file", absl::StrCat("split_file: ", status.message()));
+}
+
 std::string ContentHash(const std::string& path) {
   const absl::StatusOr<std::string> bytes = pipeline::ReadFile(path, kMaxImageBytes);
   return bytes.ok() ? HashOf(*bytes) : "unreadable";

@@ -34,6 +34,9 @@ std::string SplitText(const std::vector<SplitEntry>& entries);
 // Whether such a file could be written, as far as can be told without writing it.
 absl::Status CheckWritable(const std::string& path);
 
+// An error of the option "split_file".
+absl::Status SplitFileError(const absl::Status& status);
+
 // What the last column says of a file.
 std::string ContentHash(const std::string& path);
 // The same of a file that was read.

@@ -195,14 +195,11 @@ class VolumeDataset : public Dataset {
   absl::StatusOr<std::vector<int>> Split(const std::vector<Case>& cases,
                                          const DatasetContext& context) {
     const std::string& split_file = context.split_file;
-    const auto wrong = [](const absl::Status& status) {
-      return pipeline::OptionError("split_file", absl::StrCat("split_file: ", status.message()));
-    };
     const bool filed = !split_file.empty() && !info_.embedded_sample;
     std::error_code ignored;
     if (filed && fs::exists(split_file, ignored)) {
       auto phases = ReadSplit(cases, split_file);
-      if (!phases.ok()) return wrong(phases.status());
+      if (!phases.ok()) return SplitFileError(phases.status());
       if (context.write_split) info_.split_text = TextOf(cases, *phases);
       return phases;
     }
@@ -217,13 +214,13 @@ class VolumeDataset : public Dataset {
     if (info_.embedded_sample) return phases;
     if (filed) {
       const absl::Status writable = CheckWritable(split_file);
-      if (!writable.ok()) return wrong(writable);
+      if (!writable.ok()) return SplitFileError(writable);
     }
     if (!context.write_split) return phases;
     info_.split_text = TextOf(cases, phases);
     if (!filed) return phases;
     const absl::Status written = pipeline::WriteFileAtomically(split_file, info_.split_text);
-    if (!written.ok()) return wrong(written);
+    if (!written.ok()) return SplitFileError(written);
     absl::StrAppend(&info_.split, ", written to ", split_file);
     return phases;
   }
