@@ -11,7 +11,7 @@
 #include <cstring>
 #include <utility>
 
-#include "pipeline/simd.h"
+#include "kernels/simd.h"
 
 namespace activations {
 namespace {
@@ -54,7 +54,7 @@ void Narrow(const float* from, int64_t count, at::Half* to) { std::copy_n(from, 
 
 // bfloat16 is the upper half of float32.
 void Widen(const at::BFloat16* from, int64_t count, float* to) {
-  pipeline::Vectorized([&]() SIMD {
+  kernels::Vectorized([&]() SIMD {
     const at::BFloat16* const in = from;
     float* const out = to;
     const int size = static_cast<int>(count);
@@ -67,7 +67,7 @@ void Widen(const at::BFloat16* from, int64_t count, float* to) {
 
 // Rounds to the nearest, ties to even, as LibTorch does.
 void Narrow(const float* from, int64_t count, at::BFloat16* to) {
-  pipeline::Vectorized([&]() SIMD {
+  kernels::Vectorized([&]() SIMD {
     const float* const in = from;
     at::BFloat16* const out = to;
     const int size = static_cast<int>(count);

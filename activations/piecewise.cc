@@ -5,7 +5,7 @@
 #include <cmath>
 #include <utility>
 
-#include "pipeline/simd.h"
+#include "kernels/simd.h"
 
 namespace activations {
 namespace {
@@ -231,7 +231,7 @@ Piecewise::Piecewise(std::shared_ptr<const SpecialFunction> exact, const std::ve
   for (const Table& table : tables) {
     Fitter fitter(table);
     // A register of 8 floats finds one of 8 pieces with a third of the instructions.
-    const bool few = pipeline::ChosenInstructionSet() == pipeline::InstructionSet::kAvx2;
+    const bool few = kernels::ChosenInstructionSet() == kernels::InstructionSet::kAvx2;
     if (few) fitter.Fit(kPieces / 2);
     if (!few || !fitter.accurate()) fitter.Fit(kPieces);
     value_error_ += fitter.value_error();

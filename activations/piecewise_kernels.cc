@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "activations/piecewise.h"
-#include "pipeline/simd.h"
+#include "kernels/simd.h"
 
 namespace activations {
 namespace {
@@ -203,7 +203,7 @@ SIMD inline void EvaluateChunk(std::integral_constant<int, kLanes>, const std::v
 
 template <bool kSlope>
 void Piecewise::Evaluate(const float* x, const float* gy, float* out, int64_t count) const {
-  pipeline::VectorizedInLanes([&](auto lanes) SIMD {
+  kernels::VectorizedInLanes([&](auto lanes) SIMD {
     alignas(64) float in[kChunk], sums[kChunk];
     for (int64_t begin = 0; begin < count; begin += kChunk) {
       const int size = static_cast<int>(std::min<int64_t>(kChunk, count - begin));

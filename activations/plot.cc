@@ -1,10 +1,9 @@
 // Activations as curves, for the verb `plot`.
-#include "pipeline/plot.h"
-
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include "activations/activation.h"
+#include "pipeline/plotter.h"
 
 namespace activations {
 namespace {

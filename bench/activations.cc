@@ -12,7 +12,7 @@
 #include "activations/activation.h"
 #include "activations/piecewise.h"
 #include "bench/measure.h"
-#include "pipeline/text.h"
+#include "pipeline/config/text.h"
 
 DEFINE_double(seconds, 10, "time for all activations together");
 DEFINE_bool(series, true, "measure the series by operators as well");

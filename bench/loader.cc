@@ -14,10 +14,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "bench/measure.h"
-#include "pipeline/device.h"
+#include "pipeline/config/text.h"
 #include "pipeline/stage.h"
-#include "pipeline/text.h"
-#include "plugins/pixels.h"
+#include "pipeline/training/device.h"
+#include "plugins/pixels/pixels.h"
 
 DEFINE_string(python, "", "an interpreter with torch and torchvision, to run --peer with");
 DEFINE_string(peer, "", "the peers' loader.py, which prints images/s of a folder it is given");

@@ -10,7 +10,7 @@
 #include "absl/strings/str_format.h"
 #include "bench/measure.h"
 #include "losses/fusion.h"
-#include "pipeline/text.h"
+#include "pipeline/config/text.h"
 
 DEFINE_double(seconds, 2, "time for each shape, layout and weighting");
 DEFINE_string(python, "", "an interpreter with torch and MONAI, to run --peer with");

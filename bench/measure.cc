@@ -13,8 +13,8 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
-#include "pipeline/device.h"
-#include "pipeline/simd.h"
+#include "kernels/simd.h"
+#include "pipeline/training/device.h"
 
 DEFINE_int32(threads, 0, "threads of both sides; 0 means one for each core");
 DEFINE_bool(json, false, "print one JSON object instead of a table");
@@ -38,10 +38,10 @@ std::string Processor() {
 }
 
 std::string InstructionSetName() {
-  switch (pipeline::ChosenInstructionSet()) {
-    case pipeline::InstructionSet::kAvx512:
+  switch (kernels::ChosenInstructionSet()) {
+    case kernels::InstructionSet::kAvx512:
       return "AVX-512";
-    case pipeline::InstructionSet::kAvx2:
+    case kernels::InstructionSet::kAvx2:
       return "AVX2";
     default:
       return "baseline";

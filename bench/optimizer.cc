@@ -1,6 +1,6 @@
 // One update of all parameters of VGG16 with its FC4096 head, ours in one pass over memory, against
 // LibTorch's.
-#include "pipeline/optimizer.h"
+#include "pipeline/training/optimizer.h"
 
 #include <ATen/ATen.h>
 #include <torch/optim/adam.h>

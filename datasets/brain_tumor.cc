@@ -8,8 +8,8 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
 #include "datasets/brain_tumor.pb.h"
-#include "datasets/drawn_domains.h"
-#include "datasets/source_folders.h"
+#include "datasets/drawn/drawn_domains.h"
+#include "datasets/folders/source_folders.h"
 
 namespace datasets {
 namespace {

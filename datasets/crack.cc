@@ -4,8 +4,8 @@
 #include "absl/strings/str_cat.h"
 #include "datasets/crack.pb.h"
 #include "datasets/crack_files.h"
-#include "datasets/drawn_domains.h"
-#include "datasets/mask_folder.h"
+#include "datasets/drawn/drawn_domains.h"
+#include "datasets/masks/mask_folder.h"
 
 namespace datasets {
 

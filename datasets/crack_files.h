@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "datasets/crack.pb.h"
-#include "datasets/mask_folder.h"
+#include "datasets/masks/mask_folder.h"
 
 namespace datasets {
 

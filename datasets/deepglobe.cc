@@ -5,9 +5,9 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "datasets/deepglobe.pb.h"
-#include "datasets/drawn_domains.h"
+#include "datasets/drawn/drawn_domains.h"
 #include "datasets/land_tiles.h"
-#include "datasets/mask_folder.h"
+#include "datasets/masks/mask_folder.h"
 
 namespace datasets {
 namespace {

@@ -1,7 +1,7 @@
 // Whatever images a user has, in a folder per class.
 #include "absl/strings/str_cat.h"
 #include "datasets/folder.pb.h"
-#include "datasets/source_folders.h"
+#include "datasets/folders/source_folders.h"
 
 namespace datasets {
 namespace {

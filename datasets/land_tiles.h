@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "datasets/deepglobe.pb.h"
-#include "datasets/mask_folder.h"
+#include "datasets/masks/mask_folder.h"
 
 namespace datasets {
 

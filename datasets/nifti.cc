@@ -3,11 +3,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "datasets/drawn_volume.h"
 #include "datasets/nifti.pb.h"
-#include "datasets/nifti_cases.h"
-#include "datasets/patient_split.h"
-#include "datasets/volume_dataset.h"
+#include "datasets/split/patient_split.h"
+#include "datasets/volumes/drawn_volume.h"
+#include "datasets/volumes/nifti_cases.h"
+#include "datasets/volumes/volume_dataset.h"
 
 namespace datasets {
 namespace {

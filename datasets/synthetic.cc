@@ -1,7 +1,7 @@
 // Drawn images as a dataset of its own.
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "datasets/drawn_domains.h"
+#include "datasets/drawn/drawn_domains.h"
 #include "datasets/synthetic.pb.h"
 
 namespace datasets {

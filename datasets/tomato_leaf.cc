@@ -5,8 +5,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "datasets/drawn_domains.h"
-#include "datasets/source_folders.h"
+#include "datasets/drawn/drawn_domains.h"
+#include "datasets/folders/source_folders.h"
 #include "datasets/tomato_leaf.pb.h"
 
 namespace datasets {

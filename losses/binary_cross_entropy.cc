@@ -1,13 +1,13 @@
 // One-against-the-rest cross entropy on softmax probabilities.
 #include <ATen/ATen.h>
 
+#include "kernels/simd.h"
 #include "losses/binary_cross_entropy.pb.h"
 #include "losses/loss.h"
-#include "pipeline/simd.h"
 
 namespace losses {
 
-using pipeline::Select;
+using kernels::Select;
 
 class BinaryCrossEntropy : public Loss, public PixelLoss {
  public:
@@ -25,7 +25,7 @@ class BinaryCrossEntropy : public Loss, public PixelLoss {
   // One logarithm for all wrong classes, of the product of 1 - p: only one factor can be below 1/2,
   // so it does not vanish.
   void Add(const Block& block, float scale) const override {
-    pipeline::Vectorized([&]() SIMD {
+    kernels::Vectorized([&]() SIMD {
       const int stride = block.stride;
       const float mean = 1.0F / static_cast<float>(block.classes), step = mean * scale;
       const int32_t* __restrict y = block.y;
@@ -48,7 +48,7 @@ class BinaryCrossEntropy : public Loss, public PixelLoss {
         }
       }
       for (int i = 0; i < stride; ++i) {
-        value[i] = -mean * (log_y[i] + pipeline::Log(value[i]));
+        value[i] = -mean * (log_y[i] + kernels::Log(value[i]));
         dlog[i] -= step;
       }
     });

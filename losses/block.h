@@ -1,6 +1,6 @@
 // The fast form of a loss on the processor: one cache-sized block of pixels at a time, all losses
 // of a fusion on the same block. A loss may offer it beside its tensor form (Loss::pixel_form or
-// ratio_form); both are tested equal. Loops go into pipeline::Vectorized.
+// ratio_form); both are tested equal. Loops go into kernels::Vectorized.
 //
 // Gradients are collected as dL/dp_c and dL/dlog p_y, from which the fusion makes dL/dz once.
 #ifndef LOSSES_BLOCK_H_

@@ -8,16 +8,16 @@
 #include <cmath>
 #include <memory>
 
-#include "pipeline/simd.h"
+#include "kernels/simd.h"
 
 namespace losses {
 namespace {
 
-using pipeline::Exp;
-using pipeline::Log;
-using pipeline::LogOneMinus;
-using pipeline::Select;
-using pipeline::Vectorized;
+using kernels::Exp;
+using kernels::Log;
+using kernels::LogOneMinus;
+using kernels::Select;
+using kernels::Vectorized;
 
 constexpr int kLanes = 16;
 // Logits further below the greatest count as this far below: probabilities stay normal numbers.

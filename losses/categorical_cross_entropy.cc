@@ -1,9 +1,9 @@
 // Categorical cross entropy.
 #include <ATen/ATen.h>
 
+#include "kernels/simd.h"
 #include "losses/categorical_cross_entropy.pb.h"
 #include "losses/loss.h"
-#include "pipeline/simd.h"
 
 namespace losses {
 
@@ -25,7 +25,7 @@ class CategoricalCrossEntropy : public Loss, public PixelLoss {
   bool uses_dp() const override { return false; }
 
   void Add(const Block& block, float scale) const override {
-    pipeline::Vectorized([&]() SIMD {
+    kernels::Vectorized([&]() SIMD {
       const float* __restrict log_y = block.log_y;
       float* __restrict value = block.value;
       float* __restrict dlog = block.dlog;

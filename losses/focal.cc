@@ -5,9 +5,9 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
+#include "kernels/simd.h"
 #include "losses/focal.pb.h"
 #include "losses/loss.h"
-#include "pipeline/simd.h"
 
 namespace losses {
 
@@ -69,7 +69,7 @@ class Focal : public Loss, public PixelLoss {
     std::vector<float> table(alpha_.begin(), alpha_.end());
     if (table.size() == 1) table.resize(block.classes, table[0]);
     const auto with = [&](auto power, auto alpha_of) {
-      pipeline::Vectorized([&]() SIMD {
+      kernels::Vectorized([&]() SIMD {
         const auto gamma = static_cast<float>(GammaAt(block.epoch));
         const float* __restrict alpha = table.data();
         const float factor = scale;
@@ -91,7 +91,7 @@ class Focal : public Loss, public PixelLoss {
       with(power, [](const float* __restrict alpha, int32_t y) SIMD { return alpha[y]; });
     };
     if (GammaAt(block.epoch) == 2) return with_alpha([](float q, float) SIMD { return q * q; });
-    with_alpha([](float q, float gamma) SIMD { return pipeline::Exp(gamma * pipeline::Log(q)); });
+    with_alpha([](float q, float gamma) SIMD { return kernels::Exp(gamma * kernels::Log(q)); });
   }
 
  private:

@@ -11,8 +11,8 @@
 #include <atomic>
 
 #include "absl/strings/str_cat.h"
+#include "kernels/simd.h"
 #include "losses/block_fusion.h"
-#include "pipeline/simd.h"
 
 namespace losses {
 namespace {
@@ -92,7 +92,7 @@ Found Look(const at::Tensor& labels, int64_t classes) {
   const int64_t* all = labels.data_ptr<int64_t>();
   std::atomic<bool> ignored{false}, wrong{false};
   at::parallel_for(0, labels.numel(), kLabelsPerThread, [&](int64_t begin, int64_t end) {
-    pipeline::Vectorized([&]() SIMD {
+    kernels::Vectorized([&]() SIMD {
       const int64_t* __restrict from = all + begin;
       const int64_t count = end - begin, most = classes - 1;
       int64_t below = 0, outside = 0;
@@ -144,13 +144,13 @@ absl::Status WeighLabels(const at::Tensor& labels, int64_t classes,
   const int64_t* all = flat.data_ptr<int64_t>();
   float* out = weight->data_ptr<float>();
   at::parallel_for(0, flat.numel(), kLabelsPerThread, [&](int64_t begin, int64_t end) {
-    pipeline::Vectorized([&]() SIMD {
+    kernels::Vectorized([&]() SIMD {
       const int64_t* __restrict from = all + begin;
       float* __restrict to = out + begin;
       const float* __restrict by_class = table.data();
       const int64_t count = end - begin;
       for (int64_t i = 0; i < count; ++i) {
-        to[i] = pipeline::Select(from[i] < 0, 0, by_class[std::max<int64_t>(from[i], 0)]);
+        to[i] = kernels::Select(from[i] < 0, 0, by_class[std::max<int64_t>(from[i], 0)]);
       }
     });
   });

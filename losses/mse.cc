@@ -1,13 +1,13 @@
 // Mean squared error on probabilities.
 #include <ATen/ATen.h>
 
+#include "kernels/simd.h"
 #include "losses/loss.h"
 #include "losses/mse.pb.h"
-#include "pipeline/simd.h"
 
 namespace losses {
 
-using pipeline::Select;
+using kernels::Select;
 
 class Mse : public Loss, public PixelLoss {
  public:
@@ -20,7 +20,7 @@ class Mse : public Loss, public PixelLoss {
   const PixelLoss* pixel_form() const override { return this; }
 
   void Add(const Block& block, float scale) const override {
-    pipeline::Vectorized([&]() SIMD {
+    kernels::Vectorized([&]() SIMD {
       const int stride = block.stride;
       const float mean = 1.0F / static_cast<float>(block.classes), step = 2 * mean * scale;
       const int32_t* __restrict y = block.y;

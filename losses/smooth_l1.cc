@@ -1,13 +1,13 @@
 // Smooth L1 on probabilities.
 #include <ATen/ATen.h>
 
+#include "kernels/simd.h"
 #include "losses/loss.h"
 #include "losses/smooth_l1.pb.h"
-#include "pipeline/simd.h"
 
 namespace losses {
 
-using pipeline::Select;
+using kernels::Select;
 
 class SmoothL1 : public Loss, public PixelLoss {
  public:
@@ -23,7 +23,7 @@ class SmoothL1 : public Loss, public PixelLoss {
   const PixelLoss* pixel_form() const override { return this; }
 
   void Add(const Block& block, float scale) const override {
-    pipeline::Vectorized([&]() SIMD {
+    kernels::Vectorized([&]() SIMD {
       const auto beta = static_cast<float>(beta_);
       const float inverse = beta > 0 ? 1 / beta : 0;
       const int stride = block.stride;

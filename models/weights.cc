@@ -11,7 +11,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "pipeline/safetensors.h"
+#include "pipeline/runs/safetensors.h"
 
 namespace models {
 namespace {

@@ -43,7 +43,7 @@ def _embedded_impl(ctx):
         inputs = [descriptors],
         outputs = [source],
         command = """
-{ echo '#include "pipeline/embedded.h"'
+{ echo '#include "pipeline/config/embedded.h"'
   echo 'namespace { const unsigned char kBytes[] = {'
   od -An -v -tx1 "$1" | sed 's/ *\\([0-9a-f][0-9a-f]\\)/0x\\1,/g'
   echo '}; const pipeline::EmbeddedFolder kFolder("%s", {%s}, kBytes, sizeof(kBytes)); }'
@@ -78,7 +78,7 @@ def embedded_comments(name, srcs, names = [], imports = []):
     native.cc_library(
         name = name,
         srcs = [name + "_source"],
-        deps = ["//pipeline:embedded"],
+        deps = ["//pipeline/config:embedded"],
         alwayslink = 1,
     )
 

@@ -6,7 +6,7 @@
 
 #include "pipeline/stage.h"
 #include "plugins/augment.pb.h"
-#include "plugins/pixels.h"
+#include "plugins/pixels/pixels.h"
 
 namespace plugins {
 namespace {

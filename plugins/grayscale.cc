@@ -4,7 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "pipeline/stage.h"
 #include "plugins/grayscale.pb.h"
-#include "plugins/pixels.h"
+#include "plugins/pixels/pixels.h"
 
 namespace plugins {
 

@@ -17,9 +17,9 @@
 #include "datasets/dataset.h"
 #include "pipeline/stage.h"
 #include "plugins/loader.pb.h"
-#include "plugins/prefetcher.h"
-#include "plugins/sample_reader.h"
-#include "plugins/sampling.h"
+#include "plugins/loading/prefetcher.h"
+#include "plugins/loading/sample_reader.h"
+#include "plugins/loading/sampling.h"
 
 namespace plugins {
 namespace {

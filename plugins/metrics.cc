@@ -6,9 +6,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "pipeline/stage.h"
-#include "plugins/confusion.h"
 #include "plugins/metrics.pb.h"
-#include "plugins/tolerance.h"
+#include "plugins/scores/confusion.h"
+#include "plugins/scores/tolerance.h"
 
 namespace plugins {
 

@@ -10,7 +10,7 @@
 #include "activations/activation.h"
 #include "models/freeze.h"
 #include "models/weights.h"
-#include "pipeline/device.h"
+#include "pipeline/precision.h"
 #include "pipeline/stage.h"
 #include "pipeline/workspace.h"
 #include "plugins/model.pb.h"

@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "pipeline/stage.h"
 #include "plugins/normalize.pb.h"
-#include "plugins/pixels.h"
+#include "plugins/pixels/pixels.h"
 
 namespace plugins {
 

@@ -7,7 +7,7 @@
 #include <set>
 
 #include "activations/activation.h"
-#include "pipeline/safetensors.h"
+#include "pipeline/runs/safetensors.h"
 #include "tests/oracle.h"
 
 namespace {

@@ -1,10 +1,10 @@
 // Includes, merging, --set, and the embedded sample's overrides.
-#include "pipeline/config.h"
+#include "pipeline/config/config.h"
 
 #include <gtest/gtest.h>
 
+#include "pipeline/config/text.h"
 #include "pipeline/registry.h"
-#include "pipeline/text.h"
 #include "tests/testing.h"
 
 namespace {

@@ -14,13 +14,13 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "pipeline/cli/terminal.h"
 #include "pipeline/diagnostics.h"
 #include "pipeline/files.h"
-#include "pipeline/optimizer.h"
-#include "pipeline/run_folder.h"
-#include "pipeline/safetensors.h"
+#include "pipeline/runs/run_folder.h"
+#include "pipeline/runs/safetensors.h"
 #include "pipeline/stage.h"
-#include "pipeline/terminal.h"
+#include "pipeline/training/optimizer.h"
 #include "tests/testing.h"
 
 namespace {

@@ -7,7 +7,7 @@
 
 #include "absl/strings/match.h"
 #include "datasets/dataset.h"
-#include "datasets/resize.h"
+#include "datasets/images/resize.h"
 #include "tests/image_folders.h"
 #include "tests/oracle.h"
 #include "tests/testing.h"

@@ -1,5 +1,5 @@
 // The pictures that stand in for datasets, and their masks.
-#include "datasets/drawing.h"
+#include "datasets/drawn/drawing.h"
 
 #include <gtest/gtest.h>
 

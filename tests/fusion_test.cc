@@ -12,7 +12,7 @@
 #include <cstdlib>
 #include <limits>
 
-#include "pipeline/simd.h"
+#include "kernels/simd.h"
 #include "tests/oracle.h"
 
 namespace {
@@ -325,9 +325,9 @@ TEST(Fusions, AreZeroForAnEmptyBatch) {
 TEST(InstructionSet, IsAtMostWhatTheEnvironmentAsksFor) {
   const char* const asked = std::getenv("LOSSFUSION_INSTRUCTION_SET");
   if (asked == nullptr) GTEST_SKIP() << "LOSSFUSION_INSTRUCTION_SET is not set";
-  const auto most = std::string(asked) == "baseline" ? pipeline::InstructionSet::kBaseline
-                                                     : pipeline::InstructionSet::kAvx2;
-  EXPECT_LE(pipeline::ChosenInstructionSet(), most);
+  const auto most = std::string(asked) == "baseline" ? kernels::InstructionSet::kBaseline
+                                                     : kernels::InstructionSet::kAvx2;
+  EXPECT_LE(kernels::ChosenInstructionSet(), most);
 }
 
 // ---- labels ----

@@ -10,8 +10,8 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
-#include "datasets/image_file.h"
-#include "datasets/resize.h"
+#include "datasets/images/image_file.h"
+#include "datasets/images/resize.h"
 #include "tests/oracle.h"
 #include "tests/testing.h"
 

@@ -12,7 +12,7 @@
 #include <string>
 #include <thread>
 
-#include "pipeline/device.h"
+#include "pipeline/training/device.h"
 
 namespace {
 

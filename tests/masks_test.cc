@@ -9,8 +9,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "datasets/dataset.h"
-#include "datasets/mask_file.h"
-#include "datasets/recent_masks.h"
+#include "datasets/masks/mask_file.h"
+#include "datasets/masks/recent_masks.h"
 #include "tests/testing.h"
 
 namespace {

@@ -8,7 +8,7 @@
 
 #include "models/layers.h"
 #include "models/model.h"
-#include "pipeline/device.h"
+#include "pipeline/precision.h"
 #include "tests/oracle.h"
 
 namespace {

@@ -12,7 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
-#include "datasets/patient_split.h"
+#include "datasets/split/patient_split.h"
 #include "tests/image_folders.h"
 #include "tests/nifti_cases.h"
 

@@ -11,7 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "datasets/dataset.h"
-#include "datasets/slice_store.h"
+#include "datasets/volumes/slice_store.h"
 #include "tests/nifti_cases.h"
 #include "tests/oracle.h"
 #include "tests/testing.h"

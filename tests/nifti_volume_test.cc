@@ -1,5 +1,5 @@
 // NIfTI volumes: what is read from files written by hand, and what hostile ones come to.
-#include "datasets/nifti_volume.h"
+#include "datasets/volumes/nifti_volume.h"
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
@@ -12,7 +12,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "datasets/volume_slices.h"
+#include "datasets/volumes/volume_slices.h"
 #include "tests/nifti_file.h"
 #include "tests/testing.h"
 

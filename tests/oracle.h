@@ -10,8 +10,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "pipeline/config/text.h"
 #include "pipeline/registry.h"
-#include "pipeline/text.h"
 
 namespace testing_support {
 

@@ -8,11 +8,11 @@
 #include <algorithm>
 #include <set>
 
-#include "pipeline/config.h"
-#include "pipeline/describe.h"
-#include "pipeline/embedded.h"
+#include "pipeline/config/config.h"
+#include "pipeline/config/describe.h"
+#include "pipeline/config/embedded.h"
+#include "pipeline/config/text.h"
 #include "pipeline/options.pb.h"
-#include "pipeline/text.h"
 #include "tests/testing.h"
 
 namespace {

@@ -16,7 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
-#include "pipeline/safetensors.h"
+#include "pipeline/runs/safetensors.h"
 #include "tests/testing.h"
 
 namespace {

@@ -8,9 +8,9 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "pipeline/cli/run_report.h"
+#include "pipeline/cli/terminal.h"
 #include "pipeline/registry.h"
-#include "pipeline/run_report.h"
-#include "pipeline/terminal.h"
 #include "tests/stages.h"
 
 namespace {

@@ -9,7 +9,7 @@
 #include <set>
 #include <string>
 
-#include "datasets/drawn_domains.h"
+#include "datasets/drawn/drawn_domains.h"
 #include "tests/oracle.h"
 
 namespace {

@@ -1,5 +1,5 @@
 // Event files, as TensorBoard's own reader finds them.
-#include "pipeline/tensorboard.h"
+#include "pipeline/runs/tensorboard.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "pipeline/config.h"
-#include "pipeline/graph.h"
+#include "pipeline/config/config.h"
+#include "pipeline/graph/graph.h"
 
 namespace testing_support {
 

@@ -20,9 +20,9 @@
 #include "models/layers.h"
 #include "models/model.h"
 #include "pipeline/files.h"
-#include "pipeline/norms.h"
-#include "pipeline/optimizer.h"
-#include "pipeline/safetensors.h"
+#include "pipeline/runs/safetensors.h"
+#include "pipeline/training/norms.h"
+#include "pipeline/training/optimizer.h"
 #include "tests/oracle.h"
 #include "tests/testing.h"
 

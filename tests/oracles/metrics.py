@@ -3,7 +3,7 @@
 
   python tests/oracles/metrics.py        (made with scikit-learn 1.9.1)
 
-Writes plugins/testdata/metrics.json. Some cases lack a class in the truth, in the predictions or in
+Writes plugins/scores/testdata/metrics.json. Some cases lack a class in the truth, in the predictions or in
 both; some predict one class only.
 """
 import json

@@ -3,7 +3,7 @@
 
   python tests/oracles/tolerance.py      (made with scipy 1.17.1)
 
-Writes plugins/testdata/tolerance.json. A row of a mask is a string of class digits, "." where ignored.
+Writes plugins/scores/testdata/tolerance.json. A row of a mask is a string of class digits, "." where ignored.
 Some masks lack the class in the labels, in the predictions or in both; some are one pixel wide or
 high; some are all ignored. Counts are summed over a case's images; null stands for 0 / 0.
 """
@@ -77,7 +77,7 @@ def main():
     lines = ",\n".join(json.dumps(case(random), separators=(",", ":")) for _ in range(CASES))
     head = {"made_by": "tests/oracles/tolerance.py", "scipy": scipy.__version__}
     text = json.dumps(head)[:-1] + ', "cases": [\n' + lines + "\n]}\n"
-    (ROOT / "plugins/testdata/tolerance.json").write_text(text)
+    (ROOT / "plugins/scores/testdata/tolerance.json").write_text(text)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,369 @@
+// Folders of images.
+#include "datasets/folders/files_dataset.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <iterator>
+#include <map>
+#include <opencv2/imgproc.hpp>
+#include <set>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "datasets/images/image_file.h"
+#include "datasets/split/duplicates.h"
+#include "datasets/split/sets.h"
+#include "datasets/split/split.h"
+#include "datasets/split/split_file.h"
+#include "pipeline/files.h"
+
+namespace datasets {
+namespace {
+
+namespace fs = std::filesystem;
+
+using pipeline::PhaseIndex;
+
+using Files = std::vector<ImageFile>;
+using Phases = std::array<Files, pipeline::kPhases>;
+
+absl::StatusOr<std::vector<std::string>> List(const std::string& folder, bool folders) {
+  std::vector<std::string> paths;
+  std::error_code error;
+  fs::directory_iterator at(folder, error);
+  for (; !error && at != fs::directory_iterator(); at.increment(error)) {
+    const std::string name = at->path().filename().string();
+    if (absl::StartsWith(name, ".")) continue;
+    std::error_code ignored;
+    if (folders ? at->is_directory(ignored) : HasImageName(name) && !at->is_directory(ignored)) {
+      paths.push_back(at->path().string());
+    }
+  }
+  if (error) {
+    return absl::InvalidArgumentError(absl::StrCat("cannot read ", folder, ": ", error.message()));
+  }
+  std::sort(paths.begin(), paths.end());
+  return paths;
+}
+
+std::string Plural(int64_t count, const char* what) {
+  return absl::StrCat(count, " ", what, count == 1 ? "" : "s");
+}
+
+// A file's path, size and time of change; "" where it cannot be told.
+std::string StampOf(const std::string& path) {
+  std::error_code error;
+  const std::string whole = fs::absolute(path, error).string();
+  if (error) return "";
+  const auto size = fs::file_size(path, error);
+  if (error) return "";
+  const auto changed = fs::last_write_time(path, error);
+  if (error) return "";
+  return absl::StrCat(whole, "\n", size, " ", changed.time_since_epoch().count());
+}
+
+class FilesDataset : public Dataset {
+ public:
+  FilesDataset(pipeline::DataInfo info, MaskReader read_mask, const DatasetContext& context,
+               Phases files)
+      : info_(std::move(info)),
+        read_mask_(std::move(read_mask)),
+        max_pixels_(context.max_pixels),
+        color_(context.color),
+        files_(std::move(files)) {}
+
+  const pipeline::DataInfo& info() const override { return info_; }
+
+  absl::StatusOr<Sample> Read(pipeline::Phase phase, int64_t index, int size) const override {
+    const ImageFile& file = At(phase, index);
+    absl::StatusOr<cv::Mat> image = ReadImage(file.path, max_pixels_, {size, file.tile, color_});
+    if (!image.ok()) return image.status();
+    Sample sample = {*std::move(image), {}, file.label};
+    if (info_.task != pipeline::Task::kSegmentation) return sample;
+    const absl::StatusOr<cv::Mat> mask = read_mask_(file, max_pixels_);
+    if (!mask.ok()) return mask.status();
+    // The centers of pixels lie where the image's do.
+    cv::resize(*mask, sample.mask, {size, size}, 0, 0, cv::INTER_NEAREST_EXACT);
+    return sample;
+  }
+
+  absl::Status CheckHeader(pipeline::Phase phase, int64_t index) const override {
+    const ImageFile& file = At(phase, index);
+    const absl::Status status = CheckImageHeader(file.path, max_pixels_);
+    const bool masked = info_.task == pipeline::Task::kSegmentation && !file.mask.empty();
+    return status.ok() && masked ? CheckImageHeader(file.mask, max_pixels_) : status;
+  }
+
+  std::string Identity(pipeline::Phase phase, int64_t index) const override {
+    const ImageFile& file = At(phase, index);
+    const std::string image = StampOf(file.path);
+    const std::string mask = file.mask.empty() ? "none" : StampOf(file.mask);
+    if (image.empty() || mask.empty()) return "";
+    const cv::Rect& tile = file.tile;
+    return absl::StrCat(image, "\n", mask, "\n", tile.x, " ", tile.y, " ", tile.width, " ",
+                        tile.height, "\n", file.label, color_ ? "" : "\ngray");
+  }
+
+  std::string Name(pipeline::Phase phase, int64_t index) const override {
+    return At(phase, index).path;
+  }
+
+ private:
+  const ImageFile& At(pipeline::Phase phase, int64_t index) const {
+    return files_[PhaseIndex(phase)][index];
+  }
+
+  const pipeline::DataInfo info_;
+  const MaskReader read_mask_;
+  const int64_t max_pixels_;
+  const bool color_;
+  const Phases files_;
+};
+
+// The files in one row, with what is known of their splits.
+struct Row {
+  Files files;
+  std::vector<int> phases;  // by PhaseIndex, or kUnsplit
+  // Different paths, and each file's place among them: tiles share one.
+  std::vector<std::string> paths;
+  std::vector<size_t> path_of;
+};
+
+Row InARow(SourceFiles source) {
+  Row row;
+  std::map<std::string, size_t> places;
+  const std::pair<Files*, int> lists[] = {{&source.train, PhaseIndex(pipeline::TRAIN)},
+                                          {&source.val, PhaseIndex(pipeline::VAL)},
+                                          {&source.test, PhaseIndex(pipeline::TEST)},
+                                          {&source.unsplit, kUnsplit}};
+  for (const auto& [files, phase] : lists) {
+    for (ImageFile& file : *files) {
+      const auto [place, is_new] = places.emplace(file.path, row.paths.size());
+      if (is_new) row.paths.push_back(file.path);
+      row.path_of.push_back(place->second);
+      row.phases.push_back(phase);
+      row.files.push_back(std::move(file));
+    }
+  }
+  return row;
+}
+
+std::string BelowRoot(const std::string& path, const std::string& root) {
+  return fs::path(path).lexically_proximate(root).string();
+}
+
+// Splits the row as the split file says; drops what it does not list.
+absl::Status Obey(const std::string& split_file, pipeline::DataInfo* info, Row* row) {
+  std::vector<std::string> below;
+  for (const std::string& path : row->paths) below.push_back(BelowRoot(path, info->origin));
+  std::set<std::string> masks;
+  for (const ImageFile& file : row->files) {
+    if (!file.mask.empty()) masks.insert(BelowRoot(file.mask, info->origin));
+  }
+  const auto phases = PhasesByFile(split_file, info->origin, below, masks);
+  if (!phases.ok()) return SplitFileError(phases.status());
+  SourceFiles listed;
+  Files* lists[] = {&listed.train, &listed.val, &listed.test};
+  for (size_t i = 0; i < row->files.size(); ++i) {
+    const int phase = (*phases)[row->path_of[i]];
+    if (phase >= 0) lists[phase]->push_back(std::move(row->files[i]));
+  }
+  const auto unlisted = std::count(phases->begin(), phases->end(), kUnsplit);
+  if (unlisted > 0) {
+    const auto first = std::find(phases->begin(), phases->end(), kUnsplit) - phases->begin();
+    info->notes.push_back(absl::StrCat(Plural(unlisted, "image"), " not in ", split_file,
+                                       ", left out; the first is ", row->paths[first]));
+  }
+  *row = InARow(std::move(listed));
+  info->split = absl::StrCat("split file ", split_file);
+  return absl::OkStatus();
+}
+
+// What a split file says of the row.
+std::string TextOf(const Row& row, const Copies& copies, const std::string& root) {
+  std::vector<SplitEntry> entries(row.paths.size()), masks;
+  std::set<std::string> listed;
+  for (size_t i = 0; i < row.files.size(); ++i) {
+    const ImageFile& file = row.files[i];
+    const size_t path = row.path_of[i];
+    entries[path] = {row.phases[i], BelowRoot(file.path, root), copies.contents[path]};
+    if (file.mask.empty() || !listed.insert(file.mask).second) continue;
+    masks.push_back({row.phases[i], BelowRoot(file.mask, root), ContentHash(file.mask)});
+  }
+  entries.insert(entries.end(), masks.begin(), masks.end());
+  return SplitText(entries);
+}
+
+// For each file a number; files of equal numbers belong on one side.
+std::vector<size_t> Together(const Row& row, const Copies& copies) {
+  Sets sets(row.paths.size());
+  const std::vector<size_t> of_path = CopyGroups(copies, row.paths.size());
+  for (size_t i = 0; i < of_path.size(); ++i) sets.Join(i, of_path[i]);
+  std::map<std::string, size_t> named;
+  for (size_t i = 0; i < row.files.size(); ++i) {
+    if (row.files[i].group.empty()) continue;
+    sets.Join(named.emplace(row.files[i].group, row.path_of[i]).first->second, row.path_of[i]);
+  }
+  std::vector<size_t> together;
+  for (const size_t path : row.path_of) together.push_back(sets.Root(path));
+  return together;
+}
+
+// Numbers of files as from Together, but only copies belong together in a class all of whose files
+// would.
+void PartLoneGroups(const Row& row, const Copies& copies, std::vector<size_t>* together,
+                    pipeline::DataInfo* info) {
+  const std::vector<size_t> of_path = CopyGroups(copies, row.paths.size());
+  std::map<int64_t, std::vector<size_t>> classes;
+  for (size_t i = 0; i < row.files.size(); ++i) {
+    if (row.phases[i] == kUnsplit) classes[row.files[i].label].push_back(i);
+  }
+  for (const auto& [label, files] : classes) {
+    const auto is_first = [&, first = files[0]](size_t i) {
+      return (*together)[i] == (*together)[first];
+    };
+    if (files.size() < 2 || !std::all_of(files.begin(), files.end(), is_first)) continue;
+    for (const size_t i : files) (*together)[i] = of_path[row.path_of[i]];
+    info->notes.push_back(absl::StrCat(
+        "all ", files.size(), " images of ", info->classes[label],
+        " are of one photo and split all the same: its test result is an over-estimate"));
+  }
+}
+
+// Counts copies in `info`; says what they mean for the result.
+void NoteCopies(const Copies& copies, const DuplicateReport& report, bool drop_copies,
+                pipeline::DataInfo* info) {
+  info->duplicates = {{"identical_groups", static_cast<int64_t>(copies.identical.size())},
+                      {"identical_across_train_and_test", report.identical_across_splits},
+                      {"identical_with_different_labels", report.conflicting_labels},
+                      {"near_groups", static_cast<int64_t>(copies.near.size())},
+                      {"near_across_train_and_test", report.near_across_splits},
+                      {"near_with_different_labels", report.near_conflicting_labels}};
+  const int64_t conflicts = report.conflicting_labels + report.near_conflicting_labels;
+  if (conflicts > 0) {
+    info->notes.push_back(
+        absl::StrCat(Plural(conflicts, "group"), " of copies with different labels"));
+  }
+  if (report.identical_across_splits + report.near_across_splits == 0) return;
+  info->notes.push_back(absl::StrCat(
+      "training and test share ", Plural(report.identical_across_splits, "group"),
+      " of identical and ", report.near_across_splits, " of near-identical images: ",
+      drop_copies ? "left out of training"
+                  : "the test result is an over-estimate (duplicates: DROP_FROM_TRAIN)"));
+}
+
+// A source's own split may part what belongs together.
+void NotePartedGroups(const Row& row, pipeline::DataInfo* info) {
+  std::map<std::string, std::set<bool>> tested;
+  for (size_t i = 0; i < row.files.size(); ++i) {
+    const std::string& group = row.files[i].group;
+    if (!group.empty()) tested[group].insert(row.phases[i] == PhaseIndex(pipeline::TEST));
+  }
+  const auto parted = std::count_if(tested.begin(), tested.end(),
+                                    [](const auto& group) { return group.second.size() > 1; });
+  if (parted == 0) return;
+  info->notes.push_back(absl::StrCat("training and test share ", Plural(parted, "group"),
+                                     " of images that belong together, such as ",
+                                     std::find_if(tested.begin(), tested.end(), [](const auto& g) {
+                                       return g.second.size() > 1;
+                                     })->first));
+}
+
+// Paths outside TEST whose copies are in it.
+std::set<size_t> CopiesOfTestImages(const Copies& copies, const std::vector<FileRef>& refs) {
+  const auto is_test = [&refs](size_t i) { return refs[i].phase == PhaseIndex(pipeline::TEST); };
+  std::set<size_t> found;
+  for (const auto* groups : {&copies.identical, &copies.near}) {
+    for (const std::vector<size_t>& group : *groups) {
+      if (std::none_of(group.begin(), group.end(), is_test)) continue;
+      std::copy_if(group.begin(), group.end(), std::inserter(found, found.end()),
+                   [&](size_t i) { return !is_test(i); });
+    }
+  }
+  return found;
+}
+
+// A class that TRAIN lacks cannot be learned.
+void NoteMissingClasses(pipeline::DataInfo* info) {
+  if (info->task == pipeline::Task::kSegmentation) return;
+  for (size_t i = 0; i < info->classes.size(); ++i) {
+    if (info->class_counts[PhaseIndex(pipeline::TRAIN)][i] > 0) continue;
+    const bool tested = info->class_counts[PhaseIndex(pipeline::TEST)][i] > 0;
+    info->notes.push_back(absl::StrCat("no training image of ", info->classes[i],
+                                       tested ? ", although there are test images" : ""));
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<std::string>> ListFolders(const std::string& folder) {
+  return List(folder, true);
+}
+
+absl::StatusOr<std::vector<std::string>> ListImages(const std::string& folder) {
+  return List(folder, false);
+}
+
+absl::StatusOr<std::unique_ptr<Dataset>> OpenFiles(pipeline::DataInfo info, SourceFiles files,
+                                                   FilesOptions options,
+                                                   const DatasetContext& context) {
+  Row row = InARow(std::move(files));
+  const std::string& split_file = context.split_file;
+  std::error_code ignored;
+  const bool obey = !split_file.empty() && fs::exists(split_file, ignored);
+  if (obey) {
+    const absl::Status status = Obey(split_file, &info, &row);
+    if (!status.ok()) return status;
+  } else if (!split_file.empty()) {
+    const absl::Status status = CheckWritable(split_file);
+    if (!status.ok()) return SplitFileError(status);
+  }
+  const Copies copies = FindCopies(row.paths, context.max_pixels);
+  const bool strata = info.task != pipeline::Task::kSegmentation;
+  if (!obey) {
+    SplitItems items = {{}, Together(row, copies), row.phases};
+    if (strata && options.part_lone_groups) PartLoneGroups(row, copies, &items.groups, &info);
+    for (const ImageFile& file : row.files) items.labels.push_back(strata ? file.label : 0);
+    info.split = SplitBySeed(context, &items);
+    row.phases = std::move(items.phases);
+  }
+  if (context.write_split) info.split_text = TextOf(row, copies, info.origin);
+  if (!obey && !split_file.empty() && context.write_split) {
+    const absl::Status status = pipeline::WriteFileAtomically(split_file, info.split_text);
+    if (!status.ok()) return SplitFileError(status);
+    absl::StrAppend(&info.split, ", written to ", split_file);
+  }
+  std::vector<FileRef> refs(row.paths.size());
+  for (size_t i = row.files.size(); i-- > 0;) {
+    refs[row.path_of[i]] = {row.files[i].path, strata ? row.files[i].label : 0, row.phases[i]};
+  }
+  info.duplicate_groups = Describe(copies, refs);
+  NoteCopies(copies, CountCopies(copies, refs), options.drop_copies, &info);
+  NotePartedGroups(row, &info);
+  const std::set<size_t> copied = CopiesOfTestImages(copies, refs);
+  Phases phases;
+  std::array<std::vector<int64_t>, pipeline::kPhases> labels;
+  for (size_t i = 0; i < row.files.size(); ++i) {
+    if (options.drop_copies && copied.count(row.path_of[i]) > 0) continue;
+    labels[row.phases[i]].push_back(row.files[i].label);
+    phases[row.phases[i]].push_back(std::move(row.files[i]));
+  }
+  CountClasses(labels, &info);
+  NoteMissingClasses(&info);
+  return std::make_unique<FilesDataset>(std::move(info), std::move(options.read_mask), context,
+                                        std::move(phases));
+}
+
+void CountClasses(const std::array<std::vector<int64_t>, pipeline::kPhases>& labels,
+                  pipeline::DataInfo* info) {
+  for (int phase = 0; phase < pipeline::kPhases; ++phase) {
+    info->images[phase] = static_cast<int64_t>(labels[phase].size());
+    if (info->task == pipeline::Task::kSegmentation) continue;
+    info->class_counts[phase].assign(info->classes.size(), 0);
+    if (phase == PhaseIndex(pipeline::TRAIN)) info->train_labels = labels[phase];
+    for (const int64_t label : labels[phase]) ++info->class_counts[phase][label];
+  }
+}
+
+}  // namespace datasets

@@ -1,0 +1,53 @@
+// Folders of images with a mask for each.
+#ifndef DATASETS_MASKS_MASK_FOLDER_H_
+#define DATASETS_MASKS_MASK_FOLDER_H_
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "datasets/folders/files_dataset.h"
+#include "datasets/folders/source_folders.h"
+#include "datasets/masks/mask_file.h"
+
+namespace datasets {
+
+struct MaskPair {
+  std::string image, mask;
+};
+
+// Pairs of one folder, sorted by image, and what has no partner.
+struct Pairs {
+  std::vector<MaskPair> pairs;
+  std::vector<std::string> images_alone, masks_alone;
+};
+
+// Joins images and masks of one key; `key` says what two paths have in common. Where an image has
+// several masks, the first that is no JPEG is its own.
+Pairs JoinByKey(const std::vector<std::string>& images, const std::vector<std::string>& masks,
+                const std::function<std::string(const std::string& path)>& key);
+
+// NoteFiles of `noun`, in the plural where there are several, and `rest`.
+void NoteMany(const std::string& noun, const std::string& rest,
+              const std::vector<std::string>& names, std::vector<std::string>* notes);
+
+// An error where there is nothing outside TEST. The notes so far say why.
+absl::Status CheckAny(const SourceFiles& files, const pipeline::DataInfo& info);
+
+using ReadMask = std::function<absl::StatusOr<Mask>(const std::string& path, int64_t max_pixels)>;
+
+// A mask that is as large as its image.
+absl::StatusOr<Mask> ReadPair(const MaskPair& pair, const ReadMask& read, int64_t max_pixels);
+
+// Reads every mask on all cores, one at a time on each, and shows it to `look`, which may run on
+// several threads but meets every index once. Returns a status for each pair.
+std::vector<absl::Status> LookAtMasks(
+    const std::vector<MaskPair>& pairs, const ReadMask& read, int64_t max_pixels,
+    const std::function<void(size_t index, const Mask& mask)>& look);
+
+// For FilesOptions. The masks of tiles are cut out of the one of the whole image.
+MaskReader MakeMaskReader(ReadMask read);
+
+}  // namespace datasets
+
+#endif  // DATASETS_MASKS_MASK_FOLDER_H_

@@ -1,0 +1,249 @@
+// Copies of drawings, and real folders whose identical files sha256sum counted.
+#include "datasets/split/duplicates.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <opencv2/core.hpp>
+#include <opencv2/imgcodecs.hpp>
+#include <opencv2/imgproc.hpp>
+
+namespace datasets {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+constexpr int64_t kMaxPixels = 1 << 26;
+constexpr int kTrain = 0, kVal = 1, kTest = 2;
+
+cv::Mat Drawing(uint64_t seed, cv::Size size = {320, 240}) {
+  cv::RNG rng(seed * 7919 + 1);
+  cv::Mat image(size, CV_8UC3, cv::Scalar(30, 40, 35));
+  for (int i = 0; i < 12; ++i) {
+    const cv::Point center(rng.uniform(0, size.width), rng.uniform(0, size.height));
+    const cv::Scalar color(rng.uniform(0, 256), rng.uniform(0, 256), rng.uniform(0, 256));
+    cv::ellipse(image, center, {rng.uniform(10, 80), rng.uniform(10, 80)}, rng.uniform(0, 180), 0,
+                360, color, cv::FILLED);
+  }
+  return image;
+}
+
+std::vector<std::string> Paths(const std::vector<FileRef>& files) {
+  std::vector<std::string> paths;
+  for (const FileRef& file : files) paths.push_back(file.path);
+  return paths;
+}
+
+class DuplicatesTest : public ::testing::Test {
+ protected:
+  DuplicatesTest()
+      : folder_(fs::path(::testing::TempDir()) /
+                ::testing::UnitTest::GetInstance()->current_test_info()->name()) {
+    fs::remove_all(folder_);
+    fs::create_directories(folder_);
+  }
+  ~DuplicatesTest() override { fs::remove_all(folder_); }
+
+  void Add(const std::string& name, const std::string& content, int phase, int64_t label = 0) {
+    const std::string path = (folder_ / name).string();
+    std::ofstream(path, std::ios::binary) << content;
+    files_.push_back({path, label, phase});
+  }
+  void Add(const std::string& name, const cv::Mat& image, int phase, int64_t label = 0,
+           int quality = 95) {
+    std::vector<uint8_t> bytes;
+    const std::vector<int> jpeg = {cv::IMWRITE_JPEG_QUALITY, quality};
+    cv::imencode(fs::path(name).extension().string(), image, bytes,
+                 fs::path(name).extension() == ".jpg" ? jpeg : std::vector<int>());
+    Add(name, std::string(bytes.begin(), bytes.end()), phase, label);
+  }
+  Copies Find(int64_t max_pixels = kMaxPixels) const {
+    return FindCopies(Paths(files_), max_pixels);
+  }
+  DuplicateReport Count() const { return CountCopies(Find(), files_); }
+
+  const fs::path folder_;
+  std::vector<FileRef> files_;
+};
+
+TEST_F(DuplicatesTest, NothingInNothing) {
+  const Copies copies = Find();
+  EXPECT_THAT(copies.identical, IsEmpty());
+  EXPECT_THAT(copies.near, IsEmpty());
+  EXPECT_THAT(Describe(copies, files_), IsEmpty());
+}
+
+TEST_F(DuplicatesTest, ExactCopies) {
+  Add("a.png", Drawing(1), kTrain);
+  Add("b.png", Drawing(2), kTrain);
+  Add("c.png", Drawing(1), kTest);
+  Add("d.png", Drawing(2), kVal);
+  Add("e.png", Drawing(1), kVal);
+  const Copies copies = Find();
+  EXPECT_THAT(copies.identical, ElementsAre(ElementsAre(0, 2, 4), ElementsAre(1, 3)));
+  EXPECT_THAT(copies.near, IsEmpty());
+  EXPECT_EQ(Count().identical_across_splits, 1);  // TRAIN and VAL are one side
+  EXPECT_EQ(Count().conflicting_labels, 0);
+}
+
+TEST_F(DuplicatesTest, ReencodedAndResizedCopiesAreNear) {
+  cv::Mat smaller;
+  cv::resize(Drawing(1), smaller, {}, 0.9, 0.9, cv::INTER_LINEAR);
+  Add("a.jpg", Drawing(1), kTrain);
+  Add("other.jpg", Drawing(2), kTest);
+  Add("b.jpg", Drawing(1), kTrain, 0, 60);
+  Add("c.png", smaller, kTest);
+  const Copies copies = Find();
+  EXPECT_THAT(copies.identical, IsEmpty());
+  EXPECT_THAT(copies.near, ElementsAre(ElementsAre(0, 2, 3)));
+  EXPECT_EQ(Count().near_across_splits, 1);
+  EXPECT_EQ(Count().near_conflicting_labels, 0);
+}
+
+TEST_F(DuplicatesTest, EachKindOfCopyOfManyDrawings) {
+  for (uint64_t seed = 0; seed < 30; ++seed) {
+    cv::Mat resized, square;
+    cv::resize(Drawing(seed), resized, {}, seed % 2 ? 0.5 : 1.3, seed % 2 ? 0.5 : 1.3);
+    cv::resize(Drawing(seed), square, {224, 224});
+    files_.clear();
+    Add("a.png", Drawing(seed), kTrain);
+    Add("b.jpg", resized, kTest, 0, 80);
+    Add("c.jpg", square, kTest, 0, 50);
+    Add("d.jpg", Drawing(seed) * 0.8, kTest);
+    EXPECT_THAT(Find().near, ElementsAre(ElementsAre(0, 1, 2, 3))) << "drawing " << seed;
+  }
+}
+
+TEST_F(DuplicatesTest, DifferentDrawingsAreNotNear) {
+  for (uint64_t seed = 0; seed < 100; ++seed) {
+    Add(std::to_string(seed) + ".jpg", Drawing(seed), seed % 2 ? kTest : kTrain);
+  }
+  EXPECT_THAT(Find().near, IsEmpty());
+}
+
+TEST_F(DuplicatesTest, IdenticalFilesJoinTheNearGroupOfOne) {
+  Add("a.png", Drawing(1), kTrain);
+  Add("b.jpg", Drawing(1), kTrain);
+  Add("c.png", Drawing(1), kTest);
+  const Copies copies = Find();
+  EXPECT_THAT(copies.identical, ElementsAre(ElementsAre(0, 2)));
+  EXPECT_THAT(copies.near, ElementsAre(ElementsAre(0, 1, 2)));
+  EXPECT_EQ(Count().identical_across_splits, 1);
+  EXPECT_EQ(Count().near_across_splits, 1);
+}
+
+TEST_F(DuplicatesTest, GroupsHoldAllCopiesOfAFile) {
+  Add("a.png", Drawing(1), kTrain);
+  Add("b.png", Drawing(2), kTrain);
+  Add("c.jpg", Drawing(1), kTrain);
+  Add("d.png", Drawing(1), kTest);
+  Add("e.png", Drawing(2), kTest);
+  Add("f.png", Drawing(3), kTest);
+  EXPECT_THAT(CopyGroups(Find(), files_.size()), ElementsAre(0, 1, 0, 0, 1, 5));
+}
+
+TEST_F(DuplicatesTest, LabelConflicts) {
+  Add("a.png", Drawing(1), kTrain, 0);
+  Add("b.png", Drawing(1), kTest, 3);
+  Add("c.png", Drawing(2), kTrain, 1);
+  Add("d.png", Drawing(2), kTrain, 1);
+  Add("e.jpg", Drawing(2), kTrain, 2);
+  const Copies copies = Find();
+  EXPECT_EQ(Count().conflicting_labels, 1);
+  EXPECT_EQ(Count().near_conflicting_labels, 1);
+  const std::string at = folder_.string() + "/";
+  EXPECT_THAT(
+      Describe(copies, files_),
+      ElementsAre("identical, across splits, different labels: " + at + "a.png (TRAIN, label 0), " +
+                      at + "b.png (TEST, label 3)",
+                  "identical: " + at + "c.png (TRAIN, label 1), " + at + "d.png (TRAIN, label 1)",
+                  "near-identical, different labels: " + at + "c.png (TRAIN, label 1), " + at +
+                      "d.png (TRAIN, label 1), " + at + "e.jpg (TRAIN, label 2)"));
+}
+
+TEST_F(DuplicatesTest, UnreadableFilesAreLeftOut) {
+  Add("a.png", Drawing(1), kTrain);
+  std::vector<uint8_t> bytes;
+  cv::imencode(".png", Drawing(1), bytes);
+  std::string damaged(bytes.begin(), bytes.end());
+  std::fill(damaged.begin() + 60, damaged.end() - 20, 'x');
+  for (const char* name : {"x1.png", "x2.png"}) Add(name, damaged, kTest);
+  for (const char* name : {"y1.jpg", "y2.jpg"}) Add(name, std::string(), kTest);
+  for (const char* name : {"z1.jpg", "z2.jpg"}) Add(name, std::string("<html>"), kTest);
+  Add("large.png", cv::Mat(1000, 1000, CV_8U, cv::Scalar(7)), kTrain);
+  Add("large2.png", cv::Mat(1000, 1000, CV_8U, cv::Scalar(7)), kTest);
+  files_.push_back({(folder_ / "missing.jpg").string(), 0, kTest});
+  files_.push_back({folder_.string(), 0, kTest});
+  Add("b.png", Drawing(1), kTest);
+  const Copies copies = Find(999 * 1000);
+  EXPECT_THAT(copies.identical, ElementsAre(ElementsAre(0, files_.size() - 1)));
+  EXPECT_THAT(copies.near, IsEmpty());
+}
+
+TEST_F(DuplicatesTest, ImagesWithoutContrastAreNotNear) {
+  Add("black.png", cv::Mat(200, 200, CV_8U, cv::Scalar(0)), kTrain);
+  Add("white.png", cv::Mat(200, 200, CV_8U, cv::Scalar(255)), kTrain);
+  Add("pixel.png", cv::Mat(1, 1, CV_8U, cv::Scalar(90)), kTest);
+  Add("line.png", cv::Mat(2, 3000, CV_8U, cv::Scalar(90)), kTest);
+  Add("black2.png", cv::Mat(200, 200, CV_8U, cv::Scalar(0)), kTest);
+  const Copies copies = Find();
+  EXPECT_THAT(copies.identical, ElementsAre(ElementsAre(0, 4)));
+  EXPECT_THAT(copies.near, IsEmpty());
+}
+
+// Training and Testing with a folder for each class, every file of them.
+std::vector<FileRef> ListTree(const fs::path& folder) {
+  std::map<std::string, int64_t> labels;
+  std::vector<FileRef> files;
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    if (!entry.is_regular_file()) continue;
+    const fs::path within = entry.path().lexically_relative(folder);
+    const std::string label = (++within.begin())->string();
+    files.push_back({entry.path().string(),
+                     labels.emplace(label, static_cast<int64_t>(labels.size())).first->second,
+                     *within.begin() == "Testing" ? kTest : kTrain});
+  }
+  return files;
+}
+
+struct Tree {
+  const char* folder;
+  size_t identical;
+  int64_t identical_across_splits, conflicting_labels;  // by sha256sum
+  size_t near;
+  int64_t near_across_splits, near_conflicting_labels;  // each near group was looked at
+};
+
+class RealDuplicatesTest : public ::testing::TestWithParam<Tree> {};
+
+TEST_P(RealDuplicatesTest, CountsAreThoseFoundByHand) {
+  const char* shared = std::getenv("SHARED_DATA");
+  if (shared == nullptr) GTEST_SKIP() << "SHARED_DATA is not set";
+  const Tree& tree = GetParam();
+  const std::vector<FileRef> files = ListTree(fs::path(shared) / tree.folder);
+  const Copies copies = FindCopies(Paths(files), kMaxPixels);
+  const DuplicateReport report = CountCopies(copies, files);
+  EXPECT_EQ(copies.identical.size(), tree.identical);
+  EXPECT_EQ(report.identical_across_splits, tree.identical_across_splits);
+  EXPECT_EQ(report.conflicting_labels, tree.conflicting_labels);
+  EXPECT_EQ(copies.near.size(), tree.near);
+  EXPECT_EQ(report.near_across_splits, tree.near_across_splits);
+  EXPECT_EQ(report.near_conflicting_labels, tree.near_conflicting_labels);
+  EXPECT_EQ(Describe(copies, files).size(), tree.identical + tree.near);
+}
+
+INSTANTIATE_TEST_SUITE_P(Folders, RealDuplicatesTest,
+                         ::testing::Values(Tree{"corrupt/brain_leak_and_conflict", 2, 1, 1, 0, 0,
+                                                0},
+                                           Tree{"brain_tumor", 70, 24, 0, 33, 23, 2},
+                                           Tree{"brain_tumor_nickparvar224", 9, 2, 0, 13, 2, 0}));
+
+}  // namespace
+}  // namespace datasets

@@ -1,0 +1,205 @@
+// CSV of splits, distrusted when read.
+#include "datasets/split/split_file.h"
+
+#include <unistd.h>
+#include <xxhash.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/string_view.h"
+#include "pipeline/files.h"
+#include "pipeline/pipeline.pb.h"
+#include "pipeline/stage.h"
+
+namespace datasets {
+namespace {
+
+constexpr char kBegin[] = "# lossfusion split 1:";
+constexpr char kWhatItIs[] =
+    " the split of each file, its path below the dataset's folder, its content";
+constexpr char kColumns[] = "split,path,xxh3_128";
+constexpr size_t kMaxBytes = size_t{1} << 28;       // about a million files
+constexpr size_t kMaxImageBytes = size_t{1} << 30;  // as much as images may have
+constexpr int kNamed = 5;                           // files in a message
+
+absl::Status Refuse(const std::string& path, int64_t line, absl::string_view why) {
+  return absl::InvalidArgumentError(absl::StrCat(path, ":", line, ": ", why));
+}
+
+// Takes records off the front of a text.
+class Csv {
+ public:
+  Csv(absl::string_view text, int64_t line) : text_(text), line_(line) {}
+
+  bool AtEnd() const { return text_.empty(); }
+  // Of the record that comes next.
+  int64_t line() const { return line_; }
+
+  // False where a quote is not closed or more follows it.
+  bool Next(std::vector<std::string>* cells) {
+    cells->clear();
+    while (true) {
+      std::string& cell = cells->emplace_back();
+      if (!absl::StartsWith(text_, "\"")) {
+        TakePlain(&cell);
+      } else if (!TakeQuoted(&cell)) {
+        return false;
+      }
+      const bool more = absl::StartsWith(text_, ",");
+      if (!more && absl::StartsWith(text_, "\r")) text_.remove_prefix(1);
+      if (!more && !AtEnd() && text_[0] != '\n') return false;
+      if (!AtEnd()) text_.remove_prefix(1);
+      if (!more) break;
+    }
+    ++line_;
+    return true;
+  }
+
+ private:
+  void TakePlain(std::string* cell) {
+    const size_t end = std::min(text_.size(), text_.find_first_of(",\r\n"));
+    *cell = std::string(text_.substr(0, end));
+    text_.remove_prefix(end);
+  }
+
+  bool TakeQuoted(std::string* cell) {
+    while (true) {
+      text_.remove_prefix(1);  // the opening quote, or the second of two
+      const size_t end = text_.find('"');
+      if (end == absl::string_view::npos) return false;
+      absl::StrAppend(cell, text_.substr(0, end));
+      text_.remove_prefix(end + 1);
+      if (!absl::StartsWith(text_, "\"")) break;
+      cell->push_back('"');
+    }
+    line_ += std::count(cell->begin(), cell->end(), '\n');
+    return true;
+  }
+
+  absl::string_view text_;
+  int64_t line_;
+};
+
+std::string Quoted(const std::string& cell) {
+  if (cell.find_first_of(",\"\r\n") == std::string::npos) return cell;
+  return absl::StrCat("\"", absl::StrReplaceAll(cell, {{"\"", "\"\""}}), "\"");
+}
+
+// "a, b and 7 more".
+std::string Listed(const std::vector<std::string>& names) {
+  std::string text;
+  for (size_t i = 0; i < names.size() && i < kNamed; ++i) {
+    absl::StrAppend(&text, i == 0 ? "" : ", ", names[i]);
+  }
+  if (names.size() > kNamed) absl::StrAppend(&text, " and ", names.size() - kNamed, " more");
+  return text;
+}
+
+}  // namespace
+
+absl::Status SplitFileError(const absl::Status& status) {
+  return pipeline::OptionError("split_file", absl::StrCat("split_file: ", status.message()));
+}
+
+std::string ContentHash(const std::string& path) {
+  const absl::StatusOr<std::string> bytes = pipeline::ReadFile(path, kMaxImageBytes);
+  return bytes.ok() ? HashOf(*bytes) : "unreadable";
+}
+
+std::string HashOf(absl::string_view bytes) {
+  const XXH128_hash_t hash = XXH3_128bits(bytes.data(), bytes.size());
+  return absl::StrFormat("%016x%016x", hash.high64, hash.low64);
+}
+
+absl::StatusOr<std::vector<SplitEntry>> ReadSplitFile(const std::string& path) {
+  const absl::StatusOr<std::string> text = pipeline::ReadFile(path, kMaxBytes);
+  if (!text.ok()) return text.status();
+  if (!absl::StartsWith(*text, kBegin)) {
+    return Refuse(path, 1, absl::StrCat("not a split file; one begins with \"", kBegin, "\""));
+  }
+  const size_t first = std::min(text->size() - 1, text->find('\n'));
+  Csv csv(absl::string_view(*text).substr(first + 1), 2);
+  std::vector<std::string> cells;
+  if (!csv.Next(&cells) || absl::StrJoin(cells, ",") != kColumns) {
+    return Refuse(path, 2, absl::StrCat("the columns must be ", kColumns));
+  }
+  std::vector<SplitEntry> entries;
+  std::set<std::string> seen;
+  while (!csv.AtEnd()) {
+    const int64_t line = csv.line();
+    if (!csv.Next(&cells) || cells.size() != 3) {
+      return Refuse(path, line, "not a line of three columns");
+    }
+    pipeline::Phase phase;
+    if (!pipeline::Phase_Parse(cells[0], &phase) || phase < pipeline::TRAIN) {
+      return Refuse(path, line, absl::StrCat("\"", cells[0], "\" is not TRAIN, VAL or TEST"));
+    }
+    if (!seen.insert(cells[1]).second) {
+      return Refuse(path, line, absl::StrCat("lists ", cells[1], " again"));
+    }
+    entries.push_back({pipeline::PhaseIndex(phase), cells[1], cells[2]});
+  }
+  return entries;
+}
+
+std::string SplitText(const std::vector<SplitEntry>& entries) {
+  std::string text = absl::StrCat(kBegin, kWhatItIs, "\n", kColumns, "\n");
+  for (const SplitEntry& entry : entries) {
+    const auto phase = static_cast<pipeline::Phase>(pipeline::TRAIN + entry.phase);
+    absl::StrAppend(&text, pipeline::Phase_Name(phase), ",", Quoted(entry.path), ",", entry.content,
+                    "\n");
+  }
+  return text;
+}
+
+absl::Status CheckWritable(const std::string& path) {
+  const std::string parent = std::filesystem::path(path).parent_path().string();
+  if (access(parent.empty() ? "." : parent.c_str(), W_OK) == 0) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("cannot write ", path, ": ", std::strerror(errno)));
+}
+
+absl::StatusOr<std::vector<int>> PhasesByFile(const std::string& split_file,
+                                              const std::string& root,
+                                              const std::vector<std::string>& paths,
+                                              const std::set<std::string>& masks) {
+  const absl::StatusOr<std::vector<SplitEntry>> entries = ReadSplitFile(split_file);
+  if (!entries.ok()) return entries.status();
+  std::map<std::string, size_t> places;
+  for (size_t i = 0; i < paths.size(); ++i) places.emplace(paths[i], i);
+  std::vector<int> phases(paths.size(), -1);
+  std::vector<std::string> missing, changed;
+  for (const SplitEntry& entry : *entries) {
+    const auto found = places.find(entry.path);
+    const std::string path = absl::StrCat(root, "/", entry.path);
+    if (found == places.end() && masks.count(entry.path) == 0) {
+      std::error_code ignored;
+      if (!std::filesystem::exists(path, ignored)) missing.push_back(entry.path);
+      continue;
+    }
+    if (found != places.end()) phases[found->second] = entry.phase;
+    if (ContentHash(path) != entry.content) changed.push_back(path);
+  }
+  if (!missing.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(split_file, " lists what is not in ", root, ": ", Listed(missing)));
+  }
+  if (!changed.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat("the content has changed since ", split_file,
+                                                   " was written: ", Listed(changed)));
+  }
+  return phases;
+}
+
+}  // namespace datasets

@@ -1,0 +1,91 @@
+// The DAG of stages: wiring, order, shapes, and one step through it.
+#ifndef PIPELINE_GRAPH_GRAPH_H_
+#define PIPELINE_GRAPH_GRAPH_H_
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "pipeline/config/edit.h"
+#include "pipeline/stage.h"
+
+namespace pipeline {
+
+class Graph {
+ public:
+  // Makes the stages and wires them; reads no data. Every mistake goes to `errors`; the graph can
+  // be used only if there was none.
+  static std::unique_ptr<Graph> Create(const Document& document, Diagnostics* errors);
+
+  // Builds the stages in order: reads the data's listing, computes shapes, makes parameters and
+  // moves them to context->device.
+  absl::Status Build(BuildContext* context);
+
+  // Runs every stage once. Tensors of the step stay until the next one. A failure names step,
+  // epoch, node and config line.
+  absl::Status Run(const Step& step);
+
+  // Ends the phase on every stage, in order.
+  void EndPhase(const Step& step, Report* report);
+
+  Source& source() { return *source_; }
+
+  // The output "node.port" of the last Run.
+  at::Tensor Output(const std::string& edge) const;
+  // "node "loss" [plugins/FusedLoss] (configs/a.pbtxt:16:3)" of the node that "node.port" names.
+  std::string Describe(const std::string& edge) const;
+
+  // What the stages have to say of themselves, in order.
+  std::vector<std::string> Notes() const;
+
+  // What the stages show of the last step on the progress line.
+  std::vector<std::pair<std::string, double>> Live() const;
+
+  // Parameters and buffers by key. Keys of the first node that has any are bare, as torchvision
+  // spells them; those of other nodes begin with "<node>.".
+  std::vector<std::pair<std::string, at::Tensor>> State() const;
+  // The parameters that are learned, for the optimizer.
+  std::vector<at::Tensor> Parameters() const;
+  // The stages' modules.
+  std::vector<torch::nn::Module*> Modules() const;
+  // Sets dropout and batch norm to training or inference.
+  void SetTraining(bool training);
+
+  struct Edge {
+    int node;
+    std::string port;
+  };
+  struct NodeEntry {
+    std::string name;
+    std::string plugin;  // "plugins/Loader"
+    std::string place;   // file:line:col
+    bool train_only = false;
+    std::unique_ptr<Stage> stage;
+    Ports ports;
+    std::map<std::string, Edge> inputs;  // by port
+    Specs specs;                         // of the outputs, after Build
+    Tensors outputs;                     // of the last step
+  };
+  // What came through `edge` at the last Run.
+  const at::Tensor& Output(const Edge& edge) const {
+    return nodes_[edge.node].outputs.at(edge.port);
+  }
+  // In the order in which they run.
+  const std::vector<NodeEntry>& nodes() const { return nodes_; }
+
+ private:
+  std::string Describe(const NodeEntry& node) const;
+  // Whether a reader of the source's "images" looks at their colors.
+  bool ImagesAreSeenInColor() const;
+
+  std::vector<NodeEntry> nodes_;
+  Locations where_;
+  Source* source_ = nullptr;
+};
+
+}  // namespace pipeline
+
+#endif  // PIPELINE_GRAPH_GRAPH_H_

@@ -1,0 +1,39 @@
+// Weights as safetensors: 8 bytes of header length (little endian), a JSON header, raw tensors.
+// Format: github.com/huggingface/safetensors, README "Format".
+#ifndef PIPELINE_RUNS_SAFETENSORS_H_
+#define PIPELINE_RUNS_SAFETENSORS_H_
+
+#include <ATen/core/Tensor.h>
+
+#include <functional>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace pipeline {
+
+using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
+
+// Writes atomically, row-major whatever the tensors' strides. Types: float64, float32, float16,
+// bfloat16, int64, int32, int16, int8, uint8, bool.
+absl::Status WriteSafetensors(const std::string& path, const NamedTensors& tensors,
+                              const std::map<std::string, std::string>& metadata);
+
+// Whether the values of a tensor are wanted.
+using WantsTensor = std::function<bool(const std::string& name, at::IntArrayRef shape)>;
+
+// Reads tensors to the CPU, in the order of their data; those that `wants` declines come without
+// memory, on the device "meta" (a hostile file may claim more than memory holds). Refuses, naming
+// file and reason: headers over 100 MB or that are no JSON object of tensors, unknown types, sizes
+// that overflow or disagree with their offsets, and offsets that overlap, leave gaps or leave the
+// file.
+absl::StatusOr<NamedTensors> ReadSafetensors(const std::string& path,
+                                             const WantsTensor& wants = nullptr);
+
+}  // namespace pipeline
+
+#endif  // PIPELINE_RUNS_SAFETENSORS_H_

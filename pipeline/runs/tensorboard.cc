@@ -1,0 +1,173 @@
+// Event files: records of length, checksum, event, checksum.
+#include "pipeline/runs/tensorboard.h"
+
+#include <ATen/ATen.h>
+#include <fcntl.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/crc.hpp>
+#include <cerrno>
+#include <cmath>
+#include <cstring>
+#include <opencv2/imgcodecs.hpp>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "pipeline/files.h"
+#include "pipeline/runs/tensorboard.pb.h"
+
+namespace pipeline {
+namespace {
+
+constexpr int64_t kImages = 4;  // side by side
+
+double WallTime() {
+  timeval now = {};
+  gettimeofday(&now, nullptr);
+  return static_cast<double>(now.tv_sec) + 1e-6 * static_cast<double>(now.tv_usec);
+}
+
+template <class Integer>
+std::string LittleEndian(Integer value) {
+  std::string bytes(sizeof(value), '\0');
+  for (char& byte : bytes) {
+    byte = static_cast<char>(value & 0xff);
+    value = static_cast<Integer>(value >> 8);
+  }
+  return bytes;
+}
+
+// "loss.total" -> "loss/total": TensorBoard groups charts by what stands before the slash.
+std::string Tag(std::string column) {
+  const size_t dot = column.find_first_of("./");
+  if (dot != std::string::npos) column[dot] = '/';
+  return column;
+}
+
+// [N, C, H, W] -> uint8 [H, N * W, C]; images that are neither gray nor RGB show their first
+// channel.
+at::Tensor Strip(const at::Tensor& images) {
+  const int64_t channels = images.size(1) == 3 ? 3 : 1;
+  at::Tensor shown = images.slice(0, 0, kImages).slice(1, 0, channels).detach().to(at::kCPU);
+  if (shown.scalar_type() != at::kByte) {
+    shown = shown.to(at::kFloat).nan_to_num(0, 0, 0);
+    const float low = shown.min().item<float>();
+    const float range = shown.max().item<float>() - low;
+    shown = ((shown - low) * (range > 0 ? 255 / range : 0)).round().to(at::kByte);
+  }
+  return shown.permute({2, 0, 3, 1}).flatten(1, 2).contiguous();
+}
+
+// RGB of classes: black, then what Okabe and Ito chose to be told apart by the colorblind.
+constexpr int64_t kColors = 8;
+constexpr uint8_t kPalette[kColors][3] = {{0, 0, 0},     {230, 159, 0},  {86, 180, 233},
+                                          {0, 158, 115}, {240, 228, 66}, {0, 114, 178},
+                                          {213, 94, 0},  {204, 121, 167}};
+constexpr uint8_t kIgnoredGray = 128;
+
+// int64 [N, H, W] -> uint8 [N, 3, H, W].
+at::Tensor Colored(const at::Tensor& masks) {
+  at::Tensor table = at::full({kColors + 1, 3}, kIgnoredGray, at::kByte);
+  std::copy_n(&kPalette[0][0], kColors * 3, table.data_ptr<uint8_t>());
+  const at::Tensor colors = masks.remainder(kColors).masked_fill(masks < 0, kColors);
+  return table.index({colors}).permute({0, 3, 1, 2});
+}
+
+}  // namespace
+
+uint32_t MaskedCrc32c(const std::string& bytes) {
+  boost::crc_optimal<32, 0x1EDC6F41, 0xFFFFFFFF, 0xFFFFFFFF, true, true> crc;
+  crc.process_bytes(bytes.data(), bytes.size());
+  const uint32_t sum = crc.checksum();
+  return ((sum >> 15) | (sum << 17)) + 0xA282EAD8U;
+}
+
+TensorBoard::~TensorBoard() {
+  for (const int file : files_) {
+    if (file >= 0) close(file);
+  }
+}
+
+absl::Status TensorBoard::Open(Phase phase) {
+  const std::string folder = absl::StrCat(folder_, "/", absl::AsciiStrToLower(Phase_Name(phase)));
+  const absl::Status made = MakeFolders(folder);
+  if (!made.ok()) return made;
+  const double now = WallTime();
+  // TensorBoard takes files whose names hold "tfevents".
+  const std::string path =
+      absl::StrCat(folder, "/events.out.tfevents.", static_cast<int64_t>(now), ".", getpid());
+  int& file = files_[PhaseIndex(phase)];
+  file = open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  if (file < 0) {
+    return absl::UnknownError(absl::StrCat("cannot write ", path, ": ", std::strerror(errno)));
+  }
+  tensorboard::Event version;
+  version.set_wall_time(now);
+  version.set_file_version("brain.Event:2");
+  return Append(phase, version);
+}
+
+absl::Status TensorBoard::Append(Phase phase, const tensorboard::Event& event) {
+  if (files_[PhaseIndex(phase)] < 0) {
+    const absl::Status opened = Open(phase);
+    if (!opened.ok()) return opened;
+  }
+  const int file = files_[PhaseIndex(phase)];
+  const std::string data = event.SerializeAsString();
+  const std::string length = LittleEndian(static_cast<uint64_t>(data.size()));
+  const std::string record = absl::StrCat(length, LittleEndian(MaskedCrc32c(length)), data,
+                                          LittleEndian(MaskedCrc32c(data)));
+  ssize_t wrote;
+  do {
+    wrote = write(file, record.data(), record.size());
+  } while (wrote < 0 && errno == EINTR);
+  if (wrote == static_cast<ssize_t>(record.size())) return absl::OkStatus();
+  return absl::UnknownError(absl::StrCat("cannot write ", folder_, ": ",
+                                         wrote < 0 ? std::strerror(errno) : "no space left"));
+}
+
+absl::Status TensorBoard::AddScalars(Phase phase, int64_t step,
+                                     const std::vector<std::pair<std::string, double>>& values) {
+  tensorboard::Event event;
+  event.set_wall_time(WallTime());
+  event.set_step(step);
+  for (const auto& [column, value] : values) {
+    if (std::isnan(value)) continue;
+    tensorboard::Value* added = event.mutable_summary()->add_value();
+    added->set_tag(Tag(column));
+    added->set_simple_value(static_cast<float>(value));
+  }
+  return Append(phase, event);
+}
+
+absl::Status TensorBoard::AddImages(Phase phase, int64_t step, const std::string& tag,
+                                    const at::Tensor& images) {
+  if (images.dim() != 4 || images.numel() == 0) return absl::OkStatus();
+  at::Tensor strip = Strip(images);
+  const int64_t channels = strip.size(2);
+  // OpenCV's encoder wants BGR.
+  if (channels == 3) strip = strip.flip(2).contiguous();
+  const cv::Mat pixels(static_cast<int>(strip.size(0)), static_cast<int>(strip.size(1)),
+                       channels == 3 ? CV_8UC3 : CV_8UC1, strip.data_ptr());
+  std::vector<unsigned char> png;
+  if (!cv::imencode(".png", pixels, png)) return absl::InternalError("cannot encode a PNG");
+  tensorboard::Event event;
+  event.set_wall_time(WallTime());
+  event.set_step(step);
+  tensorboard::Value* added = event.mutable_summary()->add_value();
+  added->set_tag(tag);
+  added->mutable_image()->set_height(pixels.rows);
+  added->mutable_image()->set_width(pixels.cols);
+  added->mutable_image()->set_colorspace(static_cast<int>(channels));
+  added->mutable_image()->set_encoded_image_string(png.data(), png.size());
+  return Append(phase, event);
+}
+
+absl::Status TensorBoard::AddMasks(Phase phase, int64_t step, const std::string& tag,
+                                   const at::Tensor& masks) {
+  return AddImages(phase, step, tag, Colored(masks.slice(0, 0, kImages).to(at::kCPU)));
+}
+
+}  // namespace pipeline

@@ -1,0 +1,48 @@
+// Batch-norm layers switched between moving and plain averages.
+#include "pipeline/training/norms.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+#include <torch/nn/modules/batchnorm.h>
+
+#include <type_traits>
+
+namespace pipeline {
+
+// An optional double: c10's or std's, by the version. Assigning {} to c10's would make it 0.
+using Momentum = std::decay_t<decltype(torch::nn::BatchNormOptions(1).momentum())>;
+
+struct NormCalibration::Layer {
+  torch::nn::BatchNorm2dImpl* norm;
+  Momentum momentum;
+  // Before.
+  at::Tensor mean, variance, batches;
+};
+
+NormCalibration::NormCalibration(const std::vector<torch::nn::Module*>& modules) {
+  for (torch::nn::Module* module : modules) {
+    for (const auto& layer : module->modules()) {
+      auto* norm = layer->as<torch::nn::BatchNorm2d>();
+      if (norm == nullptr || !norm->is_training()) continue;
+      layers_.push_back(std::make_unique<Layer>(
+          Layer{norm, norm->options.momentum(), norm->running_mean.clone(),
+                norm->running_var.clone(), norm->num_batches_tracked.clone()}));
+      norm->reset_running_stats();
+      // Without a momentum LibTorch weighs all batches alike.
+      norm->options.momentum() = Momentum();
+    }
+  }
+}
+
+NormCalibration::~NormCalibration() {
+  const c10::NoGradGuard no_gradients;
+  for (const auto& layer : layers_) {
+    layer->norm->options.momentum() = layer->momentum;
+    if (kept_) continue;
+    layer->norm->running_mean.copy_(layer->mean);
+    layer->norm->running_var.copy_(layer->variance);
+    layer->norm->num_batches_tracked.copy_(layer->batches);
+  }
+}
+
+}  // namespace pipeline

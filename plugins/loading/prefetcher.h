@@ -1,0 +1,50 @@
+// Threads that fill batches ahead of the one who uses them.
+#ifndef PLUGINS_LOADING_PREFETCHER_H_
+#define PLUGINS_LOADING_PREFETCHER_H_
+
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace plugins {
+
+// Calls follow (Start (Allow | Wait)* Stop?)*, all on one thread.
+class Prefetcher {
+ public:
+  // `fill` makes one item of a batch; called on worker threads, for different items at once. It
+  // must not throw.
+  Prefetcher(int workers, std::function<void(int64_t batch, int64_t item)> fill);
+  ~Prefetcher();
+
+  // Begins a pass over batches of these sizes, none of which is allowed yet. Stops the pass before.
+  void Start(std::vector<int64_t> sizes);
+  // Lets workers fill the batches below `batches`.
+  void Allow(int64_t batches);
+  // Waits until a batch is full.
+  void Wait(int64_t batch);
+  // Ends the pass; no `fill` runs afterwards.
+  void Stop();
+
+ private:
+  void Work();
+  bool HasWork() const { return batch_ < allowed_ && batch_ < static_cast<int64_t>(left_.size()); }
+
+  const std::function<void(int64_t, int64_t)> fill_;
+  std::mutex mutex_;
+  std::condition_variable work_, done_;
+  // The next item to fill.
+  int64_t batch_ = 0, item_ = 0;
+  int64_t allowed_ = 0;
+  std::vector<int64_t> sizes_;
+  std::vector<int64_t> left_;  // items of each batch that are not filled yet
+  int running_ = 0;
+  bool quit_ = false;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace plugins
+
+#endif  // PLUGINS_LOADING_PREFETCHER_H_

@@ -1,0 +1,50 @@
+// The samples of a dataset, from memory, from a file of decoded ones, or from the dataset.
+#ifndef PLUGINS_LOADING_SAMPLE_READER_H_
+#define PLUGINS_LOADING_SAMPLE_READER_H_
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "datasets/dataset.h"
+#include "plugins/loading/image_cache.h"
+
+namespace plugins {
+
+class SampleReader {
+ public:
+  struct Options {
+    int image_size = 0;
+    int64_t memory_bytes = 0;  // of decoded samples that are kept
+    std::string options;       // what else a sample depends on: the dataset's options
+  };
+  // The dataset must outlive the reader; `file` may be nullptr.
+  SampleReader(const datasets::Dataset* dataset, Options options, std::unique_ptr<ImageCache> file);
+
+  // A sample of image_size x image_size. Called by many threads at a time.
+  absl::StatusOr<std::shared_ptr<const datasets::Sample>> Read(pipeline::Phase phase,
+                                                               int64_t index);
+
+  // Lines about the cache file that the user should see, since the last call.
+  std::vector<std::string> TakeNotes();
+
+ private:
+  absl::StatusOr<datasets::Sample> ReadThroughFile(pipeline::Phase phase, int64_t index) const;
+  // Whether a sample from the file is what the dataset's could be: the file might be forged.
+  bool HasKnownClasses(const datasets::Sample& sample) const;
+
+  const datasets::Dataset& dataset_;
+  const Options options_;
+  const std::unique_ptr<ImageCache> file_;
+  std::mutex mutex_;  // of the next ones
+  std::array<std::vector<std::shared_ptr<const datasets::Sample>>, pipeline::kPhases> memory_;
+  int64_t memory_bytes_ = 0;
+};
+
+}  // namespace plugins
+
+#endif  // PLUGINS_LOADING_SAMPLE_READER_H_

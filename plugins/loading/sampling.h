@@ -1,0 +1,23 @@
+// The order in which a pass over the training images shows them.
+#ifndef PLUGINS_LOADING_SAMPLING_H_
+#define PLUGINS_LOADING_SAMPLING_H_
+
+#include <cstdint>
+#include <vector>
+
+namespace plugins {
+
+// Each of 0..count-1 once, in an order that depends on seed and epoch alone.
+std::vector<int64_t> Shuffled(int64_t count, uint64_t seed, uint64_t epoch);
+
+// As many samples as there are labels, each class equally often (by turns once more, where the
+// number of classes does not divide that of samples), in an order that depends on labels, seed and
+// epoch alone. Within a class all samples come up before one comes up again.
+std::vector<int64_t> Balanced(const std::vector<int64_t>& labels, uint64_t seed, uint64_t epoch);
+
+// How often each of an order was there before.
+std::vector<int64_t> RepeatsIn(const std::vector<int64_t>& order);
+
+}  // namespace plugins
+
+#endif  // PLUGINS_LOADING_SAMPLING_H_
