@@ -1,5 +1,7 @@
 // The source of the graph: batches of a dataset, decoded ahead.
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
 
 #include <algorithm>
 #include <chrono>

@@ -1,7 +1,8 @@
 // A model as a stage: channels-last, in the run's precision.
 #include "models/model.h"
 
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 
 #include <cmath>
 

@@ -1,7 +1,8 @@
 // The loop over epochs, phases and steps.
 #include "pipeline/training/trainer.h"
 
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
