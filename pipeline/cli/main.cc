@@ -10,8 +10,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
+#include "pipeline/cli/epoch_lines.h"
+#include "pipeline/cli/header.h"
 #include "pipeline/cli/plot.h"
-#include "pipeline/cli/run_report.h"
 #include "pipeline/cli/terminal.h"
 #include "pipeline/config/config.h"
 #include "pipeline/config/describe.h"
@@ -20,9 +21,14 @@
 #include "pipeline/graph/dot.h"
 #include "pipeline/graph/graph.h"
 #include "pipeline/registry.h"
-#include "pipeline/runs/run_folder.h"
+#include "pipeline/runs/curves.h"
+#include "pipeline/runs/metrics_csv.h"
+#include "pipeline/runs/run.h"
+#include "pipeline/runs/summary.h"
+#include "pipeline/runs/weights.h"
 #include "pipeline/training/device.h"
-#include "pipeline/training/trainer.h"
+#include "pipeline/training/loop.h"
+#include "pipeline/training/signals.h"
 #include "pipeline/workspace.h"
 
 DEFINE_string(config, "", "config");
@@ -201,51 +207,82 @@ absl::Status ChooseHardware(const LoadedConfig& loaded, BuildContext* context) {
   return absl::OkStatus();
 }
 
-int Check(Trainer* trainer, Graph* graph, Terminal* terminal) {
-  PrintHeader(trainer->Facts(), terminal);
+int Check(const LoadedConfig& loaded, const BuildContext& context, Graph* graph) {
+  Terminal terminal;
+  Loop loop(loaded.document, context, graph, {});
+  const absl::Status sound = loop.Check();
+  if (!sound.ok()) return Complain(sound, kMistake);
+  PrintHeader(loaded, context, *graph, &terminal);
   const std::vector<std::string> broken = graph->source().BrokenFiles(FLAGS_decode);
-  for (const std::string& line : broken) terminal->Line("broken: " + line);
+  for (const std::string& line : broken) terminal.Line("broken: " + line);
   if (FLAGS_decode) {
-    for (const std::string& line : graph->source().data().duplicate_groups) terminal->Line(line);
+    for (const std::string& line : graph->source().data().duplicate_groups) terminal.Line(line);
   }
-  const absl::Status tried = trainer->TryOnce();
+  const absl::Status tried = loop.TryOnce();
   if (!tried.ok()) return Complain(tried, kFailure);
-  terminal->Line(absl::StrCat(
+  terminal.Line(absl::StrCat(
       "ok: the graph ran one batch of each phase; ",
       broken.empty() ? (FLAGS_decode ? "every image decodes" : "every image header is readable")
                      : absl::StrCat(broken.size(), " files cannot be used")));
   return broken.empty() ? 0 : kFailure;
 }
 
+int TrainAndTest(const LoadedConfig& loaded, const BuildContext& context, Graph* graph) {
+  Terminal terminal;
+  // The loop is checked before anything is on disk.
+  const absl::Status sound = Loop(loaded.document, context, graph, {}).Check();
+  if (!sound.ok()) return Complain(sound, kMistake);
+  const absl::StatusOr<Run> run = Run::Create(FLAGS_out, loaded, *graph);
+  if (!run.ok()) return Complain(run.status(), kMistake);
+  BestWeights weights(run->WeightsFile(), graph);
+  MetricsCsv metrics(run->File("metrics.csv"));
+  Curves curves(run->File("tensorboard"), loaded.document.config.train().minimize(), graph);
+  EpochLines lines(loaded.document.config.train(), graph, &terminal);
+  Loop loop(loaded.document, context, graph, {&curves, &metrics, &weights, &lines});
+  InstallInterruptHandler();
+  if (context.device == "cpu") KeepFreedMemory();
+  PrintHeader(loaded, context, *graph, &terminal);
+  terminal.Line("");
+  const Outcome outcome = loop.Run();
+  absl::Status status = outcome.status;
+  const absl::Status summarised =
+      WriteFileAtomically(run->File("summary.json"), SummaryText(loaded, context, outcome));
+  if (status.ok()) status = summarised;
+  const std::string kept =
+      weights.written()
+          ? absl::StrCat(outcome.monitored
+                             ? absl::StrCat("the weights of epoch ", outcome.best_epoch + 1, " are")
+                             : "the latest weights are",
+                         " in ", Shown(run->WeightsFile()))
+          : absl::StrCat("no weights are in ", Shown(run->path()));
+  if (status.ok() || absl::IsCancelled(status)) {
+    PrintResult(*context.data, outcome, &terminal);
+    terminal.Line(absl::StrCat("run folder: ", Shown(run->path())));
+  }
+  if (status.ok()) return 0;
+  if (!absl::IsCancelled(status)) {
+    Complain(status, kFailure);
+    std::fprintf(stderr, "%s\n", kept.c_str());
+    return kFailure;
+  }
+  std::fprintf(stderr, "interrupted after %s steps (%s whole epochs); %s\n",
+               absl::StrCat(outcome.counters.steps).c_str(),
+               absl::StrCat(outcome.counters.epochs).c_str(), kept.c_str());
+  return kSignal + InterruptSignal();
+}
+
 // The verbs that need the data: train, check and dot.
 int RunGraph(const std::string& verb, const LoadedConfig& loaded, std::unique_ptr<Graph> graph) {
-  const bool check = verb == "check";
   BuildContext context;
-  if (check) context.max_batch = 2;
+  if (verb == "check") context.max_batch = 2;
   context.writes = verb == "train";
   absl::Status status = ChooseHardware(loaded, &context);
   if (status.ok()) status = graph->Build(&context);
   if (!status.ok()) return Complain(status, kMistake);
-  if (verb == "dot") {
-    std::fputs(DotText(*graph).c_str(), stdout);
-    return 0;
-  }
-  Terminal terminal;
-  Trainer trainer(loaded, context, graph.get(), &terminal);
-  status = trainer.CheckMonitor();
-  if (!status.ok()) return Complain(status, kMistake);
-  if (check) return Check(&trainer, graph.get(), &terminal);
-  absl::StatusOr<RunFolder> folder = RunFolder::Make(FLAGS_out, loaded.name);
-  if (!folder.ok()) return Complain(folder.status(), kMistake);
-  InstallInterruptHandler();
-  if (context.device == "cpu") KeepFreedMemory();
-  PrintHeader(trainer.Facts(), &terminal);
-  status = trainer.Run(&*folder);
-  if (status.ok()) return 0;
-  if (absl::IsCancelled(status)) return Complain(status, kSignal + InterruptSignal());
-  Complain(status, kFailure);
-  std::fprintf(stderr, "what was learned before is in %s\n", Shown(folder->path()).c_str());
-  return kFailure;
+  if (verb == "check") return Check(loaded, context, graph.get());
+  if (verb == "train") return TrainAndTest(loaded, context, graph.get());
+  std::fputs(DotText(*graph).c_str(), stdout);
+  return 0;
 }
 
 int Main(int argc, char** argv) {

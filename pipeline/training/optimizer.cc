@@ -63,8 +63,7 @@ void Optimizer::ZeroGradients() {
   for (const at::Tensor& parameter : parameters_) parameter.mutable_grad().reset();
 }
 
-double Optimizer::ClipFactor() const {
-  if (options_.clip_norm() <= 0) return 1;
+double Optimizer::GradientNorm() const {
   double squares = 0;
   for (const at::Tensor& parameter : parameters_) {
     if (!parameter.grad().defined()) continue;
@@ -72,16 +71,17 @@ double Optimizer::ClipFactor() const {
     squares += IsPlain(parameter) ? SumOfSquares(gradient.numel(), Data(gradient))
                                   : gradient.norm().square().item<double>();
   }
-  return std::min(1.0, options_.clip_norm() / (std::sqrt(squares) + 1e-6));
+  return std::sqrt(squares);
 }
 
-void Optimizer::Step(double learning_rate) {
+void Optimizer::Step(double learning_rate, double norm) {
   const c10::NoGradGuard no_gradients;
   const bool sgd = options_.optimizer() == Train::SGD;
   const bool decoupled = options_.optimizer() == Train::ADAMW;
   const double decay = options_.weight_decay();
   UpdateRule rule = {};
-  rule.gradient_factor = static_cast<float>(ClipFactor());
+  const double clip = options_.clip_norm();
+  rule.gradient_factor = static_cast<float>(clip > 0 ? std::min(1.0, clip / (norm + 1e-6)) : 1);
   rule.penalty = decoupled ? 0 : static_cast<float>(decay);
   rule.shrink = decoupled ? static_cast<float>(1 - learning_rate * decay) : 1;
   for (size_t i = 0; i < parameters_.size(); ++i) {

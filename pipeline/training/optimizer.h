@@ -20,14 +20,13 @@ class Optimizer {
   Optimizer(const Train& options, std::vector<at::Tensor> parameters);
 
   void ZeroGradients();
-  // Updates the parameters with the gradients, scaled down first where their common norm exceeds
-  // clip_norm.
-  void Step(double learning_rate);
+  // The norm of all gradients together; NaN or infinite where one of them is not finite.
+  double GradientNorm() const;
+  // Updates the parameters with the gradients, whose norm is `norm`: scaled down first where that
+  // exceeds clip_norm.
+  void Step(double learning_rate, double norm);
 
  private:
-  // Gradients' factor for clip_norm.
-  double ClipFactor() const;
-
   const Train options_;
   const std::vector<at::Tensor> parameters_;
   // Per parameter; made at its first update. SGD has `first_` alone, its momentum.
