@@ -2,8 +2,9 @@
 #include "pipeline/training/loop.h"
 
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/equal.h>
+#include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
-#include <torch/utils.h>
 
 #include <cmath>
 #include <limits>
@@ -155,6 +156,70 @@ TEST_F(LoopTest, AnObserversExceptionEndsTheRun) {
   } throws;
   Make({});
   EXPECT_EQ(Run(&throws).status.message(), "std::bad_alloc");
+}
+
+// Ends the run after so many epochs.
+class StopAfter : public pipeline::Observer {
+ public:
+  explicit StopAfter(int64_t epochs) : epochs_(epochs) {}
+  absl::Status EpochDone(const EpochEvent& event) override {
+    return event.counters.epochs == epochs_ ? absl::CancelledError("enough") : absl::OkStatus();
+  }
+
+ private:
+  const int64_t epochs_;
+};
+
+TEST_F(LoopTest, GoesOnFromItsSavedStateAsIfItHadNeverStopped) {
+  for (const char* optimizer : {"ADAM", "ADAMW", "SGD"}) {
+    SCOPED_TRACE(optimizer);
+    const std::vector<std::string> sets = {absl::StrCat("train.optimizer=", optimizer),
+                                           "train.epochs=6",
+                                           "train.patience=3",
+                                           "train.schedule=PLATEAU",
+                                           "loss.dynamic_loss_weighting=DWA",
+                                           "classify.model.batch_norm=true"};
+    Make(sets);
+    pipeline::Observer none;
+    const pipeline::Outcome whole = Run(&none);
+    ASSERT_TRUE(whole.status.ok()) << whole.status;
+    const State expected = Copied(graph(), "");
+
+    Make(sets);
+    StopAfter two(2);
+    pipeline::Loop first(loaded_.config.document, context_, loaded_.graph.get(), {&two});
+    EXPECT_TRUE(absl::IsCancelled(first.Run().status));
+    pipeline::State state;
+    first.Save(&state);
+    const State weights = Copied(graph(), "");
+
+    Make(sets);
+    const c10::NoGradGuard no_gradients;
+    for (const auto& [name, tensor] : graph().State()) tensor.copy_(weights.at(name));
+    pipeline::Loop second(loaded_.config.document, context_, loaded_.graph.get(), {});
+    ASSERT_TRUE(second.Load(state).ok());
+    const pipeline::Outcome rest = second.Run();
+    EXPECT_TRUE(rest.status.ok()) << rest.status;
+    EXPECT_EQ(rest.best_epoch, whole.best_epoch);
+    EXPECT_EQ(rest.stopped, whole.stopped);
+    EXPECT_EQ(rest.counters.steps, whole.counters.steps);
+    EXPECT_EQ(rest.test->values(), whole.test->values());
+    ExpectEqual(expected, Copied(graph(), ""));
+  }
+}
+
+TEST_F(LoopTest, RefusesAStateThatIsNotItsOwn) {
+  Make({});
+  pipeline::Loop loop(loaded_.config.document, context_, loaded_.graph.get(), {});
+  EXPECT_EQ(loop.Load({}).message(), "no loop.counters");
+  pipeline::State state;
+  loop.Save(&state);
+  EXPECT_TRUE(loop.Load(state).ok());
+  state.Put("optimizer.steps", std::vector<double>{1});
+  EXPECT_TRUE(absl::StartsWith(loop.Load(state).message(), "optimizer.steps does not hold "));
+  loop.Save(&state);
+  state.Put("monitor.epochs", std::vector<double>{-1, 7});
+  EXPECT_EQ(loop.Load(state).message(), "monitor.epochs names an epoch that was not");
 }
 
 TEST_F(LoopTest, RunsUntilANodeAndNoFurther) {

@@ -260,16 +260,37 @@ absl::Status Loop::Epoch(int64_t epoch) {
   return Tell([&](Observer* observer) { return observer->EpochDone(event); });
 }
 
+void Loop::Save(State* state) const {
+  optimizer_.Save(state);
+  monitor_.Save(state);
+  const auto number = [](int64_t count) { return static_cast<double>(count); };
+  state->Put("loop.counters",
+             {number(counters_.epochs), number(counters_.steps), number(counters_.train_images),
+              counters_.train_seconds, counters_.train_wait_seconds, counters_.seconds,
+              counters_.startup_seconds});
+}
+
+absl::Status Loop::Load(const State& state) {
+  const auto numbers = state.Numbers("loop.counters", 7);
+  if (!numbers.ok()) return numbers.status();
+  const auto count = [&](int i) { return static_cast<int64_t>((*numbers)[i]); };
+  counters_ = {count(0),      count(1),      count(2),     (*numbers)[3],
+               (*numbers)[4], (*numbers)[5], (*numbers)[6]};
+  const absl::Status loaded = optimizer_.Load(state);
+  if (!loaded.ok()) return loaded;
+  return monitor_.Load(state, HasValidation() ? counters_.epochs : 0);
+}
+
 Outcome Loop::Run() {
-  started_ = Now();
+  started_ = Now() - counters_.seconds;
   Outcome outcome;
-  for (int64_t epoch = 0; epoch < options_.epochs() && outcome.status.ok(); ++epoch) {
+  for (int64_t epoch = counters_.epochs;
+       epoch < options_.epochs() && outcome.status.ok() && outcome.stopped.empty(); ++epoch) {
     outcome.status = Epoch(epoch);
-    if (!outcome.status.ok() || options_.patience() == 0 || monitor_.waited() < options_.patience())
-      continue;
+    const bool waited = options_.patience() > 0 && monitor_.waited() >= options_.patience();
+    if (!outcome.status.ok() || !waited) continue;
     outcome.stopped =
         absl::StrCat("no better ", options_.monitor(), " for ", options_.patience(), " epochs");
-    break;
   }
   outcome.monitored = monitor_.defined();
   outcome.best_epoch = monitor_.best_epoch();

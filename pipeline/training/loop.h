@@ -11,6 +11,7 @@
 #include "pipeline/config/edit.h"
 #include "pipeline/graph/graph.h"
 #include "pipeline/stage.h"
+#include "pipeline/state.h"
 #include "pipeline/training/monitor.h"
 #include "pipeline/training/observer.h"
 #include "pipeline/training/optimizer.h"
@@ -26,6 +27,11 @@ class Loop {
   // Whether train.monitor, train.patience and train.schedule can do what they say with what the
   // stages report and with the splits that there are.
   absl::Status Check() const;
+
+  // What the loop and its parts must not lose between two epochs, beside the graph's own state.
+  // Load makes Run go on with the epoch after.
+  void Save(State* state) const;
+  absl::Status Load(const State& state);
 
   // Trains and tests. After a signal: ends the step, keeps what was learned, and is CANCELLED.
   Outcome Run();

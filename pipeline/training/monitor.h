@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "pipeline/report.h"
+#include "pipeline/state.h"
 
 namespace pipeline {
 
@@ -25,6 +27,10 @@ class Monitor {
   bool defined() const { return first_defined_ >= 0; }
   // What PLATEAU multiplies the learning rate by.
   double PlateauFactor() const;
+
+  // Under "monitor.".
+  void Save(State* state) const;
+  absl::Status Load(const State& state, int64_t epochs);
 
  private:
   const double sign_;

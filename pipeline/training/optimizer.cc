@@ -10,6 +10,7 @@
 #include <functional>
 #include <limits>
 
+#include "absl/strings/str_cat.h"
 #include "pipeline/training/optimizer_kernels.h"
 
 namespace pipeline {
@@ -111,6 +112,32 @@ void Optimizer::Step(double learning_rate, double norm) {
       }
     });
   }
+}
+
+void Optimizer::Save(State* state) const {
+  state->Put("optimizer.steps", std::vector<double>(steps_.begin(), steps_.end()));
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    if (steps_[i] == 0) continue;
+    state->Put(absl::StrCat("optimizer.first.", i), first_[i]);
+    if (second_[i].defined()) state->Put(absl::StrCat("optimizer.second.", i), second_[i]);
+  }
+}
+
+absl::Status Optimizer::Load(const State& state) {
+  const auto steps = state.Numbers("optimizer.steps", parameters_.size());
+  if (!steps.ok()) return steps.status();
+  steps_.assign(steps->begin(), steps->end());
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    if (steps_[i] == 0) continue;
+    first_[i] = at::zeros_like(parameters_[i]);
+    absl::Status status = state.CopyTo(absl::StrCat("optimizer.first.", i), first_[i]);
+    if (status.ok() && options_.optimizer() != Train::SGD) {
+      second_[i] = at::zeros_like(parameters_[i]);
+      status = state.CopyTo(absl::StrCat("optimizer.second.", i), second_[i]);
+    }
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
 }
 
 double LearningRate(const Train& options, int64_t epoch, int64_t step, int64_t steps) {

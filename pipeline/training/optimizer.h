@@ -6,7 +6,9 @@
 
 #include <vector>
 
+#include "absl/status/status.h"
 #include "pipeline/pipeline.pb.h"
+#include "pipeline/state.h"
 
 namespace pipeline {
 
@@ -25,6 +27,10 @@ class Optimizer {
   // Updates the parameters with the gradients, whose norm is `norm`: scaled down first where that
   // exceeds clip_norm.
   void Step(double learning_rate, double norm);
+
+  // Under "optimizer.".
+  void Save(State* state) const;
+  absl::Status Load(const State& state);
 
  private:
   const Train options_;
