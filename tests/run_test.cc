@@ -347,14 +347,8 @@ TEST(PrintConfig, IsAConfig) {
   EXPECT_TRUE(absl::StrContains(ran.out, "epochs: 7"));
 }
 
-TEST(Program, HelpsAndLists) {
+TEST(Program, Lists) {
   const Workspace workspace;
-  const Ran help = RunPipeline({"--help"});
-  EXPECT_EQ(help.code, 0);
-  EXPECT_LT(std::count(help.out.begin(), help.out.end(), '\n'), 25);
-  for (const char* verb : {"check", "print-config", "list", "describe"}) {
-    EXPECT_TRUE(absl::StrContains(help.out, verb)) << verb;
-  }
   const Ran list = RunPipeline({"list"});
   EXPECT_EQ(list.code, 0);
   EXPECT_TRUE(absl::StrContains(list.out, "\nlosses/\n")) << list.out;
