@@ -38,6 +38,9 @@ struct Step {
   }
 };
 
+// "step 3 of epoch 1 (TRAIN)", as messages count.
+std::string StepName(const Step& step);
+
 // Mixes numbers into one that is uniform over 64 bits. Random draws start from
 // Hash(seed, epoch, sample): they depend on no thread, batch layout or earlier draw.
 uint64_t Hash(std::initializer_list<uint64_t> numbers);

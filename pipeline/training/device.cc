@@ -68,6 +68,8 @@ void KeepFreedMemory() {
 #endif
 }
 
+void RepeatOnGpu() { at::globalContext().setDeterministicCuDNN(true); }
+
 void SeedGenerators(uint64_t seed) { at::manual_seed(seed); }
 
 }  // namespace pipeline
