@@ -14,6 +14,7 @@
 #include "absl/strings/strip.h"
 #include "pipeline/registry.h"
 #include "pipeline/training/device.h"
+#include "pipeline/utf8.h"
 #include "pipeline/workspace.h"
 
 namespace pipeline {
@@ -131,9 +132,10 @@ Lines ClassLines(const DataInfo& data, const Report& test) {
 void PrintAligned(const Lines& lines, Terminal* terminal) {
   constexpr int kCell = 9;
   size_t width = 0;
-  for (const auto& cells : lines) width = std::max(width, cells[0].size());
+  for (const auto& cells : lines) width = std::max(width, CharactersIn(Printable(cells[0])));
   for (const auto& cells : lines) {
-    std::string line = absl::StrFormat("  %-*s", static_cast<int>(width), cells[0]);
+    std::string line = "  " + Printable(cells[0]);
+    line.append(width - CharactersIn(Printable(cells[0])), ' ');
     for (size_t i = 1; i < cells.size(); ++i) {
       absl::StrAppendFormat(&line, "  %*s", kCell, cells[i]);
     }

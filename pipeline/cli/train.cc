@@ -4,6 +4,7 @@
 #include "pipeline/cli/load_graph.h"
 #include "pipeline/cli/run_report.h"
 #include "pipeline/cli/terminal.h"
+#include "pipeline/exceptions.h"
 #include "pipeline/runs/run_folder.h"
 #include "pipeline/training/device.h"
 #include "pipeline/training/trainer.h"
@@ -27,7 +28,7 @@ int TrainConfig(const CommandLine& line) {
   InstallInterruptHandler();
   if (context.device == "cpu") KeepFreedMemory();
   PrintHeader(trainer.Facts(), &terminal);
-  status = trainer.Run(&*folder);
+  status = Caught([&] { return trainer.Run(&*folder); });
   if (status.ok()) return 0;
   if (absl::IsCancelled(status)) return Complain(status, kSignal + InterruptSignal());
   Complain(status, kFailure);

@@ -103,8 +103,19 @@ absl::Status Graph::Run(const Step& step) {
   return absl::OkStatus();
 }
 
-void Graph::EndPhase(const Step& step, Report* report) {
-  for (NodeEntry& node : nodes_) node.stage->EndPhase(step, node.name, report);
+absl::Status Graph::EndPhase(const Step& step, Report* report) {
+  absl::Status first;
+  for (NodeEntry& node : nodes_) {
+    const absl::Status ended = Caught([&] {
+      node.stage->EndPhase(step, node.name, report);
+      return absl::OkStatus();
+    });
+    if (ended.ok() || !first.ok()) continue;
+    first = absl::Status(
+        ended.code(), absl::StrCat("end of ", Phase_Name(step.phase), " of epoch ", step.epoch + 1,
+                                   ", ", Describe(node), ": ", ended.message()));
+  }
+  return first;
 }
 
 at::Tensor Graph::Output(const std::string& edge) const {

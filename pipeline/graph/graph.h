@@ -28,8 +28,9 @@ class Graph {
   // epoch, node and config line.
   absl::Status Run(const Step& step);
 
-  // Ends the phase on every stage, in order.
-  void EndPhase(const Step& step, Report* report);
+  // Ends the phase on every stage, in order, whatever the others say; the first failure, which
+  // names its node.
+  absl::Status EndPhase(const Step& step, Report* report);
 
   Source& source() { return *source_; }
 

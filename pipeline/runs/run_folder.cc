@@ -10,7 +10,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "pipeline/csv.h"
 #include "pipeline/files.h"
+#include "pipeline/runs/json.h"
+#include "pipeline/utf8.h"
 
 namespace pipeline {
 namespace {
@@ -59,13 +62,16 @@ absl::Status RunFolder::AddRow(const std::vector<std::pair<std::string, std::str
     put(column, std::isnan(value) ? "" : absl::StrFormat("%.9g", value));
   }
   rows_.push_back(std::move(row));
-  std::string text = absl::StrJoin(columns_, ",") + "\n";
+  const auto heading = [](std::string* line, const std::string& column) {
+    line->append(CsvCell(ValidUtf8(column)));
+  };
+  std::string text = absl::StrJoin(columns_, ",", heading) + "\n";
   for (const auto& known : rows_) {
     absl::StrAppend(&text,
                     absl::StrJoin(columns_, ",",
                                   [&](std::string* line, const std::string& column) {
                                     const auto cell = known.find(column);
-                                    if (cell != known.end()) line->append(cell->second);
+                                    if (cell != known.end()) line->append(CsvCell(cell->second));
                                   }),
                     "\n");
   }
@@ -73,7 +79,7 @@ absl::Status RunFolder::AddRow(const std::vector<std::pair<std::string, std::str
 }
 
 absl::Status RunFolder::WriteSummary(const nlohmann::ordered_json& summary) {
-  return WriteFileAtomically(File("summary.json"), summary.dump(2) + "\n");
+  return WriteFileAtomically(File("summary.json"), JsonText(summary));
 }
 
 }  // namespace pipeline

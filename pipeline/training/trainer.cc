@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "pipeline/cli/progress.h"
 #include "pipeline/config/text.h"
 #include "pipeline/exceptions.h"
 #include "pipeline/files.h"
@@ -59,7 +60,8 @@ Trainer::Trainer(const LoadedConfig& loaded, const BuildContext& context, Graph*
 absl::Status Trainer::CheckMonitor() const {
   if (!HasValidation()) return absl::OkStatus();
   Report empty;
-  graph_.EndPhase(Step{VAL}, &empty);
+  const absl::Status ended = graph_.EndPhase(Step{VAL}, &empty);
+  if (!ended.ok()) return ended;
   std::vector<std::string> columns;
   for (const auto& [column, value] : empty.values()) columns.push_back(column);
   if (std::find(columns.begin(), columns.end(), options_.monitor()) != columns.end()) {
@@ -121,14 +123,12 @@ void Trainer::ShowProgress(const Step& step, double started, int64_t images) {
   if (step.phase == TRAIN) {
     left += per_step * static_cast<double>(step.steps * (step.epochs - step.epoch - 1));
   }
-  std::string terms;
-  for (const auto& [name, value] : graph_.Live()) {
-    absl::StrAppendFormat(&terms, "  %s %.4f", name, value);
-  }
-  terminal_.Live(absl::StrFormat(
-      "epoch %d/%d %-5s %s %d/%d  %.1f images/s  data wait %.1f %%  eta %s%s", step.epoch + 1,
-      step.epochs, Phase_Name(step.phase), Bar(done, step.steps), done, step.steps,
-      static_cast<double>(images) / seconds, 100 * DataWait(seconds), Duration(left), terms));
+  const Progress progress = {step.phase,        step.epoch + 1,
+                             step.epochs,       done,
+                             step.steps,        static_cast<double>(images) / seconds,
+                             DataWait(seconds), left,
+                             graph_.Live()};
+  terminal_.Live(ProgressLine(progress, terminal_.width()));
 }
 
 double Trainer::DataWait(double seconds) const {
@@ -169,7 +169,8 @@ absl::Status Trainer::Pass(Phase phase, int64_t epoch, int64_t max_steps, Report
     if (phase == TRAIN) ++steps_;
     ShowProgress(step, started, images);
   }
-  graph_.EndPhase(step, report);
+  const absl::Status ended = graph_.EndPhase(step, report);
+  if (status.ok()) status = ended;
   const double seconds = Now() - started;
   if (phase == TRAIN) {
     train_images_ += images;
@@ -200,7 +201,8 @@ absl::Status Trainer::SettleNorms(int64_t epoch) {
   }
   // What the stages gathered was reported before.
   Report ignored;
-  graph_.EndPhase(step, &ignored);
+  const absl::Status ended = graph_.EndPhase(step, &ignored);
+  if (status.ok()) status = ended;
   if (status.ok()) calibration.Keep();
   return status;
 }
