@@ -21,6 +21,11 @@ uint64_t Hash(std::initializer_list<uint64_t> numbers) {
   return state;
 }
 
+std::string StepName(const Step& step) {
+  return absl::StrCat("step ", step.index + 1, " of epoch ", step.epoch + 1, " (",
+                      Phase_Name(step.phase), ")");
+}
+
 const char* TaskName(Task task) {
   switch (task) {
     case Task::kBinary:

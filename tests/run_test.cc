@@ -183,7 +183,10 @@ TEST(Run, RepeatsItselfWithAnyNumberOfLoaderThreads) {
   EXPECT_EQ(Timeless(workspace.Read("a/metrics.csv")), Timeless(workspace.Read("b/metrics.csv")));
   EXPECT_EQ(Timeless(workspace.Read("a/metrics.csv")), Timeless(workspace.Read("c/metrics.csv")));
   const Ran other = RunPipeline({"--config=small", "--out=d", "--set", "train.seed=1"});
-  EXPECT_FALSE(weights == workspace.Read("d/weights.safetensors"));
+  ASSERT_EQ(other.code, 0) << other.err;
+  const std::string others = workspace.Read("d/weights.safetensors");
+  EXPECT_EQ(others.size(), weights.size());
+  EXPECT_FALSE(weights == others);
 }
 
 TEST(Run, RepeatsItselfFromItsResolvedConfig) {
@@ -232,7 +235,7 @@ TEST(Run, NamesStepNodeAndImagesWhenTheLossIsNotFinite) {
                                 "(configs/small.pbtxt:24:1): loss.total is "))
       << ran.err;
   EXPECT_TRUE(absl::StrContains(ran.err, "drawn image ")) << ran.err;
-  EXPECT_TRUE(absl::StrContains(ran.err, "what was learned before is in out")) << ran.err;
+  EXPECT_TRUE(absl::StrContains(ran.err, "weights.safetensors\n")) << ran.err;
   EXPECT_TRUE(workspace.Has("out/weights.safetensors"));
 }
 

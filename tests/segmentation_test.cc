@@ -8,7 +8,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "pipeline/cli/run_report.h"
+#include "pipeline/cli/header.h"
 #include "pipeline/cli/terminal.h"
 #include "pipeline/registry.h"
 #include "tests/stages.h"
@@ -255,12 +255,11 @@ TEST(SegmentationMetrics, RefuseWhatCannotBe) {
 
 // What a run prints at its end.
 std::string ResultOf(const pipeline::DataInfo& data, const pipeline::Report& report) {
-  const pipeline::LoadedConfig loaded;
-  pipeline::BuildContext context;
-  context.data = &data;
+  pipeline::Outcome outcome;
+  outcome.test = report;
   pipeline::Terminal terminal;
   testing::internal::CaptureStdout();
-  pipeline::PrintResult({loaded, context}, &report, &terminal);
+  pipeline::PrintResult(data, outcome, &terminal);
   return testing::internal::GetCapturedStdout();
 }
 

@@ -2,31 +2,15 @@
 #include <gflags/gflags.h>
 
 #include "absl/strings/str_cat.h"
+#include "pipeline/cli/header.h"
 #include "pipeline/cli/load_graph.h"
-#include "pipeline/cli/run_report.h"
 #include "pipeline/cli/terminal.h"
-#include "pipeline/training/trainer.h"
+#include "pipeline/training/loop.h"
 
 DEFINE_bool(decode, false, "");
 
 namespace pipeline {
 namespace {
-
-int Check(Trainer* trainer, Graph* graph, Terminal* terminal) {
-  PrintHeader(trainer->Facts(), terminal);
-  const std::vector<std::string> broken = graph->source().BrokenFiles(FLAGS_decode);
-  for (const std::string& line : broken) terminal->Line("broken: " + line);
-  if (FLAGS_decode) {
-    for (const std::string& line : graph->source().data().duplicate_groups) terminal->Line(line);
-  }
-  const absl::Status tried = trainer->TryOnce();
-  if (!tried.ok()) return Complain(tried, kFailure);
-  terminal->Line(absl::StrCat(
-      "ok: the graph ran one batch of each phase; ",
-      broken.empty() ? (FLAGS_decode ? "every image decodes" : "every image header is readable")
-                     : absl::StrCat(broken.size(), " files cannot be used")));
-  return broken.empty() ? 0 : kFailure;
-}
 
 int CheckConfig(const CommandLine& line) {
   const absl::StatusOr<LoadedGraph> loaded = LoadGraph(line);
@@ -36,11 +20,24 @@ int CheckConfig(const CommandLine& line) {
   context.writes = false;
   absl::Status status = BuildGraph(*loaded, &context);
   if (!status.ok()) return Complain(status, kMistake);
-  Terminal terminal;
-  Trainer trainer(loaded->config, context, loaded->graph.get(), &terminal);
-  status = trainer.CheckMonitor();
+  Graph* graph = loaded->graph.get();
+  Loop loop(loaded->config.document, context, graph, {});
+  status = loop.Check();
   if (!status.ok()) return Complain(status, kMistake);
-  return Check(&trainer, loaded->graph.get(), &terminal);
+  Terminal terminal;
+  PrintHeader(loaded->config, context, *graph, &terminal);
+  const std::vector<std::string> broken = graph->source().BrokenFiles(FLAGS_decode);
+  for (const std::string& name : broken) terminal.Line("broken: " + name);
+  if (FLAGS_decode) {
+    for (const std::string& copies : context.data->duplicate_groups) terminal.Line(copies);
+  }
+  status = loop.TryOnce();
+  if (!status.ok()) return Complain(status, kFailure);
+  terminal.Line(absl::StrCat(
+      "ok: the graph ran one batch of each phase; ",
+      broken.empty() ? (FLAGS_decode ? "every image decodes" : "every image header is readable")
+                     : absl::StrCat(broken.size(), " files cannot be used")));
+  return broken.empty() ? 0 : kFailure;
 }
 
 }  // namespace

@@ -5,15 +5,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <fstream>
-#include <sstream>
 
-#include "absl/strings/numbers.h"
-#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "pipeline/clock.h"
 #include "pipeline/utf8.h"
 
 namespace pipeline {
@@ -62,25 +58,6 @@ void Terminal::Live(const std::string& text) {
   drawn_ = true;
 }
 
-double Now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-double ProcessAge() {
-  std::ifstream stat("/proc/self/stat"), uptime("/proc/uptime");
-  std::string line;
-  std::getline(stat, line);
-  // The second field, the program's name, may hold blanks; the start time is the 22nd.
-  std::istringstream fields(line.substr(line.rfind(')') + 1));
-  constexpr int kStartTime = 22, kFirst = 3;
-  std::string field;
-  for (int i = kFirst; i <= kStartTime; ++i) fields >> field;
-  double ticks = 0, now = 0;
-  uptime >> now;
-  if (!absl::SimpleAtod(field, &ticks)) return 0;
-  return now - ticks / static_cast<double>(sysconf(_SC_CLK_TCK));
-}
-
 std::string Duration(double seconds) {
   const auto whole = static_cast<int64_t>(std::llround(std::max(0.0, seconds)));
   if (whole < 3600) return absl::StrFormat("%d:%02d", whole / 60, whole % 60);
@@ -93,13 +70,6 @@ std::string Bar(int64_t done, int64_t total) {
   if (filled < kBarWidth) bar += ">";
   bar.resize(kBarWidth, ' ');
   return "[" + bar + "]";
-}
-
-std::string Thousands(int64_t number) {
-  std::string digits = absl::StrCat(number);
-  const int first = number < 0 ? 1 : 0;
-  for (int at = static_cast<int>(digits.size()) - 3; at > first; at -= 3) digits.insert(at, ",");
-  return digits;
 }
 
 }  // namespace pipeline

@@ -34,17 +34,10 @@ class Terminal {
   double last_ = 0;
 };
 
-// Seconds since some fixed moment.
-double Now();
-// Seconds since this process was started, its loading included; from /proc, to 0.01 s.
-double ProcessAge();
 // "1:02:03", or "2:03" below an hour.
 std::string Duration(double seconds);
 // "[=====>    ]".
 std::string Bar(int64_t done, int64_t total);
-// "12,345".
-std::string Thousands(int64_t number);
-
 }  // namespace pipeline
 
 #endif  // PIPELINE_CLI_TERMINAL_H_

@@ -69,6 +69,8 @@ void KeepFreedMemory() {
 #endif
 }
 
+void RepeatOnGpu() { at::globalContext().setDeterministicCuDNN(true); }
+
 void SeedGenerators(uint64_t seed) { torch::manual_seed(seed); }
 
 }  // namespace pipeline
