@@ -32,9 +32,9 @@ using activations::Activation;
 
 std::unique_ptr<Activation> Make(const std::string& plugin) {
   pipeline::Node node;
-  std::string error;
-  pipeline::ParseFields(absl::StrCat("plugin { [activations/", plugin, " }"), &node, &error);
-  TORCH_CHECK(error.empty(), error);
+  const absl::Status parsed =
+      pipeline::ParseFields(absl::StrCat("plugin { [activations/", plugin, " }"), &node);
+  TORCH_CHECK(parsed.ok(), parsed.ToString());
   auto made = activations::Activations::Get().Create(node.plugin());
   TORCH_CHECK(made.ok(), made.status().ToString());
   return *std::move(made);

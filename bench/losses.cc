@@ -115,9 +115,9 @@ Fusion Seven(int64_t count) {
   Fusion fusion;
   for (int64_t i = 0; i < count; ++i) {
     pipeline::Node node;
-    std::string error;
-    pipeline::ParseFields(absl::StrCat("plugin { [losses/", kSeven[i], "] {} }"), &node, &error);
-    TORCH_CHECK(error.empty(), error);
+    const absl::Status parsed =
+        pipeline::ParseFields(absl::StrCat("plugin { [losses/", kSeven[i], "] {} }"), &node);
+    TORCH_CHECK(parsed.ok(), parsed.ToString());
     auto loss = losses::Losses::Get().Create(node.plugin());
     TORCH_CHECK(loss.ok(), loss.status().ToString());
     fusion.owned.push_back(*std::move(loss));

@@ -5,6 +5,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "pipeline/utf8.h"
 
 namespace pipeline {
 
@@ -40,7 +41,7 @@ const char* TaskName(Task task) {
 std::vector<std::string> ClassColumns(const std::vector<std::string>& classes, int64_t count) {
   std::vector<std::string> columns;
   for (int64_t i = 0; i < count; ++i) {
-    std::string name = i < static_cast<int64_t>(classes.size()) ? classes[i] : "";
+    std::string name = i < static_cast<int64_t>(classes.size()) ? ValidUtf8(classes[i]) : "";
     for (char& c : name) {
       const auto byte = static_cast<unsigned char>(c);
       if (byte < 0x80 && !absl::ascii_isalnum(byte) && c != '-') c = '_';

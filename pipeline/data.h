@@ -70,8 +70,9 @@ struct DataInfo {
 };
 
 // Names of `count` classes as parts of columns such as "metrics.iou.forest_land": letters, digits,
-// underscores, hyphens and what is not ASCII stay, the rest becomes underscores. A class without a
-// name is called by its number; where two would get one name, the later has its number added.
+// underscores, hyphens and characters beyond ASCII stay, the rest (each byte that is not UTF-8 too,
+// as ValidUtf8 shows it) becomes underscores. A class without a name is called by its number; where
+// two would get one name, the later has its number added.
 std::vector<std::string> ClassColumns(const std::vector<std::string>& classes, int64_t count);
 
 }  // namespace pipeline

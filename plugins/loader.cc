@@ -18,6 +18,7 @@
 #include "absl/strings/str_cat.h"
 #include "datasets/dataset.h"
 #include "pipeline/stage.h"
+#include "pipeline/utf8.h"
 #include "plugins/loader.pb.h"
 #include "plugins/loading/prefetcher.h"
 #include "plugins/loading/sample_reader.h"
@@ -118,7 +119,7 @@ class Loader : public pipeline::Source {
     waited_ += std::chrono::steady_clock::now() - asked;
     Batch batch = std::move(batches_[step.index]);
     for (const std::string& note : reader_->TakeNotes()) {
-      std::fprintf(stderr, "cache_file: %s\n", note.c_str());
+      std::fprintf(stderr, "cache_file: %s\n", pipeline::Printable(note).c_str());
     }
     const absl::Status broken = CheckBroken();
     if (!broken.ok()) return broken;
@@ -262,7 +263,7 @@ class Loader : public pipeline::Source {
     }
     for (const auto& [name, why] : broken_) {
       if (!named_.insert(name).second) continue;
-      std::fprintf(stderr, "skipped: %s\n", why.c_str());
+      std::fprintf(stderr, "skipped: %s\n", pipeline::Printable(why).c_str());
     }
     return absl::OkStatus();
   }

@@ -32,9 +32,9 @@ at::Tensor TensorOf(const nlohmann::json& flat, const std::vector<int64_t>& shap
 // An Any for a plugin with options in text format.
 inline google::protobuf::Any PluginOf(const std::string& url, const std::string& options) {
   pipeline::Node node;
-  std::string error;
-  EXPECT_TRUE(pipeline::ParseFields("plugin { [" + url + "] { " + options + " } }", &node, &error))
-      << url << " { " << options << " }: " << error;
+  const absl::Status parsed =
+      pipeline::ParseFields("plugin { [" + url + "] { " + options + " } }", &node);
+  EXPECT_TRUE(parsed.ok()) << url << " { " << options << " }: " << parsed;
   return node.plugin();
 }
 

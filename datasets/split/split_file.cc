@@ -16,8 +16,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_replace.h"
 #include "absl/strings/string_view.h"
+#include "pipeline/csv.h"
 #include "pipeline/files.h"
 #include "pipeline/pipeline.pb.h"
 #include "pipeline/stage.h"
@@ -91,11 +91,6 @@ class Csv {
   int64_t line_;
 };
 
-std::string Quoted(const std::string& cell) {
-  if (cell.find_first_of(",\"\r\n") == std::string::npos) return cell;
-  return absl::StrCat("\"", absl::StrReplaceAll(cell, {{"\"", "\"\""}}), "\"");
-}
-
 // "a, b and 7 more".
 std::string Listed(const std::vector<std::string>& names) {
   std::string text;
@@ -157,8 +152,8 @@ std::string SplitText(const std::vector<SplitEntry>& entries) {
   std::string text = absl::StrCat(kBegin, kWhatItIs, "\n", kColumns, "\n");
   for (const SplitEntry& entry : entries) {
     const auto phase = static_cast<pipeline::Phase>(pipeline::TRAIN + entry.phase);
-    absl::StrAppend(&text, pipeline::Phase_Name(phase), ",", Quoted(entry.path), ",", entry.content,
-                    "\n");
+    absl::StrAppend(&text, pipeline::Phase_Name(phase), ",", pipeline::CsvCell(entry.path), ",",
+                    entry.content, "\n");
   }
   return text;
 }

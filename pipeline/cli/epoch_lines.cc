@@ -5,10 +5,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "pipeline/cli/progress.h"
 
 namespace pipeline {
 
-absl::Status EpochLines::StepDone(const PassEvent& event, double) {
+absl::Status EpochLines::StepDone(const PassEvent& event, double loss) {
   if (!terminal_.Due()) return absl::OkStatus();
   const Step& step = event.step;
   const int64_t done = step.index + 1;
@@ -17,14 +18,11 @@ absl::Status EpochLines::StepDone(const PassEvent& event, double) {
   if (step.phase == TRAIN) {
     left += per_step * static_cast<double>(step.steps * (step.epochs - step.epoch - 1));
   }
-  std::string terms;
-  for (const auto& [name, value] : graph_.Live()) {
-    absl::StrAppendFormat(&terms, "  %s %.4f", name, value);
-  }
-  terminal_.Live(absl::StrFormat(
-      "epoch %d/%d %-5s %s %d/%d  %.1f images/s  data wait %.1f %%  eta %s%s", step.epoch + 1,
-      step.epochs, Phase_Name(step.phase), Bar(done, step.steps), done, step.steps,
-      event.ImagesPerSecond(), 100 * event.data_wait, Duration(left), terms));
+  Progress progress = {step.phase,      step.epoch + 1,          step.epochs,     done,
+                       step.steps,      event.ImagesPerSecond(), event.data_wait, left,
+                       {{"loss", loss}}};
+  for (auto& term : graph_.Live()) progress.terms.push_back(std::move(term));
+  terminal_.Live(ProgressLine(progress, terminal_.width()));
   return absl::OkStatus();
 }
 

@@ -10,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "pipeline/runs/summary.h"
 #include "pipeline/training/device.h"
+#include "pipeline/utf8.h"
 #include "pipeline/workspace.h"
 
 namespace pipeline {
@@ -23,9 +24,10 @@ std::string FirstOr(const std::vector<std::string>& names, const std::string& ot
 void PrintAligned(const std::vector<std::vector<std::string>>& lines, Terminal* terminal) {
   constexpr int kCell = 9;
   size_t width = 0;
-  for (const auto& cells : lines) width = std::max(width, cells[0].size());
+  for (const auto& cells : lines) width = std::max(width, CharactersIn(Printable(cells[0])));
   for (const auto& cells : lines) {
-    std::string line = absl::StrFormat("  %-*s", static_cast<int>(width), cells[0]);
+    std::string line = "  " + Printable(cells[0]);
+    line.append(width - CharactersIn(Printable(cells[0])), ' ');
     for (size_t i = 1; i < cells.size(); ++i) {
       absl::StrAppendFormat(&line, "  %*s", kCell, cells[i]);
     }

@@ -9,10 +9,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "pipeline/config/config.h"
 #include "pipeline/config/describe.h"
 #include "pipeline/config/text.h"
 #include "pipeline/registry.h"
+#include "pipeline/utf8.h"
 
 namespace pipeline {
 namespace {
@@ -49,12 +51,9 @@ Span SpanOf(const std::vector<double>& values) {
   return {span.low - margin, span.high + margin};
 }
 
+// XML knows no control characters.
 std::string Escaped(const std::string& text) {
-  std::string escaped;
-  for (const char c : text) {
-    absl::StrAppend(&escaped, c == '<' ? "&lt;" : c == '&' ? "&amp;" : std::string(1, c));
-  }
-  return escaped;
+  return absl::StrReplaceAll(Printable(text), {{"<", "&lt;"}, {"&", "&amp;"}});
 }
 
 // One pair of axes whose upper edge is at `top`, with a curve.
@@ -119,10 +118,8 @@ absl::StatusOr<google::protobuf::Any> Resolve(const std::string& what) {
     return plugin;
   }
   Node node;
-  std::string error;
-  if (!ParseFields(absl::StrCat("plugin { ", what, " }"), &node, &error)) {
-    return absl::InvalidArgumentError(absl::StrCat(what, ": ", error));
-  }
+  const absl::Status parsed = ParseFields(absl::StrCat("plugin { ", what, " }"), &node);
+  if (!parsed.ok()) return absl::InvalidArgumentError(absl::StrCat(what, ": ", parsed.message()));
   return node.plugin();
 }
 

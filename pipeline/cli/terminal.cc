@@ -10,17 +10,13 @@
 
 #include "absl/strings/str_format.h"
 #include "pipeline/clock.h"
+#include "pipeline/utf8.h"
 
 namespace pipeline {
 namespace {
 
 constexpr double kRedrawSeconds = 0.1;
 constexpr int kBarWidth = 20;
-
-size_t Width() {
-  winsize size = {};
-  return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
-}
 
 }  // namespace
 
@@ -31,9 +27,16 @@ void Terminal::ClearLive() {
   drawn_ = false;
 }
 
+size_t Terminal::width() const {
+  winsize size = {};
+  const bool known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  // In the last column some terminals wrap.
+  return (known ? size.ws_col : 80) - 1;
+}
+
 void Terminal::Line(const std::string& text) {
   ClearLive();
-  std::printf("%s\n", text.c_str());
+  std::printf("%s\n", Printable(text).c_str());
   std::fflush(stdout);
 }
 
@@ -50,7 +53,7 @@ bool Terminal::Due() const { return live_ && Now() - last_ >= kRedrawSeconds; }
 void Terminal::Live(const std::string& text) {
   if (!Due()) return;
   last_ = Now();
-  std::printf("\r\033[K%s", text.substr(0, Width() - 1).c_str());
+  std::printf("\r\033[K%s", FirstCharacters(Printable(text), width()).c_str());
   std::fflush(stdout);
   drawn_ = true;
 }

@@ -13,13 +13,16 @@ class Terminal {
   // Live lines only where standard output is a terminal.
   Terminal();
 
-  // A whole line; ends the live line first.
+  // A whole line; ends the live line first. Here and below, what would control the terminal or is
+  // not UTF-8 is shown by its bytes.
   void Line(const std::string& text);
   // Aligned "name  value" rows.
   void Table(const std::vector<std::pair<std::string, std::string>>& rows);
-  // Replaces the live line, at most ten times a second; cut to the terminal's width.
+  // Replaces the live line, at most ten times a second; cut to width().
   void Live(const std::string& text);
   bool live() const { return live_; }
+  // Characters that a live line may have.
+  size_t width() const;
   // Whether Live would draw now.
   bool Due() const;
 

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
+#include "pipeline/utf8.h"
 
 namespace pipeline {
 namespace {
@@ -52,7 +53,9 @@ std::string FlagRows(const Verb& verb) {
 }  // namespace
 
 int Complain(const absl::Status& status, int code) {
-  std::fprintf(stderr, "%s\n", std::string(status.message()).c_str());
+  for (const absl::string_view line : absl::StrSplit(status.message(), '\n')) {
+    std::fprintf(stderr, "%s\n", Printable(line).c_str());
+  }
   return code;
 }
 

@@ -17,7 +17,7 @@ constexpr int kMistake = 2;   // the user's: nothing was written
 constexpr int kFailure = 1;   // something broke while running
 constexpr int kSignal = 128;  // plus the signal, as shells report it
 
-// Prints the message to standard error; returns `code`.
+// Prints the message's lines to standard error, fit for a terminal; returns `code`.
 int Complain(const absl::Status& status, int code);
 
 // What a verb may be given as --name. The value of a flag that may be repeated is in the command

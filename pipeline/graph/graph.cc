@@ -31,7 +31,7 @@ std::unique_ptr<Graph> Graph::Create(const Document& document, Diagnostics* erro
     if (dynamic_cast<Source*>(node.stage.get()) == nullptr) continue;
     if (source != nullptr) {
       if (source->ports().outputs != node.ports.outputs) {
-        errors->Add(document.where.Of(node.name),
+        errors->Add(document.where.Of(Path() / node.name),
                     absl::StrCat("[", node.plugin, "] has other outputs than the images given"));
         break;
       }
@@ -75,6 +75,9 @@ absl::Status Graph::Build(BuildContext* context) {
       absl::StatusOr<Specs> specs = node.stage->Build(in, context);
       if (!specs.ok()) return specs.status();
       node.specs = *std::move(specs);
+      if (torch::nn::Module* module = node.stage->module()) {
+        module->to(torch::Device(context->device));
+      }
       return absl::OkStatus();
     });
     const std::string option = OptionOf(built);
@@ -87,9 +90,6 @@ absl::Status Graph::Build(BuildContext* context) {
       return absl::Status(built.code(), absl::StrCat(Describe(node), ": ", built.message()));
     }
     if (node.stage.get() == source_) context->data = &source_->data();
-    if (torch::nn::Module* module = node.stage->module()) {
-      module->to(torch::Device(context->device));
-    }
   }
   return absl::OkStatus();
 }
@@ -132,8 +132,19 @@ absl::Status Graph::RunUntil(const Step& step, const std::vector<std::string>& n
   return absl::OkStatus();
 }
 
-void Graph::EndPhase(const Step& step, Report* report) {
-  for (NodeEntry& node : nodes_) node.stage->EndPhase(step, node.name, report);
+absl::Status Graph::EndPhase(const Step& step, Report* report) {
+  absl::Status first;
+  for (NodeEntry& node : nodes_) {
+    const absl::Status ended = Caught([&] {
+      node.stage->EndPhase(step, node.name, report);
+      return absl::OkStatus();
+    });
+    if (ended.ok() || !first.ok()) continue;
+    first = absl::Status(
+        ended.code(), absl::StrCat("end of ", Phase_Name(step.phase), " of epoch ", step.epoch + 1,
+                                   ", ", Describe(node), ": ", ended.message()));
+  }
+  return first;
 }
 
 at::Tensor Graph::Output(const std::string& edge) const {

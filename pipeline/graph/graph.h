@@ -34,8 +34,9 @@ class Graph {
   // no trace of the step.
   absl::Status RunUntil(const Step& step, const std::vector<std::string>& nodes);
 
-  // Ends the phase on every stage, in order.
-  void EndPhase(const Step& step, Report* report);
+  // Ends the phase on every stage, in order, whatever the others say; the first failure, which
+  // names its node.
+  absl::Status EndPhase(const Step& step, Report* report);
 
   Source& source() { return *source_; }
 

@@ -7,7 +7,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "pipeline/csv.h"
 #include "pipeline/files.h"
+#include "pipeline/utf8.h"
 
 namespace pipeline {
 
@@ -45,13 +47,16 @@ absl::Status MetricsCsv::AddRow(const std::vector<std::pair<std::string, std::st
     put(column, std::isnan(value) ? "" : absl::StrFormat("%.9g", value));
   }
   rows_.push_back(std::move(row));
-  std::string text = absl::StrJoin(columns_, ",") + "\n";
+  const auto heading = [](std::string* line, const std::string& column) {
+    line->append(CsvCell(ValidUtf8(column)));
+  };
+  std::string text = absl::StrJoin(columns_, ",", heading) + "\n";
   for (const auto& known : rows_) {
     absl::StrAppend(&text,
                     absl::StrJoin(columns_, ",",
                                   [&](std::string* line, const std::string& column) {
                                     const auto cell = known.find(column);
-                                    if (cell != known.end()) line->append(cell->second);
+                                    if (cell != known.end()) line->append(CsvCell(cell->second));
                                   }),
                     "\n");
   }

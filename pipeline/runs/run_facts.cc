@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "pipeline/runs/json.h"
 
 namespace pipeline {
 namespace {
@@ -76,7 +77,7 @@ std::string FactsText(const RunFacts& facts) {
       {"inputs", Json::object()},
   };
   for (const auto& [port, spec] : facts.inputs) json["inputs"][port] = ToJson(spec);
-  return json.dump(2) + "\n";
+  return JsonText(json);
 }
 
 absl::StatusOr<RunFacts> ParseFacts(const std::string& text) {

@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "pipeline/registry.h"
+#include "pipeline/runs/json.h"
 
 namespace pipeline {
 namespace {
@@ -89,7 +90,7 @@ std::string SummaryText(const LoadedConfig& config, const BuildContext& context,
   };
   for (const auto& [name, count] : data.duplicates) summary["duplicates"][name] = count;
   summary["test"] = outcome.test.has_value() ? ToJson(*outcome.test) : Json(nullptr);
-  return summary.dump(2) + "\n";
+  return JsonText(summary);
 }
 
 }  // namespace pipeline

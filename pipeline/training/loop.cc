@@ -29,7 +29,8 @@ constexpr uint64_t kLearning = 0, kSettling = 1;
 // The values that stages report, without any step.
 std::vector<ReportedValue> Columns(Graph* graph) {
   Report empty;
-  graph->EndPhase(Step{VAL}, &empty);
+  // What fails here fails at the end of the first pass, and is said there.
+  graph->EndPhase(Step{VAL}, &empty).IgnoreError();
   return empty.values();
 }
 
@@ -193,7 +194,7 @@ absl::Status Loop::Pass(Phase phase, int64_t epoch, int64_t max_steps, Report* r
                      whole};
   };
   graph_.SetTraining(phase == TRAIN);
-  absl::Status status = graph_.source().Begin(step);
+  absl::Status status = Caught([&] { return graph_.source().Begin(step); });
   for (; status.ok() && step.index < std::min(step.steps, max_steps); ++step.index) {
     if (InterruptSignal() != 0) {
       status = absl::CancelledError("interrupted");
@@ -203,13 +204,14 @@ absl::Status Loop::Pass(Phase phase, int64_t epoch, int64_t max_steps, Report* r
     if (phase == TRAIN && counters_.steps == 0) counters_.startup_seconds = ProcessAge();
     double loss = 0;
     status = graph_.Run(step);
-    if (status.ok()) status = Learn(step, &loss);
+    if (status.ok()) status = Caught([&] { return Learn(step, &loss); });
     if (!status.ok()) break;
     images += static_cast<int64_t>(step.samples.size());
     if (phase == TRAIN) ++counters_.steps;
     status = Tell([&](Observer* observer) { return observer->StepDone(event(nullptr), loss); });
   }
-  graph_.EndPhase(step, report);
+  const absl::Status ended = graph_.EndPhase(step, report);
+  if (status.ok()) status = ended;
   const PassEvent whole = event(report);
   if (phase == TRAIN) {
     counters_.train_images += images;
