@@ -206,6 +206,7 @@ Json Summary(const RunFacts& facts, const Report* test) {
       {"classes", data.classes},
       {"split", data.split},
       {"duplicates", Json::object()},
+      {"skipped", Json::array()},
       {"train_images", images(TRAIN)},
       {"val_images", images(VAL)},
       {"test_images", images(TEST)},
@@ -225,6 +226,9 @@ Json Summary(const RunFacts& facts, const Report* test) {
       {"startup_seconds", facts.startup_seconds},
   };
   for (const auto& [name, count] : data.duplicates) summary["duplicates"][name] = count;
+  for (const auto& files : data.skipped) {
+    for (const std::string& why : files) summary["skipped"].push_back(why);
+  }
   summary["test"] = nullptr;
   if (test != nullptr) {
     Json values = Json::object();

@@ -156,6 +156,7 @@ absl::Status Trainer::Pass(Phase phase, int64_t epoch, int64_t max_steps, Report
     }
     step.samples = graph_.source().Samples(step.index);
     step.repeats = graph_.source().Repeats(step.index);
+    if (step.samples.empty()) continue;
     SeedGenerators(Hash({step.seed, static_cast<uint64_t>(step.epoch), static_cast<uint64_t>(phase),
                          static_cast<uint64_t>(step.index)}));
     if (phase == TRAIN && steps_ == 0) startup_seconds_ = ProcessAge();
@@ -196,7 +197,7 @@ absl::Status Trainer::SettleNorms(int64_t epoch) {
   for (; status.ok() && step.index < std::min(step.steps, kNormSteps); ++step.index) {
     step.samples = graph_.source().Samples(step.index);
     step.repeats = graph_.source().Repeats(step.index);
-    status = graph_.Run(step);
+    if (!step.samples.empty()) status = graph_.Run(step);
   }
   // What the stages gathered was reported before.
   Report ignored;
@@ -385,7 +386,7 @@ absl::Status Trainer::TryOnce() {
   for (const Phase phase : {TRAIN, VAL, TEST}) {
     if (graph_.source().StepsIn(phase) == 0) continue;
     Report report;
-    const absl::Status status = Pass(phase, 0, 1, &report);
+    const absl::Status status = Pass(phase, 0, INT64_MAX, &report);
     if (!status.ok()) return status;
   }
   return absl::OkStatus();

@@ -36,7 +36,8 @@ class Trainer {
   // and returns CANCELLED. A failure keeps what was already written.
   absl::Status Run(RunFolder* folder);
 
-  // One batch of each phase, nothing written: what `check` does.
+  // A pass over each phase of a graph built with a small max_batch, nothing written: what `check`
+  // does.
   absl::Status TryOnce();
 
  private:
