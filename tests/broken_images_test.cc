@@ -1,5 +1,6 @@
 // Broken images: in no batch, count, class weight or result, and named.
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
