@@ -63,10 +63,15 @@ struct DataInfo {
   std::array<std::vector<int64_t>, kPhases> class_counts;
   std::array<int64_t, kPhases> images = {0, 0, 0};
   std::vector<int64_t> train_labels;  // of the images of TRAIN; empty for segmentation
-  std::vector<std::string> notes;     // what a user should know, one line each
+  // Files that cannot be read, "PATH: why", by PhaseIndex: they are in no count above.
+  std::array<std::vector<std::string>, kPhases> skipped;
+  std::vector<std::string> notes;  // what a user should know, one line each
   // Copies among the files: counts by name, for the summary, and a line for each group of copies.
   std::vector<std::pair<std::string, int64_t>> duplicates;
   std::vector<std::string> duplicate_groups;
+
+  // A file of several samples is named once. `phase` is a PhaseIndex.
+  void AddSkipped(int phase, const std::string& why);
 };
 
 // Names of `count` classes as parts of columns such as "metrics.iou.forest_land": letters, digits,
