@@ -1,6 +1,10 @@
 // Images on their way to the model: decoding, resizing, gray, augmenting and scaling, against
 // torchvision's on the same files.
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/randint.h>
+#include <ATen/ops/zeros.h>
 #include <gflags/gflags.h>
 
 #include <algorithm>

@@ -2,7 +2,9 @@
 // LibTorch's.
 #include "pipeline/training/optimizer.h"
 
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/randn.h>
 #include <torch/optim/adam.h>
 #include <torch/optim/sgd.h>
 

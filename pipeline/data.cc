@@ -38,6 +38,11 @@ const char* TaskName(Task task) {
   return "";
 }
 
+void DataInfo::AddSkipped(int phase, const std::string& why) {
+  std::vector<std::string>& files = skipped[phase];
+  if (std::find(files.begin(), files.end(), why) == files.end()) files.push_back(why);
+}
+
 std::vector<std::string> ClassColumns(const std::vector<std::string>& classes, int64_t count) {
   std::vector<std::string> columns;
   for (int64_t i = 0; i < count; ++i) {

@@ -1,6 +1,7 @@
 // Fusion of losses: one weight for each label, factors for the terms, and an account of what each
 // contributes.
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 
 #include <algorithm>
 #include <cmath>

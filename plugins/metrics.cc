@@ -1,5 +1,8 @@
 // Gathers counts on the device and reports what follows from them.
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/bincount.h>
+#include <ATen/ops/zeros.h>
 
 #include <optional>
 #include <set>

@@ -1,7 +1,17 @@
 // What every registered activation must hold: golden values, gradients, and safety at the edges.
+#include <ATen/Context.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/ones_like.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/randn_like.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros_like.h>
 #include <gtest/gtest.h>
-#include <torch/autograd.h>
-#include <torch/utils.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include <limits>
 #include <set>
@@ -41,7 +51,7 @@ bool IsSpecial(const std::string& file) {
 class EveryActivation : public testing::TestWithParam<PluginName> {
  protected:
   void SetUp() override {
-    torch::manual_seed(7);
+    at::manual_seed(7);
     f_ = Make(GetParam());
   }
   std::unique_ptr<Activation> f_;

@@ -1,12 +1,20 @@
 // Files, safetensors, learning rates, hashes: the parts of the core that stand alone.
-#include <ATen/ATen.h>
+#include <ATen/Context.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/randn_like.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <torch/optim/adam.h>
 #include <torch/optim/adamw.h>
 #include <torch/optim/sgd.h>
-#include <torch/utils.h>
 
 #include <atomic>
 #include <cmath>
@@ -315,7 +323,7 @@ TEST(Optimizer, ClipsTheNormOfTheWholeGradient) {
 // LibTorch's own optimizers are the oracle: the same parameters after 20 steps of random gradients.
 template <class Reference, class Options>
 void ExpectSameAs(pipeline::Train::Optimizer method, Options reference_options) {
-  torch::manual_seed(3);
+  at::manual_seed(3);
   pipeline::Train options;
   options.set_optimizer(method);
   options.set_weight_decay(0.03);

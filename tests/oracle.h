@@ -2,7 +2,9 @@
 #ifndef TESTS_ORACLE_H_
 #define TESTS_ORACLE_H_
 
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/tensor.h>
 #include <google/protobuf/any.pb.h>
 #include <gtest/gtest.h>
 

@@ -1,6 +1,7 @@
 // The program as a user runs it: what it prints, what it leaves on disk, and that it repeats
 // itself.
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -1,5 +1,7 @@
 // Training as a user runs it, where something is asked for that cannot be, or goes wrong on the
 // way.
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 

@@ -346,6 +346,11 @@ absl::StatusOr<std::unique_ptr<Dataset>> OpenFiles(pipeline::DataInfo info, Sour
   std::array<std::vector<int64_t>, pipeline::kPhases> labels;
   for (size_t i = 0; i < row.files.size(); ++i) {
     if (options.drop_copies && copied.count(row.path_of[i]) > 0) continue;
+    const std::string& broken = copies.broken[row.path_of[i]];
+    if (!broken.empty()) {
+      info.AddSkipped(row.phases[i], broken);
+      continue;
+    }
     labels[row.phases[i]].push_back(row.files[i].label);
     phases[row.phases[i]].push_back(std::move(row.files[i]));
   }

@@ -6,7 +6,6 @@
 #include <numeric>
 #include <opencv2/core.hpp>
 #include <opencv2/imgproc.hpp>
-#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -51,21 +50,15 @@ uint64_t PerceptualHash(const cv::Mat& thumbnail) {
   return hash;
 }
 
-// Nothing if the image cannot be decoded. Decodes at full size: reduced decoding of JPEG saves a
-// third of the time at best, and copies of different sizes would then differ by up to 8 bits.
-std::optional<Look> LookAt(const std::string& bytes) try {
-  const absl::StatusOr<cv::Mat> gray = DecodeImage(bytes, Channels::kGray);
-  if (!gray.ok()) return std::nullopt;
+Look LookAt(const cv::Mat& gray) {
   Look look;
-  cv::resize(*gray, look.thumbnail, {kThumbnail, kThumbnail}, 0, 0, cv::INTER_AREA);
+  cv::resize(gray, look.thumbnail, {kThumbnail, kThumbnail}, 0, 0, cv::INTER_AREA);
   cv::Scalar mean, deviation;
   cv::meanStdDev(look.thumbnail, mean, deviation);
   look.mean = mean[0];
   look.deviation = deviation[0];
   look.hash = PerceptualHash(look.thumbnail);
   return look;
-} catch (const std::exception&) {
-  return std::nullopt;
 }
 
 bool Correlate(const Look& a, const Look& b) {
@@ -82,16 +75,25 @@ struct Contents {
 // What one file shows.
 struct Seen {
   std::string content;
-  std::optional<Look> look;
+  absl::StatusOr<Look> look;
 };
+
+// Decodes at full size: reduced decoding of JPEG saves a third of the time at best, and copies of
+// different sizes would then differ by up to 8 bits.
+Seen See(const std::string& path, int64_t max_pixels) try {
+  const auto bytes = ReadImageBytes(path, max_pixels);
+  if (!bytes.ok()) return {ContentHash(path), bytes.status()};
+  const absl::StatusOr<cv::Mat> gray = DecodeImage(*bytes, Channels::kGray);
+  if (gray.ok()) return {HashOf(*bytes), LookAt(*gray)};
+  return {HashOf(*bytes),
+          absl::InvalidArgumentError(absl::StrCat(path, ": damaged: ", gray.status().message()))};
+} catch (const std::exception& error) {
+  return {"unreadable", absl::InternalError(absl::StrCat(path, ": ", error.what()))};
+}
 
 std::vector<Seen> LookAtAll(const std::vector<std::string>& paths, int64_t max_pixels) {
   std::vector<Seen> seen(paths.size());
-  pipeline::OnAllCores(paths.size(), [&](size_t i) {
-    const auto bytes = ReadImageBytes(paths[i], max_pixels);
-    seen[i].content = bytes.ok() ? HashOf(*bytes) : ContentHash(paths[i]);
-    if (bytes.ok()) seen[i].look = LookAt(*bytes);
-  });
+  pipeline::OnAllCores(paths.size(), [&](size_t i) { seen[i] = See(paths[i], max_pixels); });
   return seen;
 }
 
@@ -99,7 +101,7 @@ Contents Distinct(std::vector<Seen> seen) {
   Contents contents;
   std::map<std::string, size_t> known;
   for (size_t i = 0; i < seen.size(); ++i) {
-    if (!seen[i].look) continue;
+    if (!seen[i].look.ok()) continue;
     const auto [found, is_new] = known.emplace(seen[i].content, contents.files.size());
     if (!is_new) {
       contents.files[found->second].push_back(i);
@@ -177,7 +179,10 @@ std::string DescribeGroup(absl::string_view kind, const std::vector<size_t>& gro
 Copies FindCopies(const std::vector<std::string>& paths, int64_t max_pixels) {
   std::vector<Seen> seen = LookAtAll(paths, max_pixels);
   Copies copies;
-  for (const Seen& one : seen) copies.contents.push_back(one.content);
+  for (const Seen& one : seen) {
+    copies.contents.push_back(one.content);
+    copies.broken.emplace_back(one.look.status().message());
+  }
   const Contents contents = Distinct(std::move(seen));
   for (const std::vector<size_t>& same : contents.files) {
     if (same.size() > 1) copies.identical.push_back(same);

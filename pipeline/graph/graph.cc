@@ -1,7 +1,8 @@
 // Building and running the graph.
 #include "pipeline/graph/graph.h"
 
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 #include <torch/nn/module.h>
 
 #include <algorithm>

@@ -65,7 +65,7 @@ class GivenImages : public Source {
   const DataInfo& data() const override { return data_; }
   int64_t StepsIn(Phase) const override { return 0; }
   absl::Status Begin(const Step&) override { return absl::OkStatus(); }
-  std::vector<int64_t> Samples(int64_t) const override { return {}; }
+  std::vector<int64_t> Samples(int64_t) override { return {}; }
   std::string SampleName(Phase, int64_t) const override { return "a given image"; }
   std::vector<std::string> BrokenFiles(bool) override { return {}; }
 

@@ -71,6 +71,7 @@ std::string SummaryText(const LoadedConfig& config, const BuildContext& context,
       {"classes", data.classes},
       {"split", data.split},
       {"duplicates", Json::object()},
+      {"skipped", Json::array()},
       {"train_images", images(TRAIN)},
       {"val_images", images(VAL)},
       {"test_images", images(TEST)},
@@ -89,6 +90,9 @@ std::string SummaryText(const LoadedConfig& config, const BuildContext& context,
       {"startup_seconds", counters.startup_seconds},
   };
   for (const auto& [name, count] : data.duplicates) summary["duplicates"][name] = count;
+  for (const auto& files : data.skipped) {
+    for (const std::string& why : files) summary["skipped"].push_back(why);
+  }
   summary["test"] = outcome.test.has_value() ? ToJson(*outcome.test) : Json(nullptr);
   return JsonText(summary);
 }

@@ -1,7 +1,10 @@
 // Event files: records of length, checksum, event, checksum.
 #include "pipeline/runs/tensorboard.h"
 
-#include <ATen/ATen.h>
+#include <ATen/TensorIndexing.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/full.h>
 #include <fcntl.h>
 #include <sys/time.h>
 #include <unistd.h>

@@ -178,7 +178,7 @@ absl::Status Loop::Learn(const Step& step, double* loss) {
                                 named(norm), " although ", options_.minimize(), " is ", *loss));
 }
 
-absl::Status Loop::Pass(Phase phase, int64_t epoch, int64_t max_steps, Report* report) {
+absl::Status Loop::Pass(Phase phase, int64_t epoch, Report* report) {
   Step step = FirstStep(phase, epoch);
   const c10::AutoGradMode gradients(phase == TRAIN);
   const double started = Now(), waited = graph_.source().WaitSeconds();
@@ -195,12 +195,14 @@ absl::Status Loop::Pass(Phase phase, int64_t epoch, int64_t max_steps, Report* r
   };
   graph_.SetTraining(phase == TRAIN);
   absl::Status status = Caught([&] { return graph_.source().Begin(step); });
-  for (; status.ok() && step.index < std::min(step.steps, max_steps); ++step.index) {
+  for (; status.ok() && step.index < step.steps; ++step.index) {
     if (InterruptSignal() != 0) {
       status = absl::CancelledError("interrupted");
       break;
     }
     Prepare(&step, kLearning);
+    // Nothing of this batch can be read.
+    if (step.samples.empty()) continue;
     if (phase == TRAIN && counters_.steps == 0) counters_.startup_seconds = ProcessAge();
     double loss = 0;
     status = graph_.Run(step);
@@ -240,6 +242,7 @@ absl::Status Loop::SettleNorms(int64_t epoch) {
   for (; status.ok() && step.index < std::min(step.steps, kNormSteps); ++step.index) {
     if (InterruptSignal() != 0) return absl::CancelledError("interrupted");
     Prepare(&step, kSettling);
+    if (step.samples.empty()) continue;
     calibration.Expect(static_cast<int64_t>(step.samples.size()));
     status = graph_.RunUntil(step, nodes);
   }
@@ -249,10 +252,10 @@ absl::Status Loop::SettleNorms(int64_t epoch) {
 
 absl::Status Loop::Epoch(int64_t epoch) {
   Report train, validation;
-  absl::Status status = Pass(TRAIN, epoch, INT64_MAX, &train);
+  absl::Status status = Pass(TRAIN, epoch, &train);
   const bool used = HasValidation() || epoch + 1 == options_.epochs();
   if (status.ok() && used) status = SettleNorms(epoch);
-  if (status.ok() && HasValidation()) status = Pass(VAL, epoch, INT64_MAX, &validation);
+  if (status.ok() && HasValidation()) status = Pass(VAL, epoch, &validation);
   if (!status.ok()) return status;
   ++counters_.epochs;
   counters_.seconds = Now() - started_;
@@ -303,7 +306,7 @@ Outcome Loop::Run() {
   if (outcome.status.ok()) outcome.status = kept;
   if (outcome.status.ok() && will_test) {
     Report test;
-    outcome.status = Pass(TEST, counters_.epochs - 1, INT64_MAX, &test);
+    outcome.status = Pass(TEST, counters_.epochs - 1, &test);
     if (outcome.status.ok()) outcome.test = std::move(test);
   }
   if (absl::IsCancelled(outcome.status)) outcome.stopped = "interrupted";
@@ -319,7 +322,7 @@ absl::Status Loop::TryOnce() {
   for (const Phase phase : {TRAIN, VAL, TEST}) {
     if (graph_.source().StepsIn(phase) == 0) continue;
     Report report;
-    const absl::Status status = Pass(phase, 0, 1, &report);
+    const absl::Status status = Pass(phase, 0, &report);
     if (!status.ok()) return status;
   }
   return absl::OkStatus();

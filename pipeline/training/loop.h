@@ -36,11 +36,11 @@ class Loop {
   // Trains and tests. After a signal: ends the step, keeps what was learned, and is CANCELLED.
   Outcome Run();
 
-  // One batch of each phase: what `check` does.
+  // A pass over each phase of a graph that was built with a small max_batch: what `check` does.
   absl::Status TryOnce();
 
  private:
-  absl::Status Pass(Phase phase, int64_t epoch, int64_t max_steps, Report* report);
+  absl::Status Pass(Phase phase, int64_t epoch, Report* report);
   // Makes `step` the batch at its index, and seeds what stages draw in it.
   void Prepare(Step* step, uint64_t purpose);
   absl::Status Learn(const Step& step, double* loss);

@@ -1,7 +1,8 @@
 // Batch-norm layers switched between moving and true averages.
 #include "pipeline/training/norms.h"
 
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 #include <c10/core/GradMode.h>
 #include <torch/nn/modules/batchnorm.h>
 

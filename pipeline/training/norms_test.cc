@@ -1,7 +1,9 @@
 // Exact statistics of batch normalisation, and what is left where they could not be gathered.
 #include "pipeline/training/norms.h"
 
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/full.h>
 #include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 #include <torch/nn/modules/batchnorm.h>
