@@ -77,11 +77,13 @@ int TiffOrientation(absl::string_view bytes) {
 
 std::string ReadTiff(absl::string_view bytes, ImageHeader* header) {
   constexpr uint32_t kWidth = 256, kHeight = 257, kBits = 258, kFormat = 339, kFloat = 3;
+  constexpr uint32_t kPhotometric = 262, kLogL = 32844, kLogLuv = 32845;
   const TiffDirectory tags(bytes);
   *header = {tags.Only(kWidth), tags.Only(kHeight), TiffOrientation(bytes),
              static_cast<int>(std::min<uint32_t>(tags.First(kBits), 64))};
   if (header->width == 0 || header->height == 0) return "a TIFF cut short";
-  if (tags.First(kFormat) == kFloat) {
+  const uint32_t photometric = tags.Only(kPhotometric);
+  if (tags.First(kFormat) == kFloat || photometric == kLogL || photometric == kLogLuv) {
     return "a TIFF of floating-point samples; store it with 8 or 16 bits a sample";
   }
   if (header->bits <= 16) return "";
