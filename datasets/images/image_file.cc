@@ -33,16 +33,6 @@ absl::Status Refuse(const std::string& path, const std::string& why) {
   return absl::InvalidArgumentError(absl::StrCat(path, ": ", why));
 }
 
-// What an exception says of a file that was to be decoded.
-absl::Status Thrown(const std::string& path, const std::exception& error) {
-  const auto* of_opencv = dynamic_cast<const cv::Exception*>(&error);
-  const bool memory = dynamic_cast<const std::bad_alloc*>(&error) != nullptr ||
-                      (of_opencv != nullptr && of_opencv->code == cv::Error::StsNoMem);
-  if (memory) return Refuse(path, "there is not enough memory to read it");
-  const std::string what = error.what();
-  return Refuse(path, absl::StrCat("damaged: ", what.substr(0, what.find('\n'))));
-}
-
 // The first bytes of a file, at most `count`; "" where it cannot be read.
 std::string ReadHead(const std::string& path, size_t count) {
   std::error_code ignored;
@@ -146,6 +136,15 @@ absl::StatusOr<cv::Mat> Decode(absl::string_view bytes, const ImageHeader& heade
 
 }  // namespace
 
+absl::Status WhenDecoded(const std::string& path, const std::exception& error) {
+  const auto* of_opencv = dynamic_cast<const cv::Exception*>(&error);
+  const bool memory = dynamic_cast<const std::bad_alloc*>(&error) != nullptr ||
+                      (of_opencv != nullptr && of_opencv->code == cv::Error::StsNoMem);
+  if (memory) return Refuse(path, "there is not enough memory to read it");
+  const std::string what = error.what();
+  return Refuse(path, absl::StrCat("damaged: ", what.substr(0, what.find('\n'))));
+}
+
 bool HasImageName(const std::string& path) {
   const std::string extension = absl::AsciiStrToLower(fs::path(path).extension().string());
   for (const char* known :
@@ -185,7 +184,7 @@ absl::StatusOr<std::string> ReadImageBytes(const std::string& path, int64_t max_
   if (!checked.ok()) return checked;
   return bytes;
 } catch (const std::exception& error) {
-  return Thrown(path, error);
+  return WhenDecoded(path, error);
 }
 
 absl::StatusOr<cv::Size> ImageSize(const std::string& path, int64_t max_pixels) {
@@ -222,7 +221,7 @@ absl::StatusOr<cv::Mat> ReadImage(const std::string& path, int64_t max_pixels,
   cv::cvtColor(resized, rgb, resized.channels() == 1 ? cv::COLOR_GRAY2RGB : cv::COLOR_BGR2RGB);
   return rgb;
 } catch (const std::exception& error) {
-  return Thrown(path, error);
+  return WhenDecoded(path, error);
 }
 
 }  // namespace datasets

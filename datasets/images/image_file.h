@@ -3,6 +3,7 @@
 #define DATASETS_IMAGES_IMAGE_FILE_H_
 
 #include <cstdint>
+#include <exception>
 #include <opencv2/core/mat.hpp>
 #include <opencv2/core/types.hpp>
 #include <string>
@@ -24,6 +25,9 @@ absl::Status CheckImageHeader(const std::string& path, int64_t max_pixels);
 
 // The bytes of a file that passes that check.
 absl::StatusOr<std::string> ReadImageBytes(const std::string& path, int64_t max_pixels);
+
+// What an exception means that came up while a file was decoded: damage, or too little memory.
+absl::Status WhenDecoded(const std::string& path, const std::exception& error);
 
 // Width and height that the file decodes to, as its header tells.
 // Errors name the file and say why.
