@@ -1,6 +1,7 @@
 // UTF-8 by RFC 3629's table of well-formed bytes.
 #include "pipeline/utf8.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -32,22 +33,49 @@ size_t CharacterLength(absl::string_view bytes) {
   return length;
 }
 
-}  // namespace
+// Whether a whole character is one that only terminals understand.
+bool IsControl(absl::string_view character) {
+  const auto first = static_cast<uint8_t>(character[0]);
+  if (character.size() == 1) return first < 0x20 || first == 0x7F;
+  return first == 0xC2 && static_cast<uint8_t>(character[1]) < 0xA0;
+}
 
-std::string ValidUtf8(absl::string_view bytes) {
+std::string Rewritten(absl::string_view bytes, bool show_control) {
   std::string text;
   text.reserve(bytes.size());
   while (!bytes.empty()) {
     const size_t length = CharacterLength(bytes);
-    if (length == 0) {
-      absl::StrAppendFormat(&text, "\\x%02X", static_cast<uint8_t>(bytes[0]));
-      bytes.remove_prefix(1);
-      continue;
+    const absl::string_view next = bytes.substr(0, length == 0 ? 1 : length);
+    if (length == 0 || (show_control && IsControl(next))) {
+      for (const char byte : next) {
+        absl::StrAppendFormat(&text, "\\x%02X", static_cast<uint8_t>(byte));
+      }
+    } else {
+      text.append(next.data(), next.size());
     }
-    text.append(bytes.data(), length);
-    bytes.remove_prefix(length);
+    bytes.remove_prefix(next.size());
   }
   return text;
+}
+
+bool BeginsCharacter(char byte) { return (static_cast<uint8_t>(byte) & 0xC0) != 0x80; }
+
+}  // namespace
+
+std::string ValidUtf8(absl::string_view bytes) { return Rewritten(bytes, false); }
+
+std::string Printable(absl::string_view bytes) { return Rewritten(bytes, true); }
+
+size_t CharactersIn(absl::string_view text) {
+  return static_cast<size_t>(std::count_if(text.begin(), text.end(), BeginsCharacter));
+}
+
+std::string FirstCharacters(absl::string_view text, size_t count) {
+  size_t end = 0;
+  for (; end < text.size(); ++end) {
+    if (BeginsCharacter(text[end]) && count-- == 0) break;
+  }
+  return std::string(text.substr(0, end));
 }
 
 }  // namespace pipeline

@@ -37,5 +37,24 @@ TEST(ValidUtf8Test, WhatIsShownStaysShown) {
   EXPECT_EQ(ValidUtf8(shown), shown);
 }
 
+TEST(PrintableTest, NoControlCharacterReachesATerminal) {
+  EXPECT_EQ(Printable("\x1B[31mred\x07"), R"(\x1B[31mred\x07)");
+  EXPECT_EQ(Printable("a\r\n\tb\x7F"), R"(a\x0D\x0A\x09b\x7F)");
+  EXPECT_EQ(Printable("\xC2\x9B"
+                      "31m"),
+            R"(\xC2\x9B31m)");  // CSI in one character
+  EXPECT_EQ(Printable("\xC2\xA0\xC3\xA9 \xE5\xA5\xBD"), "\xC2\xA0\xC3\xA9 \xE5\xA5\xBD");
+  EXPECT_EQ(Printable("caf\xE9"), R"(caf\xE9)");
+}
+
+TEST(CharactersTest, AreCountedAndNeverCut) {
+  const std::string text = "a\xC3\xA9\xE5\xA5\xBD\xF0\x9F\x8D\x85";
+  EXPECT_EQ(CharactersIn(text), 4);
+  EXPECT_EQ(FirstCharacters(text, 0), "");
+  EXPECT_EQ(FirstCharacters(text, 2), "a\xC3\xA9");
+  EXPECT_EQ(FirstCharacters(text, 3), "a\xC3\xA9\xE5\xA5\xBD");
+  EXPECT_EQ(FirstCharacters(text, 9), text);
+}
+
 }  // namespace
 }  // namespace pipeline

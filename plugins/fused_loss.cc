@@ -1,6 +1,7 @@
 // Fusion of losses: one weight for each label, factors for the terms, and an account of what each
 // contributes.
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 
 #include <algorithm>
 #include <cmath>
@@ -115,8 +116,10 @@ class FusedLoss : public pipeline::Stage {
                 pipeline::Report* report) override {
     double total = 0;
     for (const Term& term : terms_) total += Weight(term) * Mean(term);
-    report->Add(node + ".total", total);
-    for (const Term& term : terms_) report->Add(absl::StrCat(node, ".", term.name), Mean(term));
+    report->Add(node + ".total", total, pipeline::Better::kLower);
+    for (const Term& term : terms_) {
+      report->Add(absl::StrCat(node, ".", term.name), Mean(term), pipeline::Better::kLower);
+    }
     for (const Term& term : terms_) report->Add("weight." + term.name, Weight(term));
     if (step.phase == pipeline::TRAIN) {
       for (const Term& term : terms_) {

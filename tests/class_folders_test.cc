@@ -1,4 +1,6 @@
 // Datasets of class folders as users have them: tomato leaves, and anything else.
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 #include <gmock/gmock.h>
 
 #include <filesystem>

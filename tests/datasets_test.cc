@@ -1,4 +1,6 @@
 // Datasets on folders as users have them, and the drawn ones.
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 #include <gtest/gtest.h>
 
 #include <map>

@@ -1,5 +1,7 @@
 // Folders as the world has them, through the program: every tree and file of the shared corrupt
 // data.
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>

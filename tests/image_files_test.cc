@@ -1,4 +1,6 @@
 // Image files of every kind, and what only looks like one.
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 

@@ -1,6 +1,8 @@
 // Datasets of images with masks, on small folders of every shape.
 #include "tests/mask_datasets.h"
 
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -1,4 +1,6 @@
 // The dataset of NIfTI slices: who the patients are, and whose slices go where.
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>

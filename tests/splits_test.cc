@@ -1,4 +1,6 @@
 // Splits: by seed, kept in files; what belongs together stays together.
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>

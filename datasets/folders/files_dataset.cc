@@ -273,6 +273,11 @@ absl::StatusOr<std::unique_ptr<Dataset>> OpenFiles(pipeline::DataInfo info, Sour
   std::array<std::vector<int64_t>, pipeline::kPhases> labels;
   for (size_t i = 0; i < row.files.size(); ++i) {
     if (options.drop_copies && copied.count(row.path_of[i]) > 0) continue;
+    const std::string& broken = copies.broken[row.path_of[i]];
+    if (!broken.empty()) {
+      info.AddSkipped(row.phases[i], broken);
+      continue;
+    }
     labels[row.phases[i]].push_back(row.files[i].label);
     phases[row.phases[i]].push_back(std::move(row.files[i]));
   }
@@ -289,6 +294,9 @@ void MakeTextsValid(pipeline::DataInfo* info) {
   }
   for (auto* texts : {&info->classes, &info->notes, &info->duplicate_groups}) {
     for (std::string& text : *texts) text = pipeline::ValidUtf8(text);
+  }
+  for (auto& texts : info->skipped) {
+    for (std::string& text : texts) text = pipeline::ValidUtf8(text);
   }
 }
 

@@ -46,8 +46,9 @@ struct FilesOptions {
 // of the files' order, their bytes and the seed. Where context.split_file exists it decides
 // instead, and files that it does not list are left out; where it does not, it is written.
 //
-// Adds to info: counts, copies, notes, where the split came from. Errors of the split file are
-// those of the option "split_file".
+// Adds to info: counts, copies, notes, where the split came from, and the files that cannot be
+// decoded: they are split like the others, and then in no phase and no count. Errors of the split
+// file are those of the option "split_file".
 absl::StatusOr<std::unique_ptr<Dataset>> OpenFiles(pipeline::DataInfo info, SourceFiles files,
                                                    FilesOptions options,
                                                    const DatasetContext& context);

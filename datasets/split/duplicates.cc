@@ -6,7 +6,6 @@
 #include <numeric>
 #include <opencv2/core.hpp>
 #include <opencv2/imgproc.hpp>
-#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -78,22 +77,15 @@ bool IsDeep(const std::string& bytes) {
   return !IsJpeg(bytes) && ReadImageHeader(bytes, bytes, &header).empty() && header.bits > 8;
 }
 
-// Nothing if the image cannot be decoded. Decodes at full size: reduced decoding of JPEG saves a
-// third of the time at best, and copies of different sizes would then differ by up to 8 bits.
-std::optional<Look> LookAt(const std::string& bytes) try {
-  const absl::StatusOr<cv::Mat> gray = DecodeImage(bytes, Channels::kGray);
-  if (!gray.ok()) return std::nullopt;
+Look LookAt(const cv::Mat& gray) {
   Look look;
-  if (IsDeep(bytes)) look.deep = BrightestDeep(bytes, *gray);
-  cv::resize(*gray, look.thumbnail, {kThumbnail, kThumbnail}, 0, 0, cv::INTER_AREA);
+  cv::resize(gray, look.thumbnail, {kThumbnail, kThumbnail}, 0, 0, cv::INTER_AREA);
   cv::Scalar mean, deviation;
   cv::meanStdDev(look.thumbnail, mean, deviation);
   look.mean = mean[0];
   look.deviation = deviation[0];
   look.hash = PerceptualHash(look.thumbnail);
   return look;
-} catch (const std::exception&) {
-  return std::nullopt;
 }
 
 bool Correlate(const Look& a, const Look& b) {
@@ -110,16 +102,29 @@ struct Contents {
 // What one file shows.
 struct Seen {
   std::string content;
-  std::optional<Look> look;
+  absl::StatusOr<Look> look;
 };
+
+// Decodes at full size: reduced decoding of JPEG saves a third of the time at best, and copies of
+// different sizes would then differ by up to 8 bits.
+Seen See(const std::string& path, int64_t max_pixels) try {
+  const auto bytes = ReadImageBytes(path, max_pixels);
+  if (!bytes.ok()) return {ContentHash(path), bytes.status()};
+  const absl::StatusOr<cv::Mat> gray = DecodeImage(*bytes, Channels::kGray);
+  if (!gray.ok()) {
+    return {HashOf(*bytes),
+            absl::InvalidArgumentError(absl::StrCat(path, ": damaged: ", gray.status().message()))};
+  }
+  Look look = LookAt(*gray);
+  if (IsDeep(*bytes)) look.deep = BrightestDeep(*bytes, *gray);
+  return {HashOf(*bytes), std::move(look)};
+} catch (const std::exception& error) {
+  return {"unreadable", WhenDecoded(path, error)};
+}
 
 std::vector<Seen> LookAtAll(const std::vector<std::string>& paths, int64_t max_pixels) {
   std::vector<Seen> seen(paths.size());
-  pipeline::OnAllCores(paths.size(), [&](size_t i) {
-    const auto bytes = ReadImageBytes(paths[i], max_pixels);
-    seen[i].content = bytes.ok() ? HashOf(*bytes) : ContentHash(paths[i]);
-    if (bytes.ok()) seen[i].look = LookAt(*bytes);
-  });
+  pipeline::OnAllCores(paths.size(), [&](size_t i) { seen[i] = See(paths[i], max_pixels); });
   return seen;
 }
 
@@ -127,7 +132,7 @@ Contents Distinct(std::vector<Seen> seen) {
   Contents contents;
   std::map<std::string, size_t> known;
   for (size_t i = 0; i < seen.size(); ++i) {
-    if (!seen[i].look) continue;
+    if (!seen[i].look.ok()) continue;
     const auto [found, is_new] = known.emplace(seen[i].content, contents.files.size());
     if (!is_new) {
       contents.files[found->second].push_back(i);
@@ -207,7 +212,8 @@ Copies FindCopies(const std::vector<std::string>& paths, int64_t max_pixels) {
   Copies copies;
   for (const Seen& one : seen) {
     copies.contents.push_back(one.content);
-    if (!one.look || one.look->deep < 0) continue;
+    copies.broken.emplace_back(one.look.status().message());
+    if (!one.look.ok() || one.look->deep < 0) continue;
     ++copies.deep;
     copies.brightest_of_deep = std::max(copies.brightest_of_deep, one.look->deep);
   }

@@ -21,10 +21,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_replace.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "datasets/split/names.h"
+#include "pipeline/csv.h"
 #include "pipeline/data.h"
 #include "pipeline/files.h"
 #include "pipeline/pipeline.pb.h"
@@ -104,11 +104,6 @@ class Csv {
 
 std::string Hex(const XXH128_hash_t& hash) {
   return absl::StrFormat("%016x%016x", hash.high64, hash.low64);
-}
-
-std::string Quoted(const std::string& cell) {
-  if (cell.find_first_of(",\"\r\n") == std::string::npos) return cell;
-  return absl::StrCat("\"", absl::StrReplaceAll(cell, {{"\"", "\"\""}}), "\"");
 }
 
 // The bytes that ValidUtf8 may have shown so.
@@ -193,7 +188,7 @@ std::string SplitText(const std::vector<SplitEntry>& entries) {
   for (const SplitEntry& entry : entries) {
     const auto phase = static_cast<pipeline::Phase>(pipeline::TRAIN + entry.phase);
     absl::StrAppend(&text, pipeline::Phase_Name(phase), ",",
-                    Quoted(pipeline::ValidUtf8(entry.path)), ",", entry.content, "\n");
+                    pipeline::CsvCell(pipeline::ValidUtf8(entry.path)), ",", entry.content, "\n");
   }
   return text;
 }

@@ -1,6 +1,6 @@
-// The verb `plot`: a plugin that is a function of one variable, as a picture.
-#ifndef PIPELINE_CLI_PLOT_H_
-#define PIPELINE_CLI_PLOT_H_
+// A plugin that is a function of one variable, as an SVG picture.
+#ifndef PIPELINE_CLI_SVG_H_
+#define PIPELINE_CLI_SVG_H_
 
 #include <string>
 
@@ -18,4 +18,4 @@ std::string SvgOf(const std::string& title, const Curve& curve);
 
 }  // namespace pipeline
 
-#endif  // PIPELINE_CLI_PLOT_H_
+#endif  // PIPELINE_CLI_SVG_H_
