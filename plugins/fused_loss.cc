@@ -80,7 +80,10 @@ class FusedLoss : public pipeline::Stage {
     const absl::Status fits = pipeline::CheckLabels(in.at("logits"), in.at("labels"));
     if (!fits.ok()) return fits;
     losses::Classes classes = {in.at("logits").shape[1], {}};
-    if (context->data != nullptr) classes.images = context->data->class_counts[0];
+    if (context->data != nullptr) {
+      classes.images = context->data->class_counts[0];
+      classes.names = context->data->classes;
+    }
     for (size_t i = 0; i < terms_.size(); ++i) {
       const absl::Status ready = terms_[i].loss->Prepare(classes);
       if (!ready.ok()) return pipeline::Within(absl::StrCat("term[", i, "]"), ready);

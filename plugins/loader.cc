@@ -45,7 +45,7 @@ class Loader : public pipeline::Source {
     const datasets::DatasetContext wanted = {context->seed,         options_.validation_fraction(),
                                              options_.max_pixels(), options_.test_fraction(),
                                              options_.split_file(), context->writes,
-                                             context->color};
+                                             context->color,        Fit()};
     auto dataset = datasets::Datasets::Get().Create(options_.dataset(), wanted);
     if (!dataset.ok()) {
       // The split file is an option of the loader's own.
@@ -171,6 +171,12 @@ class Loader : public pipeline::Source {
     }
     reader_ = std::make_unique<SampleReader>(dataset_.get(), std::move(options), std::move(file));
     return absl::OkStatus();
+  }
+
+  datasets::Fit Fit() const {
+    return options_.fit() == LoaderOptions::LETTERBOX ? datasets::Fit::kLetterbox
+           : options_.fit() == LoaderOptions::CROP    ? datasets::Fit::kCrop
+                                                      : datasets::Fit::kStretch;
   }
 
   bool balanced() const { return options_.sampling() == LoaderOptions::BALANCED; }

@@ -225,6 +225,12 @@ TEST(FusedLoss, RefusesClassWeightsThatCannotBe) {
   EXPECT_EQ(BuildError("plugins/FusedLoss", std::string(kTerm) + "class_weights: BALANCED",
                        kClassify, {3, 0, 1}),
             "class_weights: class 1 has no training images");
+  pipeline::DataInfo named = DataOf({3, 0, 1});
+  named.classes = {"cat", "dog", "owl"};
+  EXPECT_EQ(testing_support::BuildError("plugins/FusedLoss",
+                                        std::string(kTerm) + "class_weights: BALANCED", kClassify,
+                                        named),
+            "class_weights: class dog has no training images");
   EXPECT_EQ(
       BuildError("plugins/FusedLoss", std::string(kTerm) + "class_weights: BALANCED", kClassify),
       "class_weights: this dataset does not count its classes");
