@@ -316,7 +316,7 @@ TEST(Freeze, KeepsWeightsAndStatisticsThroughTraining) {
   pipeline::Optimizer optimizer(train, model->parameters());
   model->train();
   model->Forward(at::randn({4, 1, 64, 64})).square().sum().backward();
-  optimizer.Step(0.1);
+  optimizer.Step(0.1, optimizer.GradientNorm());
   {
     pipeline::NormCalibration calibration({model.get()});
     const c10::NoGradGuard no_gradients;
