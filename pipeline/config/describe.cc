@@ -16,6 +16,7 @@
 #include "pipeline/config/embedded.h"
 #include "pipeline/options.pb.h"
 #include "pipeline/registry.h"
+#include "pipeline/utf8.h"
 #include "pipeline/workspace.h"
 
 namespace pipeline {
@@ -123,7 +124,7 @@ std::vector<std::string> ConfigsWith(const std::string& url) {
     VisitPlugins(loaded->document,
                  [&](const google::protobuf::Any& plugin, const google::protobuf::Message&,
                      const std::string&) { uses = uses || plugin.type_url() == url; });
-    if (uses) users.push_back(config);
+    if (uses) users.push_back(Printable(config));
   }
   return users;
 }
