@@ -1,5 +1,6 @@
 // Categorical cross entropy.
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 
 #include "kernels/simd.h"
 #include "losses/categorical_cross_entropy.pb.h"

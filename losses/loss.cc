@@ -1,7 +1,11 @@
 // Shared views of a batch, and reduction per sample.
 #include "losses/loss.h"
 
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/log1p.h>
+#include <ATen/ops/where.h>
+#include <ATen/ops/zeros_like.h>
 
 #include <limits>
 
@@ -38,7 +42,8 @@ absl::StatusOr<std::vector<double>> BalancedWeights(const Classes& classes) {
   std::vector<double> weights;
   for (size_t c = 0; c < classes.images.size(); ++c) {
     if (classes.images[c] == 0) {
-      return absl::InvalidArgumentError(absl::StrCat("class ", c, " has no training images"));
+      const std::string name = c < classes.names.size() ? classes.names[c] : absl::StrCat(c);
+      return absl::InvalidArgumentError(absl::StrCat("class ", name, " has no training images"));
     }
     weights.push_back(all / static_cast<double>(classes.count * classes.images[c]));
   }

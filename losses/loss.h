@@ -65,6 +65,7 @@ struct LossValue {
 struct Classes {
   int64_t count = 0;
   std::vector<int64_t> images;  // of each class in TRAIN; empty where they are not counted
+  std::vector<std::string> names = {};
 };
 
 // N / (C n) for a class with n of the N images: 1 on average over the images. An error where a

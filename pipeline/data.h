@@ -38,6 +38,9 @@ struct Step {
   }
 };
 
+// "step 3 of epoch 1 (TRAIN)", as messages count.
+std::string StepName(const Step& step);
+
 // Mixes numbers into one that is uniform over 64 bits. Random draws start from
 // Hash(seed, epoch, sample): they depend on no thread, batch layout or earlier draw.
 uint64_t Hash(std::initializer_list<uint64_t> numbers);
@@ -72,8 +75,9 @@ struct DataInfo {
 };
 
 // Names of `count` classes as parts of columns such as "metrics.iou.forest_land": letters, digits,
-// underscores, hyphens and what is not ASCII stay, the rest becomes underscores. A class without a
-// name is called by its number; where two would get one name, the later has its number added.
+// underscores, hyphens and characters beyond ASCII stay, the rest (each byte that is not UTF-8 too,
+// as ValidUtf8 shows it) becomes underscores. A class without a name is called by its number; where
+// two would get one name, the later has its number added.
 std::vector<std::string> ClassColumns(const std::vector<std::string>& classes, int64_t count);
 
 }  // namespace pipeline

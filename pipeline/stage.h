@@ -15,6 +15,7 @@
 #include "pipeline/data.h"
 #include "pipeline/precision.h"
 #include "pipeline/registry.h"
+#include "pipeline/report.h"
 
 namespace torch::nn {
 class Module;
@@ -52,6 +53,8 @@ struct BuildContext {
   int64_t max_batch = INT64_MAX;
   const DataInfo* data = nullptr;  // set once the source is built
   bool writes = true;              // whether files may be written; `check` and `dot` write none
+  // Whether weights that options name are read; a run that is opened has its own.
+  bool pretrained = true;
   // Whether anyone looks at the colors of the source's images; else they may be decoded to gray.
   bool color = true;
 
@@ -59,26 +62,6 @@ struct BuildContext {
 
  private:
   int geometries_ = 0;
-};
-
-// What stages say at the end of a phase. Values become columns of metrics.csv.
-class Report {
- public:
-  // `column` is spelt in full: "loss.total", "metrics.accuracy".
-  void Add(const std::string& column, double value) { values_.emplace_back(column, value); }
-  void AddMatrix(const std::string& name, std::vector<std::vector<int64_t>> rows) {
-    matrices_[name] = std::move(rows);
-  }
-  const std::vector<std::pair<std::string, double>>& values() const { return values_; }
-  const std::map<std::string, std::vector<std::vector<int64_t>>>& matrices() const {
-    return matrices_;
-  }
-  // NaN where there is no such column.
-  double Find(const std::string& column) const;
-
- private:
-  std::vector<std::pair<std::string, double>> values_;
-  std::map<std::string, std::vector<std::vector<int64_t>>> matrices_;
 };
 
 // Calls follow: ports* Build (Run* EndPhase)*, on one thread at a time.

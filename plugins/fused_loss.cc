@@ -1,6 +1,7 @@
 // Fusion of losses: one weight for each label, factors for the terms, and an account of what each
 // contributes.
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 
 #include <algorithm>
 #include <cmath>
@@ -79,7 +80,10 @@ class FusedLoss : public pipeline::Stage {
     const absl::Status fits = pipeline::CheckLabels(in.at("logits"), in.at("labels"));
     if (!fits.ok()) return fits;
     losses::Classes classes = {in.at("logits").shape[1], {}};
-    if (context->data != nullptr) classes.images = context->data->class_counts[0];
+    if (context->data != nullptr) {
+      classes.images = context->data->class_counts[0];
+      classes.names = context->data->classes;
+    }
     for (size_t i = 0; i < terms_.size(); ++i) {
       const absl::Status ready = terms_[i].loss->Prepare(classes);
       if (!ready.ok()) return pipeline::Within(absl::StrCat("term[", i, "]"), ready);
@@ -115,8 +119,10 @@ class FusedLoss : public pipeline::Stage {
                 pipeline::Report* report) override {
     double total = 0;
     for (const Term& term : terms_) total += Weight(term) * Mean(term);
-    report->Add(node + ".total", total);
-    for (const Term& term : terms_) report->Add(absl::StrCat(node, ".", term.name), Mean(term));
+    report->Add(node + ".total", total, pipeline::Better::kLower);
+    for (const Term& term : terms_) {
+      report->Add(absl::StrCat(node, ".", term.name), Mean(term), pipeline::Better::kLower);
+    }
     for (const Term& term : terms_) report->Add("weight." + term.name, Weight(term));
     if (step.phase == pipeline::TRAIN) {
       for (const Term& term : terms_) {

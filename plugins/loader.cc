@@ -16,6 +16,8 @@
 #include "datasets/dataset.h"
 #include "pipeline/exceptions.h"
 #include "pipeline/stage.h"
+#include "pipeline/utf8.h"
+#include "pipeline/utf8.h"
 #include "plugins/loader.pb.h"
 #include "plugins/loading/batch.h"
 #include "plugins/loading/prefetcher.h"
@@ -44,7 +46,7 @@ class Loader : public pipeline::Source {
     const datasets::DatasetContext wanted = {context->seed,         options_.validation_fraction(),
                                              options_.max_pixels(), options_.test_fraction(),
                                              options_.split_file(), context->writes,
-                                             context->color};
+                                             context->color,        Fit()};
     auto dataset = datasets::Datasets::Get().Create(options_.dataset(), wanted);
     if (!dataset.ok()) {
       // The split file is an option of the loader's own.
@@ -111,7 +113,7 @@ class Loader : public pipeline::Source {
   absl::Status Run(const Step& step, const pipeline::Tensors&, pipeline::Tensors* out) override {
     const Batch& batch = Decoded(step.index);
     for (const std::string& note : reader_->TakeNotes()) {
-      std::fprintf(stderr, "cache_file: %s\n", note.c_str());
+      std::fprintf(stderr, "cache_file: %s\n", pipeline::Printable(note).c_str());
     }
     if (failure_.ok()) failure_ = CheckBroken();
     if (!failure_.ok()) return failure_;
@@ -170,6 +172,12 @@ class Loader : public pipeline::Source {
     }
     reader_ = std::make_unique<SampleReader>(dataset_.get(), std::move(options), std::move(file));
     return absl::OkStatus();
+  }
+
+  datasets::Fit Fit() const {
+    return options_.fit() == LoaderOptions::LETTERBOX ? datasets::Fit::kLetterbox
+           : options_.fit() == LoaderOptions::CROP    ? datasets::Fit::kCrop
+                                                      : datasets::Fit::kStretch;
   }
 
   bool balanced() const { return options_.sampling() == LoaderOptions::BALANCED; }
@@ -248,7 +256,8 @@ class Loader : public pipeline::Source {
   }
 
   // Takes a sample that cannot be read out of the counts.
-  void LeaveOut(int64_t sample, const std::string& why) {
+  void LeaveOut(int64_t sample, const std::string& error) {
+    const std::string why = pipeline::ValidUtf8(error);
     const int phase = PhaseIndex(phase_);
     if (!left_out_.emplace(phase, sample).second) return;
     --info_.images[phase];
@@ -290,7 +299,9 @@ class Loader : public pipeline::Source {
   absl::Status CheckBroken() {
     const absl::Status few = CheckCount();
     if (!few.ok()) return few;
-    for (const std::string& why : untold_) std::fprintf(stderr, "skipped: %s\n", why.c_str());
+    for (const std::string& why : untold_) {
+      std::fprintf(stderr, "skipped: %s\n", pipeline::Printable(why).c_str());
+    }
     untold_.clear();
     return absl::OkStatus();
   }

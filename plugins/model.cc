@@ -1,7 +1,8 @@
 // A model as a stage: channels-last, in the run's precision.
 #include "models/model.h"
 
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 
 #include <cmath>
 
@@ -54,7 +55,7 @@ class Model : public pipeline::Stage {
     auto model = models::Models::Get().Create(options_.model(), wanted);
     if (!model.ok()) return pipeline::Within("model", model.status());
     model_ = *std::move(model);
-    absl::Status status = LoadPretrained();
+    absl::Status status = context->pretrained ? LoadPretrained() : absl::OkStatus();
     if (status.ok()) status = FreezeParts();
     if (status.ok()) status = MakeOutput();
     if (!status.ok()) return status;

@@ -1,12 +1,22 @@
 // Losses in block form against their tensor form, and fusions of them.
 #include "losses/fusion.h"
 
-#include <ATen/ATen.h>
+#include <ATen/Context.h>
 #include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/rand.h>
+#include <ATen/ops/rand_like.h>
+#include <ATen/ops/randint.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/randn_like.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/autograd.h>
-#include <torch/utils.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include <cmath>
 #include <cstdlib>
@@ -108,7 +118,7 @@ const Variant kVariants[] = {
 class BlockForm : public testing::TestWithParam<Variant> {
  protected:
   void SetUp() override {
-    torch::manual_seed(3);
+    at::manual_seed(3);
     loss_ = Make(GetParam().loss, GetParam().options);
   }
   std::unique_ptr<Loss> loss_;
@@ -255,7 +265,7 @@ std::vector<std::vector<int>> Fusions() {
 }
 
 TEST(Fusions, AreTheWeightedSumOfTheirTerms) {
-  torch::manual_seed(5);
+  at::manual_seed(5);
   std::vector<std::unique_ptr<Loss>> losses;
   for (const char* name : kSeven) losses.push_back(Make(name));
   const auto fusions = Fusions();
@@ -284,7 +294,7 @@ TEST(Fusions, AreTheWeightedSumOfTheirTerms) {
 }
 
 TEST(Fusions, MixBothForms) {
-  torch::manual_seed(6);
+  at::manual_seed(6);
   const auto fast = Make("Dice"), slow = Make("CategoricalCrossEntropy", "label_smoothing: 0.2");
   const Batch batch = RandomBatch({2, 3, 6, 7}, 1, true, true);
   const std::vector<Term> terms = {{fast.get(), 2}, {slow.get(), 1}};
@@ -295,7 +305,7 @@ TEST(Fusions, MixBothForms) {
 }
 
 TEST(Fusions, WidenHalfPrecision) {
-  torch::manual_seed(7);
+  at::manual_seed(7);
   const auto loss = Make("Mse");
   const at::Tensor logits = at::randn({6, 3}).to(at::kBFloat16);
   const at::Tensor labels = at::randint(3, {6}, at::kLong);

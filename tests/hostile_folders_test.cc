@@ -1,5 +1,7 @@
 // Folders as the world has them, through the program: every tree and file of the shared corrupt
 // data.
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
@@ -182,7 +184,7 @@ TEST_F(HostileFolders, OneClassOnly) {
 TEST_F(HostileFolders, NothingAtAll) {
   const Ran ran = RunOn("train", Tree("brain_totally_empty"), {"--out=out"});
   EXPECT_EQ(ran.code, 2);
-  EXPECT_THAT(ran.err, HasSubstr("no training images in " + Tree("brain_totally_empty") + "\n"));
+  EXPECT_THAT(ran.err, HasSubstr("no training images in " + Tree("brain_totally_empty") + ":\n"));
 }
 
 TEST_F(HostileFolders, NoTestingSplit) {

@@ -145,6 +145,14 @@ TEST_F(LoaderTest, LeavesABatchSmallerWhereAFileBreaks) {
   EXPECT_EQ(steps[0], steps[1]);
 }
 
+TEST_F(LoaderTest, NamesBrokenFilesInUtf8) {
+  folders_.Write("whole/train/a/caf\xE9.png", testing_support::Picture(100));
+  const auto loader = Built("whole");
+  fs::remove("whole/train/a/caf\xE9.png");
+  Pass(*loader);
+  EXPECT_THAT(loader->data().skipped[0], ElementsAre(HasSubstr(R"(/caf\xE9.png: )")));
+}
+
 TEST_F(LoaderTest, KeepsTheRepeatsOfOthers) {
   const std::string sets = "sampling: BALANCED cache_mb: 0";
   const Passed all = Pass(*Built("whole", sets));

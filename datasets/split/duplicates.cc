@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "datasets/images/image_file.h"
+#include "datasets/images/image_header.h"
 #include "datasets/split/sets.h"
 #include "datasets/split/split_file.h"
 #include "pipeline/all_cores.h"
@@ -27,8 +28,11 @@ constexpr int kFrequencies = 8;
 // Gray levels. Below, noise and rounding would decide the hash and the correlation.
 constexpr double kMinDeviation = 2;
 
+constexpr int kBright = 64;  // of 255: as many as 14 bits of 16 cannot reach
+
 // What is kept of an image.
 struct Look {
+  int deep = -1;  // the brightest sample of 16 bits; -1 where there are but 8
   uint64_t hash = 0;
   cv::Mat thumbnail;  // 8 bits
   double mean = 0, deviation = 0;
@@ -48,6 +52,29 @@ uint64_t PerceptualHash(const cv::Mat& thumbnail) {
     hash = hash << 1 | (*it > median);
   }
   return hash;
+}
+
+// The largest sample of a color, of 16 bits. `gray` is the image in 8 bits.
+int BrightestDeep(const std::string& bytes, const cv::Mat& gray) {
+  double brightest = 0;
+  cv::minMaxLoc(gray, nullptr, &brightest);
+  const absl::StatusOr<cv::Mat> stored =
+      brightest < kBright ? DecodeImage(bytes, Channels::kStored)
+                          : absl::StatusOr<cv::Mat>(absl::NotFoundError("bright enough"));
+  if (!stored.ok() || stored->depth() != CV_16U) return 65535;
+  int found = 0;
+  for (int channel = 0; channel < std::min(stored->channels(), 3); ++channel) {
+    cv::Mat one;
+    cv::extractChannel(*stored, one, channel);
+    cv::minMaxLoc(one, nullptr, &brightest);
+    found = std::max(found, static_cast<int>(brightest));
+  }
+  return found;
+}
+
+bool IsDeep(const std::string& bytes) {
+  ImageHeader header;
+  return !IsJpeg(bytes) && ReadImageHeader(bytes, bytes, &header).empty() && header.bits > 8;
 }
 
 Look LookAt(const cv::Mat& gray) {
@@ -84,11 +111,15 @@ Seen See(const std::string& path, int64_t max_pixels) try {
   const auto bytes = ReadImageBytes(path, max_pixels);
   if (!bytes.ok()) return {ContentHash(path), bytes.status()};
   const absl::StatusOr<cv::Mat> gray = DecodeImage(*bytes, Channels::kGray);
-  if (gray.ok()) return {HashOf(*bytes), LookAt(*gray)};
-  return {HashOf(*bytes),
-          absl::InvalidArgumentError(absl::StrCat(path, ": damaged: ", gray.status().message()))};
+  if (!gray.ok()) {
+    return {HashOf(*bytes),
+            absl::InvalidArgumentError(absl::StrCat(path, ": damaged: ", gray.status().message()))};
+  }
+  Look look = LookAt(*gray);
+  if (IsDeep(*bytes)) look.deep = BrightestDeep(*bytes, *gray);
+  return {HashOf(*bytes), std::move(look)};
 } catch (const std::exception& error) {
-  return {"unreadable", absl::InternalError(absl::StrCat(path, ": ", error.what()))};
+  return {"unreadable", WhenDecoded(path, error)};
 }
 
 std::vector<Seen> LookAtAll(const std::vector<std::string>& paths, int64_t max_pixels) {
@@ -182,6 +213,9 @@ Copies FindCopies(const std::vector<std::string>& paths, int64_t max_pixels) {
   for (const Seen& one : seen) {
     copies.contents.push_back(one.content);
     copies.broken.emplace_back(one.look.status().message());
+    if (!one.look.ok() || one.look->deep < 0) continue;
+    ++copies.deep;
+    copies.brightest_of_deep = std::max(copies.brightest_of_deep, one.look->deep);
   }
   const Contents contents = Distinct(std::move(seen));
   for (const std::vector<size_t>& same : contents.files) {

@@ -1,8 +1,11 @@
 // Optimizers over lists of tensors, and schedules.
 #include "pipeline/training/optimizer.h"
 
-#include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/zeros_like.h>
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
@@ -10,6 +13,7 @@
 #include <functional>
 #include <limits>
 
+#include "absl/strings/str_cat.h"
 #include "pipeline/training/optimizer_kernels.h"
 
 namespace pipeline {
@@ -63,8 +67,7 @@ void Optimizer::ZeroGradients() {
   for (const at::Tensor& parameter : parameters_) parameter.mutable_grad().reset();
 }
 
-double Optimizer::ClipFactor() const {
-  if (options_.clip_norm() <= 0) return 1;
+double Optimizer::GradientNorm() const {
   double squares = 0;
   for (const at::Tensor& parameter : parameters_) {
     if (!parameter.grad().defined()) continue;
@@ -72,16 +75,17 @@ double Optimizer::ClipFactor() const {
     squares += IsPlain(parameter) ? SumOfSquares(gradient.numel(), Data(gradient))
                                   : gradient.norm().square().item<double>();
   }
-  return std::min(1.0, options_.clip_norm() / (std::sqrt(squares) + 1e-6));
+  return std::sqrt(squares);
 }
 
-void Optimizer::Step(double learning_rate) {
+void Optimizer::Step(double learning_rate, double norm) {
   const c10::NoGradGuard no_gradients;
   const bool sgd = options_.optimizer() == Train::SGD;
   const bool decoupled = options_.optimizer() == Train::ADAMW;
   const double decay = options_.weight_decay();
   UpdateRule rule = {};
-  rule.gradient_factor = static_cast<float>(ClipFactor());
+  const double clip = options_.clip_norm();
+  rule.gradient_factor = static_cast<float>(clip > 0 ? std::min(1.0, clip / (norm + 1e-6)) : 1);
   rule.penalty = decoupled ? 0 : static_cast<float>(decay);
   rule.shrink = decoupled ? static_cast<float>(1 - learning_rate * decay) : 1;
   for (size_t i = 0; i < parameters_.size(); ++i) {
@@ -111,6 +115,32 @@ void Optimizer::Step(double learning_rate) {
       }
     });
   }
+}
+
+void Optimizer::Save(State* state) const {
+  state->Put("optimizer.steps", std::vector<double>(steps_.begin(), steps_.end()));
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    if (steps_[i] == 0) continue;
+    state->Put(absl::StrCat("optimizer.first.", i), first_[i]);
+    if (second_[i].defined()) state->Put(absl::StrCat("optimizer.second.", i), second_[i]);
+  }
+}
+
+absl::Status Optimizer::Load(const State& state) {
+  const auto steps = state.Numbers("optimizer.steps", parameters_.size());
+  if (!steps.ok()) return steps.status();
+  steps_.assign(steps->begin(), steps->end());
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    if (steps_[i] == 0) continue;
+    first_[i] = at::zeros_like(parameters_[i]);
+    absl::Status status = state.CopyTo(absl::StrCat("optimizer.first.", i), first_[i]);
+    if (status.ok() && options_.optimizer() != Train::SGD) {
+      second_[i] = at::zeros_like(parameters_[i]);
+      status = state.CopyTo(absl::StrCat("optimizer.second.", i), second_[i]);
+    }
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
 }
 
 double LearningRate(const Train& options, int64_t epoch, int64_t step, int64_t steps) {

@@ -6,7 +6,9 @@
 
 #include <vector>
 
+#include "absl/status/status.h"
 #include "pipeline/pipeline.pb.h"
+#include "pipeline/state.h"
 
 namespace pipeline {
 
@@ -20,14 +22,17 @@ class Optimizer {
   Optimizer(const Train& options, std::vector<at::Tensor> parameters);
 
   void ZeroGradients();
-  // Updates the parameters with the gradients, scaled down first where their common norm exceeds
-  // clip_norm.
-  void Step(double learning_rate);
+  // The norm of all gradients together; NaN or infinite where one of them is not finite.
+  double GradientNorm() const;
+  // Updates the parameters with the gradients, whose norm is `norm`: scaled down first where that
+  // exceeds clip_norm.
+  void Step(double learning_rate, double norm);
+
+  // Under "optimizer.".
+  void Save(State* state) const;
+  absl::Status Load(const State& state);
 
  private:
-  // Gradients' factor for clip_norm.
-  double ClipFactor() const;
-
   const Train options_;
   const std::vector<at::Tensor> parameters_;
   // Per parameter; made at its first update. SGD has `first_` alone, its momentum.

@@ -12,7 +12,7 @@ namespace plugins {
 namespace {
 
 // Changes whenever the pixels of a decoded file do, so that older caches are not believed.
-constexpr int kDecoding = 2;
+constexpr int kDecoding = 3;
 
 }  // namespace
 
