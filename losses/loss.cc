@@ -38,7 +38,9 @@ absl::StatusOr<std::vector<double>> BalancedWeights(const Classes& classes) {
   std::vector<double> weights;
   for (size_t c = 0; c < classes.images.size(); ++c) {
     if (classes.images[c] == 0) {
-      return absl::InvalidArgumentError(absl::StrCat("class ", c, " has no training images"));
+      const std::string name =
+          c < classes.names.size() ? absl::StrCat("\"", classes.names[c], "\"") : absl::StrCat(c);
+      return absl::InvalidArgumentError(absl::StrCat("class ", name, " has no training images"));
     }
     weights.push_back(all / static_cast<double>(classes.count * classes.images[c]));
   }
