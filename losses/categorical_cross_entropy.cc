@@ -15,9 +15,10 @@ class CategoricalCrossEntropy : public Loss, public PixelLoss {
       : smoothing_(options.label_smoothing()) {}
 
   absl::Status Prepare(const Classes& classes) override {
-    weights_.assign(classes.weights.begin(), classes.weights.end());
+    weights_ = classes.weights;
+    in_blocks_.assign(weights_.begin(), weights_.end());
     inverses_.clear();
-    for (const float weight : weights_) inverses_.push_back(weight > 0 ? 1 / weight : 0);
+    for (const double weight : weights_) inverses_.push_back(weight > 0 ? 1 / weight : 0);
     return absl::OkStatus();
   }
 
@@ -30,7 +31,7 @@ class CategoricalCrossEntropy : public Loss, public PixelLoss {
   const PixelLoss* pixel_form() const override { return this; }
   bool uses_dp() const override { return false; }
   const std::vector<float>* log_weights() const override {
-    return smoothing_ == 0 ? nullptr : &weights_;
+    return smoothing_ == 0 ? nullptr : &in_blocks_;
   }
 
   void Add(const Block& block, float scale) const override {
@@ -61,8 +62,8 @@ class CategoricalCrossEntropy : public Loss, public PixelLoss {
   }
 
   void AddSmooth(const Block& block, float scale) const {
-    const std::vector<float> table =
-        inverses_.empty() ? std::vector<float>(block.classes, 1) : inverses_;
+    std::vector<float> table(inverses_.begin(), inverses_.end());
+    if (table.empty()) table.assign(block.classes, 1);
     kernels::Vectorized([&]() SIMD {
       const auto mean = static_cast<float>(smoothing_ / block.classes);
       const float step = mean * scale;
@@ -80,7 +81,8 @@ class CategoricalCrossEntropy : public Loss, public PixelLoss {
   }
 
   const double smoothing_;
-  std::vector<float> weights_, inverses_;  // by class; none where all are 1
+  std::vector<double> weights_, inverses_;  // by class; none where all are 1
+  std::vector<float> in_blocks_;            // the weights
 };
 
 REGISTER_PLUGIN(Losses, CategoricalCrossEntropy);
