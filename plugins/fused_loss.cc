@@ -140,6 +140,34 @@ class FusedLoss : public pipeline::Stage {
     }
   }
 
+  void Save(const std::string& node, pipeline::State* state) const override {
+    std::vector<double> sums = {static_cast<double>(steps_), static_cast<double>(shares_)};
+    for (const Term& term : terms_) {
+      sums.insert(sums.end(), {term.now, term.live, term.factors, term.share});
+      for (const Part& part : term.parts) {
+        sums.insert(sums.end(), {part.weight, part.sum, part.amount});
+      }
+    }
+    state->Put(node + ".sums", sums);
+  }
+
+  absl::Status Load(const std::string& node, const pipeline::State& state) override {
+    size_t count = 2;
+    for (const Term& term : terms_) count += 4 + 3 * term.parts.size();
+    const auto sums = state.Numbers(node + ".sums", count);
+    if (!sums.ok()) return sums.status();
+    auto next = sums->begin();
+    steps_ = static_cast<int64_t>(*next++);
+    shares_ = static_cast<int64_t>(*next++);
+    for (Term& term : terms_) {
+      for (double* value : {&term.now, &term.live, &term.factors, &term.share}) *value = *next++;
+      for (Part& part : term.parts) {
+        for (double* value : {&part.weight, &part.sum, &part.amount}) *value = *next++;
+      }
+    }
+    return absl::OkStatus();
+  }
+
   std::vector<std::pair<std::string, double>> Live() const override {
     std::vector<std::pair<std::string, double>> values;
     for (const Term& term : terms_) values.emplace_back(term.name, term.live);

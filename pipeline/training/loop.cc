@@ -275,6 +275,7 @@ void Loop::Save(State* state) const {
   optimizer_.Save(state);
   monitor_.Save(state);
   if (scaler_.has_value()) scaler_->Save(state);
+  for (const Graph::NodeEntry& node : graph_.nodes()) node.stage->Save(node.name, state);
   const auto number = [](int64_t count) { return static_cast<double>(count); };
   state->Put("loop.counters",
              {number(counters_.epochs), number(counters_.steps), number(counters_.train_images),
@@ -290,6 +291,9 @@ absl::Status Loop::Load(const State& state) {
                (*numbers)[4], (*numbers)[5], (*numbers)[6]};
   absl::Status loaded = optimizer_.Load(state);
   if (loaded.ok() && scaler_.has_value()) loaded = scaler_->Load(state);
+  for (const Graph::NodeEntry& node : graph_.nodes()) {
+    if (loaded.ok()) loaded = node.stage->Load(node.name, state);
+  }
   if (!loaded.ok()) return loaded;
   return monitor_.Load(state, HasValidation() ? counters_.epochs : 0);
 }
