@@ -78,7 +78,7 @@ TEST(PhaseSums, OfLossesGoOn) {
                "term { [losses/Dice] {} } term { [losses/Focal] {} } "
                "loss_weights: [1, 0.5]");
   ExpectGoesOn("plugins/FusedLoss",
-               "term { [losses/Sum] { first { [losses/Focal] {} } second { [losses/Mse] {} } } } "
+               "term { [losses/Sum] { term { [losses/Focal] {} } term { [losses/Mse] {} } } } "
                "term { [losses/CategoricalCrossEntropy] {} } dynamic_loss_weighting: RANDOM");
 }
 
