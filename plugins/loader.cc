@@ -255,7 +255,8 @@ class Loader : public pipeline::Source {
   }
 
   // Takes a sample that cannot be read out of the counts.
-  void LeaveOut(int64_t sample, const std::string& why) {
+  void LeaveOut(int64_t sample, const std::string& error) {
+    const std::string why = pipeline::ValidUtf8(error);
     const int phase = PhaseIndex(phase_);
     if (!left_out_.emplace(phase, sample).second) return;
     --info_.images[phase];

@@ -18,6 +18,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "pipeline/runs/safetensors.h"
+#include "tests/image_folders.h"
 #include "tests/testing.h"
 
 namespace {
@@ -326,6 +327,8 @@ TEST(Check, NamesBrokenFiles) {
   workspace.Write("configs/small.pbtxt", SmallConfig());
   for (const char* name : {"glioma/a", "no_tumor/b"}) {
     workspace.Write(absl::StrCat("data/Training/", name, ".jpg"), "not an image");
+    workspace.Write(absl::StrCat("data/Training/", name, "2.png"),
+                    testing_support::Picture(name[0]));
   }
   const Ran ran = RunPipeline({"check", "--config=small", "--set",
                                "load.dataset=[datasets/BrainTumor] { root: \"data\" }", "--set",
