@@ -1,7 +1,8 @@
 // An activation at a model's output.
 #include "activations/activation.h"
 
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 
 namespace activations {
 

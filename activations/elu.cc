@@ -1,5 +1,7 @@
 // ELU.
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/elu.h>
 
 #include <cmath>
 

@@ -1,5 +1,7 @@
 // GELU.
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/gelu.h>
 
 #include "activations/activation.h"
 #include "activations/gelu.pb.h"

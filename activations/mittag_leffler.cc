@@ -1,5 +1,8 @@
 // Mittag-Leffler functions of a real argument <= 0, as an ELU or as a tanh.
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/scalar_tensor.h>
 #include <torch/nn/module.h>
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 // The rectifier.
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 
 #include <cmath>
 

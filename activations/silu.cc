@@ -1,5 +1,6 @@
 // SiLU.
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/silu.h>
 
 #include "activations/activation.h"
 #include "activations/silu.pb.h"

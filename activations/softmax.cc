@@ -1,5 +1,6 @@
 // Softmax over channels as a hidden activation.
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 
 #include "activations/activation.h"
 #include "activations/softmax.pb.h"

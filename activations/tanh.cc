@@ -1,5 +1,5 @@
 // The hyperbolic tangent.
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 
 #include "activations/activation.h"
 #include "activations/tanh.pb.h"

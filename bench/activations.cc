@@ -1,6 +1,15 @@
 // The special-function activations, forward and backward, against GELU, and against the truncated
 // series that others write with operators.
-#include <ATen/ATen.h>
+#include <ATen/Context.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/gelu.h>
+#include <ATen/ops/linspace.h>
+#include <ATen/ops/logspace.h>
+#include <ATen/ops/ones_like.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/relu.h>
 #include <gflags/gflags.h>
 #include <torch/csrc/autograd/autograd.h>
 
@@ -23,9 +32,9 @@ using activations::Activation;
 
 std::unique_ptr<Activation> Make(const std::string& plugin) {
   pipeline::Node node;
-  std::string error;
-  pipeline::ParseFields(absl::StrCat("plugin { [activations/", plugin, " }"), &node, &error);
-  TORCH_CHECK(error.empty(), error);
+  const absl::Status parsed =
+      pipeline::ParseFields(absl::StrCat("plugin { [activations/", plugin, " }"), &node);
+  TORCH_CHECK(parsed.ok(), parsed.ToString());
   auto made = activations::Activations::Get().Create(node.plugin());
   TORCH_CHECK(made.ok(), made.status().ToString());
   return *std::move(made);

@@ -1,6 +1,10 @@
 // Images on their way to the model: decoding, resizing, gray, augmenting and scaling, against
 // torchvision's on the same files.
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/randint.h>
+#include <ATen/ops/zeros.h>
 #include <gflags/gflags.h>
 
 #include <algorithm>
@@ -64,9 +68,9 @@ class Chain {
   explicit Chain(const std::vector<std::string>& plugins) {
     for (const std::string& text : plugins) {
       pipeline::Node node;
-      std::string error;
-      pipeline::ParseFields(absl::StrCat("plugin { ", text, " }"), &node, &error);
-      TORCH_CHECK(error.empty(), error);
+      const absl::Status parsed =
+          pipeline::ParseFields(absl::StrCat("plugin { ", text, " }"), &node);
+      TORCH_CHECK(parsed.ok(), parsed.ToString());
       auto stage = pipeline::Stages::Get().Create(node.plugin());
       TORCH_CHECK(stage.ok(), stage.status().ToString());
       stages_.push_back(*std::move(stage));

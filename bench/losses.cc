@@ -1,6 +1,18 @@
 // Fusions of losses, forward and backward, against one cross entropy of LibTorch and against the
 // same seven losses summed as users of LibTorch write them.
-#include <ATen/ATen.h>
+#include <ATen/Context.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Reduction.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/binary_cross_entropy.h>
+#include <ATen/ops/cross_entropy_loss.h>
+#include <ATen/ops/mse_loss.h>
+#include <ATen/ops/rand.h>
+#include <ATen/ops/randint.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/smooth_l1_loss.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros_like.h>
 #include <gflags/gflags.h>
 #include <torch/csrc/autograd/autograd.h>
 
@@ -103,9 +115,9 @@ Fusion Seven(int64_t count) {
   Fusion fusion;
   for (int64_t i = 0; i < count; ++i) {
     pipeline::Node node;
-    std::string error;
-    pipeline::ParseFields(absl::StrCat("plugin { [losses/", kSeven[i], "] {} }"), &node, &error);
-    TORCH_CHECK(error.empty(), error);
+    const absl::Status parsed =
+        pipeline::ParseFields(absl::StrCat("plugin { [losses/", kSeven[i], "] {} }"), &node);
+    TORCH_CHECK(parsed.ok(), parsed.ToString());
     auto loss = losses::Losses::Get().Create(node.plugin());
     TORCH_CHECK(loss.ok(), loss.status().ToString());
     fusion.owned.push_back(*std::move(loss));

@@ -2,7 +2,9 @@
 // LibTorch's.
 #include "pipeline/training/optimizer.h"
 
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/randn.h>
 #include <torch/optim/adam.h>
 #include <torch/optim/sgd.h>
 
@@ -50,7 +52,7 @@ bench::Case Compare(const std::string& name, pipeline::Train::Optimizer kind) {
         parameters, torch::optim::SGDOptions(kRate).momentum(0.9).nesterov(true));
   }
   const std::vector<double> ms =
-      bench::LeastMs({[&] { ours.Step(kRate); }, [&] { theirs->step(); }}, kSeconds);
+      bench::LeastMs({[&] { ours.Step(kRate, 0); }, [&] { theirs->step(); }}, kSeconds);
   return {name, ms[0], ms[1]};
 }
 

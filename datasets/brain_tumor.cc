@@ -43,9 +43,9 @@ int ClassOf(const std::string& folder) {
 
 // The images of every class folder below `folder`; other folders are named in `notes`.
 absl::StatusOr<Files> Collect(const std::string& folder, const std::vector<int64_t>& labels,
-                              std::vector<std::string>* notes) {
+                              Listing* listing, std::vector<std::string>* notes) {
   Files files;
-  const auto folders = ListFolders(folder);
+  const auto folders = listing->Folders(folder);
   if (!folders.ok()) return folders.status();
   for (const std::string& path : *folders) {
     const int index = ClassOf(path);
@@ -53,7 +53,7 @@ absl::StatusOr<Files> Collect(const std::string& folder, const std::vector<int64
       notes->push_back(absl::StrCat("not a class folder, left out: ", path));
       continue;
     }
-    const auto images = ListImages(path);
+    const auto images = listing->Images(path);
     if (!images.ok()) return images.status();
     if (images->empty()) notes->push_back(absl::StrCat("no images in ", path));
     for (const std::string& image : *images) files.push_back({image, labels[index]});
@@ -84,43 +84,36 @@ class BrainTumor : public Dataset {
                                                        const DatasetContext& context,
                                                        pipeline::DataInfo info) {
     const std::string& root = options.root();
-    std::error_code error;
-    if (!fs::is_directory(root, error)) {
-      return pipeline::OptionError("root", absl::StrCat("root: no folder ", root));
-    }
+    const absl::Status there = CheckRoot(root);
+    if (!there.ok()) return there;
     info.origin = root;
     const auto training = FindFolder(root, "training");
-    if (!training.ok()) {
-      return pipeline::OptionError("root", std::string(training.status().message()));
-    }
+    if (!training.ok()) return RootError(training.status().message());
     const auto testing = FindFolder(root, "testing");
-    if (!testing.ok()) {
-      return pipeline::OptionError("root", std::string(testing.status().message()));
-    }
+    if (!testing.ok()) return RootError(testing.status().message());
     if (training->empty()) {
-      return pipeline::OptionError(
-          "root", absl::StrCat("root: ", root,
-                               " has no folder Training; it needs Training/<class> and "
-                               "Testing/<class>, the classes being ",
-                               absl::StrJoin(TumorClasses(), ", ")));
+      return RootError(absl::StrCat(root,
+                                    " has no folder Training; it needs Training/<class> and "
+                                    "Testing/<class>, the classes being ",
+                                    absl::StrJoin(TumorClasses(), ", ")));
     }
+    Listing listing;
     SourceFiles files;
-    auto train = Collect(*training, Labels(options), &info.notes);
-    if (!train.ok()) return pipeline::OptionError("root", std::string(train.status().message()));
+    auto train = Collect(*training, Labels(options), &listing, &info.notes);
+    if (!train.ok()) return RootError(train.status().message());
     files.train = *std::move(train);
-    const absl::Status enough = CheckClasses(files, info);
-    if (!enough.ok()) {
-      return pipeline::OptionError("root", absl::StrCat("root: ", enough.message()));
-    }
     if (testing->empty()) {
       info.notes.push_back("no folder Testing: the run will have no test result");
     } else {
-      auto test = Collect(*testing, Labels(options), &info.notes);
-      if (!test.ok()) return pipeline::OptionError("root", std::string(test.status().message()));
+      auto test = Collect(*testing, Labels(options), &listing, &info.notes);
+      if (!test.ok()) return RootError(test.status().message());
       files.test = *std::move(test);
     }
+    listing.Note(&info.notes);
+    const absl::Status enough = CheckClasses(files, info);
+    if (!enough.ok()) return RootError(enough.message());
     FilesOptions wanted;
-    wanted.drop_copies = options.duplicates() == BrainTumorOptions::DROP_FROM_TRAIN;
+    wanted.drop_copies = options.duplicates() == Duplicates::DROP_FROM_TRAIN;
     return OpenFiles(std::move(info), std::move(files), std::move(wanted), context);
   }
 };

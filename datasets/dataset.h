@@ -9,8 +9,9 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "datasets/images/fit.h"
+#include "pipeline/data.h"
 #include "pipeline/registry.h"
-#include "pipeline/stage.h"
 
 namespace datasets {
 
@@ -32,14 +33,16 @@ struct DatasetContext {
   std::string split_file;   // the split is read from it; where it is not there, written to it
   bool write_split = true;  // else a split file that is not there stays so
   bool color = true;        // false: nobody looks at the images' colors
+  Fit fit = Fit::kStretch;  // how images and masks become square; beside masks is kIgnoredMask
 };
 
 // Opened once, then read by many threads at a time.
 class Dataset {
  public:
   virtual ~Dataset() = default;
+  // All its texts are valid UTF-8.
   virtual const pipeline::DataInfo& info() const = 0;
-  // The image at `index` of a phase, resized to size x size. An unreadable file is an error whose
+  // The image at `index` of a phase, fitted into size x size. An unreadable file is an error whose
   // message names it and says why.
   virtual absl::StatusOr<Sample> Read(pipeline::Phase phase, int64_t index, int size) const = 0;
   // What Read would say, as far as the file's first and last bytes tell.
@@ -48,7 +51,7 @@ class Dataset {
   // change, the part of them, the label. Equal texts mean equal samples, in other processes too. ""
   // where there is nothing worth keeping on a disk: drawn images, files that cannot be read.
   virtual std::string Identity(pipeline::Phase phase, int64_t index) const { return ""; }
-  // The file's path, or what stands for it.
+  // The file's path, or what stands for it, as valid UTF-8.
   virtual std::string Name(pipeline::Phase phase, int64_t index) const = 0;
 };
 

@@ -1,4 +1,8 @@
 // Whatever images a user has, in a folder per class.
+#include <algorithm>
+#include <optional>
+
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "datasets/folder.pb.h"
 #include "datasets/folders/source_folders.h"
@@ -19,8 +23,7 @@ class Folder : public Dataset {
   static absl::StatusOr<std::unique_ptr<Dataset>> Create(const FolderOptions& options,
                                                          const DatasetContext& context) {
     if (options.root().empty()) {
-      return pipeline::OptionError(
-          "root", "root: name the folder of your images; it holds a folder for each class");
+      return RootError("name the folder of your images; it holds a folder for each class");
     }
     pipeline::DataInfo info;
     info.dataset = "folder";
@@ -33,14 +36,20 @@ class Folder : public Dataset {
     };
     rules.knower = [](const std::string&) { return false; };
     rules.nested = options.group_subfolders();
+    rules.splits = [&options](const std::string& folder) -> std::optional<pipeline::Phase> {
+      const auto& classes = options.class_names();
+      const bool is_class = std::find(classes.begin(), classes.end(), folder) != classes.end();
+      return is_class ? std::nullopt : PhaseNamed(folder);
+    };
+    rules.otherwise = [](const std::string& folder) {
+      return absl::StrCat("class_names: [\"", absl::CEscape(folder), "\"]");
+    };
     auto files = FindClasses(std::move(rules), &info);
     if (!files.ok()) return files.status();
     const absl::Status enough = CheckClasses(*files, info);
-    if (!enough.ok()) {
-      return pipeline::OptionError("root", absl::StrCat("root: ", enough.message()));
-    }
+    if (!enough.ok()) return RootError(enough.message());
     FilesOptions how;
-    how.drop_copies = options.duplicates() == FolderOptions::DROP_FROM_TRAIN;
+    how.drop_copies = options.duplicates() == Duplicates::DROP_FROM_TRAIN;
     return OpenFiles(std::move(info), *std::move(files), std::move(how), context);
   }
 };

@@ -1,8 +1,10 @@
 // Slices of NIfTI volumes.
 #include <filesystem>
+#include <new>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "datasets/folders/source_folders.h"
 #include "datasets/nifti.pb.h"
 #include "datasets/split/patient_split.h"
 #include "datasets/volumes/drawn_volume.h"
@@ -17,16 +19,17 @@ namespace fs = std::filesystem;
 constexpr int kDrawnCases = 12;
 constexpr size_t kMaxModalities = 64;
 
-absl::Status RootError(const std::string& why) {
-  return pipeline::OptionError("root", absl::StrCat("root: ", why));
-}
-
 ReadVolume FromFiles(const std::vector<std::string>& paths, const VolumeLimits& limits) {
   return [paths, limits](int index,
                          const std::optional<Orientation>& unsaid) -> absl::StatusOr<NamedVolume> {
-    auto volume = ReadNiftiVolume(paths[index], limits, unsaid);
-    if (!volume.ok()) return volume.status();
-    return NamedVolume{*std::move(volume), paths[index]};
+    try {
+      auto volume = ReadNiftiVolume(paths[index], limits, unsaid);
+      if (!volume.ok()) return volume.status();
+      return NamedVolume{*std::move(volume), paths[index]};
+    } catch (const std::bad_alloc&) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(paths[index], ": there is not enough memory to read it"));
+    }
   };
 }
 
@@ -75,10 +78,8 @@ class Nifti : public Dataset {
       return OpenVolumes(std::move(info), DrawnCases(), {}, wanted, context);
     }
     info.origin = options.root();
-    std::error_code error;
-    if (!fs::is_directory(info.origin, error)) {
-      return RootError(absl::StrCat("no folder ", info.origin));
-    }
+    const absl::Status there = CheckRoot(info.origin);
+    if (!there.ok()) return there;
     auto found = FindNiftiCases(
         info.origin,
         {{options.modalities().begin(), options.modalities().end()}, options.segmentation()});

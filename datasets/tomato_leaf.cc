@@ -84,11 +84,10 @@ class TomatoLeaf : public Dataset {
     if (!files.ok()) return files.status();
     if (info.task == pipeline::Task::kBinary) TellHealthy(&*files, &info);
     const absl::Status enough = CheckClasses(*files, info);
-    if (!enough.ok()) {
-      return pipeline::OptionError("root", absl::StrCat("root: ", enough.message()));
-    }
+    if (!enough.ok()) return RootError(enough.message());
     FilesOptions how;
-    how.drop_copies = options.duplicates() == TomatoLeafOptions::DROP_FROM_TRAIN;
+    how.drop_copies = options.duplicates() == Duplicates::DROP_FROM_TRAIN;
+    how.named_groups = true;
     return OpenFiles(std::move(info), *std::move(files), std::move(how), context);
   }
 };

@@ -1,5 +1,6 @@
 // One-against-the-rest cross entropy on softmax probabilities.
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 
 #include "kernels/simd.h"
 #include "losses/binary_cross_entropy.pb.h"

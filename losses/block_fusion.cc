@@ -1,8 +1,10 @@
 // Two passes over blocks of pixels: class sums for the losses of ratios, then values and gradients.
 #include "losses/block_fusion.h"
 
-#include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty_like.h>
 
 #include <algorithm>
 #include <optional>

@@ -1,5 +1,7 @@
 // Categorical cross entropy.
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/tensor.h>
 
 #include "kernels/simd.h"
 #include "losses/categorical_cross_entropy.pb.h"

@@ -1,5 +1,8 @@
 // Dice loss.
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/where.h>
+#include <ATen/ops/zeros_like.h>
 
 #include "losses/dice.pb.h"
 #include "losses/loss.h"

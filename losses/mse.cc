@@ -1,5 +1,6 @@
 // Mean squared error on probabilities.
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 
 #include "kernels/simd.h"
 #include "losses/loss.h"

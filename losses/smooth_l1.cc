@@ -1,5 +1,7 @@
 // Smooth L1 on probabilities.
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/where.h>
 
 #include "kernels/simd.h"
 #include "losses/loss.h"

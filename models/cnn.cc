@@ -1,5 +1,6 @@
 // A small network of convolutions and poolings.
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 
 #include <vector>
 

@@ -1,7 +1,8 @@
 // Freezing by names.
 #include "models/freeze.h"
 
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 
 #include <set>
 

@@ -1,5 +1,8 @@
 // The U-Net, and its way down as a classifier.
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/max_pool2d.h>
 
 #include "absl/strings/str_cat.h"
 #include "models/layers.h"

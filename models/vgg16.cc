@@ -1,5 +1,7 @@
 // VGG16 with heads for images and for pixels.
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/adaptive_avg_pool2d.h>
 #include <c10/core/GradMode.h>
 
 #include <algorithm>

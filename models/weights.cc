@@ -1,7 +1,8 @@
 // Loading of safetensors into models, with an account of it.
 #include "models/weights.h"
 
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 #include <c10/core/GradMode.h>
 
 #include <algorithm>

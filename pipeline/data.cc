@@ -5,6 +5,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "pipeline/utf8.h"
 
 namespace pipeline {
 
@@ -20,6 +21,11 @@ uint64_t Hash(std::initializer_list<uint64_t> numbers) {
   return state;
 }
 
+std::string StepName(const Step& step) {
+  return absl::StrCat("step ", step.index + 1, " of epoch ", step.epoch + 1, " (",
+                      Phase_Name(step.phase), ")");
+}
+
 const char* TaskName(Task task) {
   switch (task) {
     case Task::kBinary:
@@ -32,10 +38,15 @@ const char* TaskName(Task task) {
   return "";
 }
 
+void DataInfo::AddSkipped(int phase, const std::string& why) {
+  std::vector<std::string>& files = skipped[phase];
+  if (std::find(files.begin(), files.end(), why) == files.end()) files.push_back(why);
+}
+
 std::vector<std::string> ClassColumns(const std::vector<std::string>& classes, int64_t count) {
   std::vector<std::string> columns;
   for (int64_t i = 0; i < count; ++i) {
-    std::string name = i < static_cast<int64_t>(classes.size()) ? classes[i] : "";
+    std::string name = i < static_cast<int64_t>(classes.size()) ? ValidUtf8(classes[i]) : "";
     for (char& c : name) {
       const auto byte = static_cast<unsigned char>(c);
       if (byte < 0x80 && !absl::ascii_isalnum(byte) && c != '-') c = '_';

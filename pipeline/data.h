@@ -38,6 +38,9 @@ struct Step {
   }
 };
 
+// "step 3 of epoch 1 (TRAIN)", as messages count.
+std::string StepName(const Step& step);
+
 // Mixes numbers into one that is uniform over 64 bits. Random draws start from
 // Hash(seed, epoch, sample): they depend on no thread, batch layout or earlier draw.
 uint64_t Hash(std::initializer_list<uint64_t> numbers);
@@ -60,15 +63,21 @@ struct DataInfo {
   std::array<std::vector<int64_t>, kPhases> class_counts;
   std::array<int64_t, kPhases> images = {0, 0, 0};
   std::vector<int64_t> train_labels;  // of the images of TRAIN; empty for segmentation
-  std::vector<std::string> notes;     // what a user should know, one line each
+  // Files that cannot be read, "PATH: why", by PhaseIndex: they are in no count above.
+  std::array<std::vector<std::string>, kPhases> skipped;
+  std::vector<std::string> notes;  // what a user should know, one line each
   // Copies among the files: counts by name, for the summary, and a line for each group of copies.
   std::vector<std::pair<std::string, int64_t>> duplicates;
   std::vector<std::string> duplicate_groups;
+
+  // A file of several samples is named once. `phase` is a PhaseIndex.
+  void AddSkipped(int phase, const std::string& why);
 };
 
 // Names of `count` classes as parts of columns such as "metrics.iou.forest_land": letters, digits,
-// underscores, hyphens and what is not ASCII stay, the rest becomes underscores. A class without a
-// name is called by its number; where two would get one name, the later has its number added.
+// underscores, hyphens and characters beyond ASCII stay, the rest (each byte that is not UTF-8 too,
+// as ValidUtf8 shows it) becomes underscores. A class without a name is called by its number; where
+// two would get one name, the later has its number added.
 std::vector<std::string> ClassColumns(const std::vector<std::string>& classes, int64_t count);
 
 }  // namespace pipeline

@@ -1,11 +1,10 @@
-// Locations, collected errors and suggestions.
+// Places, collected errors and suggestions.
 #include "pipeline/diagnostics.h"
 
 #include <algorithm>
 #include <numeric>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
@@ -31,29 +30,6 @@ size_t EditDistance(const std::string& a, const std::string& b) {
 
 std::string Location::ToString() const {
   return line == 0 ? file : absl::StrCat(file, ":", line, ":", column);
-}
-
-void Locations::EraseBelow(const std::string& path) {
-  for (auto it = at_.lower_bound(path); it != at_.end() && absl::StartsWith(it->first, path);) {
-    const char next = it->first.size() == path.size() ? '\0' : it->first[path.size()];
-    it = next == '.' || next == '[' ? at_.erase(it) : std::next(it);
-  }
-}
-
-void Locations::Take(const Locations& other, const std::string& prefix) {
-  for (const auto& [path, location] : other.at_) {
-    if (absl::StartsWith(path, prefix)) at_[path.substr(prefix.size())] = location;
-  }
-}
-
-Location Locations::Of(std::string path) const {
-  while (true) {
-    const auto found = at_.find(path);
-    if (found != at_.end()) return found->second;
-    const size_t cut = path.find_last_of(".[:");
-    if (cut == std::string::npos) return {};
-    path.resize(cut);
-  }
 }
 
 void Diagnostics::Add(const Location& location, const std::string& message) {

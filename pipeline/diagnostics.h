@@ -2,7 +2,6 @@
 #ifndef PIPELINE_DIAGNOSTICS_H_
 #define PIPELINE_DIAGNOSTICS_H_
 
-#include <map>
 #include <string>
 #include <vector>
 
@@ -19,23 +18,6 @@ struct Location {
 
   // "configs/a.pbtxt:3:5", or the file alone where line is 0.
   std::string ToString() const;
-};
-
-// Where each field of a config was written. A path is spelt as in --set: "train.epochs",
-// "loss.term[0].gamma"; a node itself is its name and its own fields are "load:input[0]",
-// "load:plugin".
-class Locations {
- public:
-  void Set(const std::string& path, const Location& location) { at_[path] = location; }
-  // Forgets all that lies below `path`.
-  void EraseBelow(const std::string& path);
-  // Takes over all of `other` whose path begins with `prefix`, without that prefix.
-  void Take(const Locations& other, const std::string& prefix = "");
-  // The location of `path`, else of its nearest known ancestor, else an empty one.
-  Location Of(std::string path) const;
-
- private:
-  std::map<std::string, Location> at_;
 };
 
 // Errors in the order they were found.

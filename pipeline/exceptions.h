@@ -5,14 +5,16 @@
 #include <c10/util/Exception.h>
 
 #include <exception>
+#include <new>
 #include <string>
 
 #include "absl/status/status.h"
 
 namespace pipeline {
 
-// Calls `body`, which returns a status; exceptions of LibTorch, OpenCV and the allocator become one
-// of the first line that they say (the rest is a backtrace of no use to a user).
+// Calls `body`, which returns a status; exceptions of LibTorch, OpenCV, the allocator and
+// std::filesystem become one of the first line that they say (the rest is a backtrace of no use to
+// a user).
 template <class Body>
 absl::Status Caught(const Body& body) {
   const auto first_line = [](const std::string& text) {
@@ -22,8 +24,12 @@ absl::Status Caught(const Body& body) {
     return body();
   } catch (const c10::Error& error) {
     return first_line(error.what_without_backtrace());
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError("not enough memory");
   } catch (const std::exception& error) {
     return first_line(error.what());
+  } catch (...) {
+    return absl::InternalError("an exception that says nothing");
   }
 }
 

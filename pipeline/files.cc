@@ -119,4 +119,17 @@ absl::Status MakeFolders(const std::string& path) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<bool> MakeFolder(const std::string& path) {
+  if (mkdir(path.c_str(), 0777) == 0) return true;
+  if (errno == EEXIST) return false;
+  return SystemError("make", path);
+}
+
+absl::StatusOr<bool> ClaimFile(const std::string& path) {
+  const Descriptor file(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
+  if (file.get() >= 0) return true;
+  if (errno == EEXIST) return false;
+  return SystemError("write", path);
+}
+
 }  // namespace pipeline

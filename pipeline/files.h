@@ -39,6 +39,13 @@ absl::Status WriteFileAtomically(const std::string& path, const std::string& con
 // mkdir -p.
 absl::Status MakeFolders(const std::string& path);
 
+// Makes one folder: true; false where something of that name is there already.
+absl::StatusOr<bool> MakeFolder(const std::string& path);
+
+// Makes an empty file: true; false where something of that name is there already. Of many that try,
+// one gets true.
+absl::StatusOr<bool> ClaimFile(const std::string& path);
+
 }  // namespace pipeline
 
 #endif  // PIPELINE_FILES_H_

@@ -82,21 +82,25 @@ def embedded_comments(name, srcs, names = [], imports = []):
         alwayslink = 1,
     )
 
-def plugins(names, deps, copts = []):
+def plugins(names, deps, copts = [], shared = []):
     """The plugins of a folder: for each name, <name>.proto and <name>.cc beside this BUILD file.
 
     Args:
       names: the plugins; each becomes a target of its name, and all together //<folder>.
       deps: what their sources use; one list for all of them.
       copts: how their sources are compiled.
+      shared: <name>.proto of each are imported by theirs.
     """
-    imports = ["//pipeline:protos"]
+    common = [name + ".proto" for name in shared]
+    imports = ["//pipeline:protos"] + common
+    for name in shared:
+        pb_library(name = name + "_proto", srcs = [name + ".proto"])
     for name in names:
         pb_library(
             name = name + "_proto",
             srcs = [name + ".proto"],
             imports = imports,
-            deps = ["//pipeline:options_proto"],
+            deps = ["//pipeline:options_proto"] + [":" + other + "_proto" for other in shared],
         )
         native.cc_library(
             name = name,
@@ -108,7 +112,7 @@ def plugins(names, deps, copts = []):
         )
     embedded_comments(
         name = "comments",
-        srcs = [name + ".proto" for name in names],
+        srcs = [name + ".proto" for name in names] + common,
         names = names,
         imports = imports,
     )

@@ -1,8 +1,6 @@
 // The parts of stage.h that are not a contract.
 #include "pipeline/stage.h"
 
-#include <limits>
-
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
@@ -25,13 +23,6 @@ absl::Status CheckLabels(const TensorSpec& logits, const TensorSpec& labels) {
         "\"logits\"; take both from the same stage, as in  input: \"labels: augment.labels\"");
   }
   return absl::OkStatus();
-}
-
-double Report::Find(const std::string& column) const {
-  for (const auto& [name, value] : values_) {
-    if (name == column) return value;
-  }
-  return std::numeric_limits<double>::quiet_NaN();
 }
 
 }  // namespace pipeline

@@ -15,6 +15,8 @@
 #include "pipeline/data.h"
 #include "pipeline/precision.h"
 #include "pipeline/registry.h"
+#include "pipeline/report.h"
+#include "pipeline/state.h"
 
 namespace torch::nn {
 class Module;
@@ -48,9 +50,12 @@ struct BuildContext {
   Precision precision = Train::FP32;
   uint64_t seed = 0;
   int threads = 1;
-  int64_t max_batch = INT64_MAX;   // `check` wants a tiny one
+  // `check` wants tiny batches; a pass then has one of each size that its batches would have.
+  int64_t max_batch = INT64_MAX;
   const DataInfo* data = nullptr;  // set once the source is built
   bool writes = true;              // whether files may be written; `check` and `dot` write none
+  // Whether weights that options name are read; a run that is opened has its own.
+  bool pretrained = true;
   // Whether anyone looks at the colors of the source's images; else they may be decoded to gray.
   bool color = true;
 
@@ -58,26 +63,6 @@ struct BuildContext {
 
  private:
   int geometries_ = 0;
-};
-
-// What stages say at the end of a phase. Values become columns of metrics.csv.
-class Report {
- public:
-  // `column` is spelt in full: "loss.total", "metrics.accuracy".
-  void Add(const std::string& column, double value) { values_.emplace_back(column, value); }
-  void AddMatrix(const std::string& name, std::vector<std::vector<int64_t>> rows) {
-    matrices_[name] = std::move(rows);
-  }
-  const std::vector<std::pair<std::string, double>>& values() const { return values_; }
-  const std::map<std::string, std::vector<std::vector<int64_t>>>& matrices() const {
-    return matrices_;
-  }
-  // NaN where there is no such column.
-  double Find(const std::string& column) const;
-
- private:
-  std::vector<std::pair<std::string, double>> values_;
-  std::map<std::string, std::vector<std::vector<int64_t>>> matrices_;
 };
 
 // Calls follow: ports* Build (Run* EndPhase)*, on one thread at a time.
@@ -94,6 +79,12 @@ class Stage {
   virtual absl::Status Run(const Step& step, const Tensors& in, Tensors* out) = 0;
   // Reports what was gathered over the phase, and forgets it. `node` is the stage's name.
   virtual void EndPhase(const Step& step, const std::string& node, Report* report) {}
+  // What the phase under way has gathered so far, under names that begin with the stage's own: with
+  // it a stage that was built anew goes on as if the phase had not been cut. Load follows Build.
+  virtual void Save(const std::string& node, State* state) const {}
+  virtual absl::Status Load(const std::string& node, const State& state) {
+    return absl::OkStatus();
+  }
   // The scalar values of the step that just ran, for the progress line: name and value.
   virtual std::vector<std::pair<std::string, double>> Live() const { return {}; }
   // What a user should know once the stage is built, one line each, for the run's header.
@@ -107,15 +98,17 @@ class Stage {
 // ports* Build (Begin (Samples Run)* EndPhase)*.
 class Source : public Stage {
  public:
+  // Files that turn out broken later move from the counts of images to `skipped`.
   virtual const DataInfo& data() const = 0;
-  // Steps of one pass over a phase.
+  // Steps of one pass over a phase. Constant.
   virtual int64_t StepsIn(Phase phase) const = 0;
   // Starts a pass over step.phase of step.epoch.
   virtual absl::Status Begin(const Step& step) = 0;
-  // The samples of a step of this pass.
-  virtual std::vector<int64_t> Samples(int64_t index) const = 0;
-  // Step::repeats of a step of this pass.
-  virtual std::vector<int64_t> Repeats(int64_t index) const { return {}; }
+  // The samples whose rows the batch of a step of this pass has; waits until that is known. Samples
+  // that cannot be read are not among them: where none is left the step must not be run.
+  virtual std::vector<int64_t> Samples(int64_t index) = 0;
+  // Step::repeats of them.
+  virtual std::vector<int64_t> Repeats(int64_t index) { return {}; }
   // How messages name a sample: the file's path.
   virtual std::string SampleName(Phase phase, int64_t sample) const = 0;
   // Seconds that Run has waited for data that were not ready, over all passes.

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "pipeline/diagnostics.h"
+#include "pipeline/utf8.h"
 
 namespace pipeline {
 namespace {
@@ -71,13 +72,13 @@ absl::StatusOr<std::string> FindConfig(const std::string& name) {
 std::string Shown(const std::string& path) {
   std::error_code error;
   const fs::path absolute = fs::weakly_canonical(path, error);
-  if (error) return path;
+  if (error) return Printable(path);
   for (const fs::path& base : {fs::current_path(error), fs::path(WorkspaceFolder())}) {
     if (base.empty()) continue;
     const std::string relative = absolute.lexically_relative(fs::weakly_canonical(base, error));
-    if (!relative.empty() && !absl::StartsWith(relative, "..")) return relative;
+    if (!relative.empty() && !absl::StartsWith(relative, "..")) return Printable(relative);
   }
-  return absolute.string();
+  return Printable(absolute.string());
 }
 
 }  // namespace pipeline

@@ -24,7 +24,8 @@ absl::StatusOr<std::string> FindConfig(const std::string& name);
 // Configs of the workspace, by file name, sorted; those in subfolders are parts, and left out.
 std::vector<std::string> ConfigNames();
 
-// `path` relative to the current folder or to the workspace where it lies below one of them.
+// `path` for a message: relative to the current folder or to the workspace where it lies below one
+// of them, and Printable.
 std::string Shown(const std::string& path);
 
 }  // namespace pipeline

@@ -1,6 +1,7 @@
 // Fusion of losses: one weight for each label, factors for the terms, and an account of what each
 // contributes.
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 
 #include <algorithm>
 #include <cmath>
@@ -121,8 +122,10 @@ class FusedLoss : public pipeline::Stage {
                 pipeline::Report* report) override {
     double total = 0;
     for (const Term& term : terms_) total += Weight(term) * term.Mean();
-    report->Add(node + ".total", total);
-    for (const Term& term : terms_) report->Add(absl::StrCat(node, ".", term.name), term.Mean());
+    report->Add(node + ".total", total, pipeline::Better::kLower);
+    for (const Term& term : terms_) {
+      report->Add(absl::StrCat(node, ".", term.name), term.Mean(), pipeline::Better::kLower);
+    }
     for (const Term& term : terms_) report->Add("weight." + term.name, Weight(term));
     if (step.phase == pipeline::TRAIN) {
       for (const Term& term : terms_) {
@@ -135,6 +138,34 @@ class FusedLoss : public pipeline::Stage {
       term.factors = term.share = 0;
       for (Part& part : term.parts) part.sum = part.amount = 0;
     }
+  }
+
+  void Save(const std::string& node, pipeline::State* state) const override {
+    std::vector<double> sums = {static_cast<double>(steps_), static_cast<double>(shares_)};
+    for (const Term& term : terms_) {
+      sums.insert(sums.end(), {term.now, term.live, term.factors, term.share});
+      for (const Part& part : term.parts) {
+        sums.insert(sums.end(), {part.weight, part.sum, part.amount});
+      }
+    }
+    state->Put(node + ".sums", sums);
+  }
+
+  absl::Status Load(const std::string& node, const pipeline::State& state) override {
+    size_t count = 2;
+    for (const Term& term : terms_) count += 4 + 3 * term.parts.size();
+    const auto sums = state.Numbers(node + ".sums", count);
+    if (!sums.ok()) return sums.status();
+    auto next = sums->begin();
+    steps_ = static_cast<int64_t>(*next++);
+    shares_ = static_cast<int64_t>(*next++);
+    for (Term& term : terms_) {
+      for (double* value : {&term.now, &term.live, &term.factors, &term.share}) *value = *next++;
+      for (Part& part : term.parts) {
+        for (double* value : {&part.weight, &part.sum, &part.amount}) *value = *next++;
+      }
+    }
+    return absl::OkStatus();
   }
 
   std::vector<std::pair<std::string, double>> Live() const override {

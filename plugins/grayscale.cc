@@ -1,5 +1,6 @@
 // RGB to gray.
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 
 #include "absl/strings/str_cat.h"
 #include "pipeline/stage.h"

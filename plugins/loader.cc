@@ -1,22 +1,24 @@
 // The source of the graph: batches of a dataset, decoded ahead.
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <numeric>
 #include <opencv2/core.hpp>
 #include <set>
 #include <thread>
-#include <type_traits>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "datasets/dataset.h"
+#include "pipeline/exceptions.h"
 #include "pipeline/stage.h"
+#include "pipeline/utf8.h"
 #include "plugins/loader.pb.h"
+#include "plugins/loading/batch.h"
 #include "plugins/loading/prefetcher.h"
 #include "plugins/loading/sample_reader.h"
 #include "plugins/loading/sampling.h"
@@ -29,10 +31,6 @@ using pipeline::PhaseIndex;
 using pipeline::Step;
 
 constexpr int64_t kDepth = 2;  // batches ready before the step that takes them
-
-struct Batch {
-  at::Tensor images, labels;
-};
 
 }  // namespace
 
@@ -47,7 +45,7 @@ class Loader : public pipeline::Source {
     const datasets::DatasetContext wanted = {context->seed,         options_.validation_fraction(),
                                              options_.max_pixels(), options_.test_fraction(),
                                              options_.split_file(), context->writes,
-                                             context->color};
+                                             context->color,        Fit()};
     auto dataset = datasets::Datasets::Get().Create(options_.dataset(), wanted);
     if (!dataset.ok()) {
       // The split file is an option of the loader's own.
@@ -55,17 +53,23 @@ class Loader : public pipeline::Source {
       return own ? dataset.status() : pipeline::Within("dataset", dataset.status());
     }
     dataset_ = *std::move(dataset);
+    info_ = dataset_->info();
+    for (const auto& files : info_.skipped)
+      untold_.insert(untold_.end(), files.begin(), files.end());
+    batch_size_ = options_.batch_size();
+    max_batch_ = context->max_batch;
     if (balanced() && data().train_labels.empty()) {
       return pipeline::OptionError(
           "sampling", absl::StrCat("sampling: BALANCED takes classes of images, but ",
                                    data().dataset, " is read for ", TaskName(data().task)));
     }
     if (StepsIn(pipeline::TRAIN) == 0) {
-      return absl::InvalidArgumentError("no training images in " + data().origin);
+      return absl::InvalidArgumentError(absl::StrCat(
+          "no training images in ", data().origin, untold_.empty() ? "" : " that can be read:\n  ",
+          absl::StrJoin(untold_, "\n  ")));
     }
     device_ = context->device;
     seed_ = context->seed;
-    batch_size_ = std::min<int64_t>(options_.batch_size(), context->max_batch);
     const absl::Status opened = OpenCaches(context->writes);
     if (!opened.ok()) return opened;
     // Each worker decodes one image; OpenCV's own threads would only get in their way.
@@ -84,46 +88,47 @@ class Loader : public pipeline::Source {
     return out;
   }
 
-  const pipeline::DataInfo& data() const override { return dataset_->info(); }
+  const pipeline::DataInfo& data() const override { return info_; }
 
-  int64_t StepsIn(Phase phase) const override {
-    const int64_t size = std::max<int64_t>(1, batch_size_);
-    return (data().images[PhaseIndex(phase)] + size - 1) / size;
-  }
+  int64_t StepsIn(Phase phase) const override { return static_cast<int64_t>(Sizes(phase).size()); }
 
   absl::Status Begin(const Step& step) override {
-    prefetcher_->Stop();
-    phase_ = step.phase;
-    Arrange(static_cast<uint64_t>(step.epoch));
-    std::vector<int64_t> sizes;
-    for (int64_t i = 0; i < StepsIn(phase_); ++i) {
-      sizes.push_back(static_cast<int64_t>(Samples(i).size()));
+    failure_ = pipeline::Caught([&] {
+      prefetcher_->Stop();
+      phase_ = step.phase;
+      Arrange(static_cast<uint64_t>(step.epoch));
+      prefetcher_->Start(Sizes(phase_));
+      allocated_ = 0;
+      const absl::Status few = CheckBroken();
+      if (few.ok()) AllocateUpTo(kDepth);
+      return few;
+    });
+    return failure_;
+  }
+
+  std::vector<int64_t> Samples(int64_t index) override { return Decoded(index).samples(); }
+  std::vector<int64_t> Repeats(int64_t index) override { return Decoded(index).repeats(); }
+
+  absl::Status Run(const Step& step, const pipeline::Tensors&, pipeline::Tensors* out) override {
+    const Batch& batch = Decoded(step.index);
+    for (const std::string& note : reader_->TakeNotes()) {
+      std::fprintf(stderr, "cache_file: %s\n", pipeline::Printable(note).c_str());
     }
-    batches_.assign(sizes.size(), {});
-    prefetcher_->Start(std::move(sizes));
-    allocated_ = 0;
-    AllocateUpTo(kDepth);
+    if (failure_.ok()) failure_ = CheckBroken();
+    if (!failure_.ok()) return failure_;
+    const bool pinned = device_ != "cpu";
+    (*out)["images"] = batch.images().to(at::Device(device_), /*non_blocking=*/pinned);
+    (*out)["labels"] = batch.labels().to(at::Device(device_), /*non_blocking=*/pinned);
+    batches_[step.index] = {};
     return absl::OkStatus();
   }
 
-  std::vector<int64_t> Samples(int64_t index) const override { return BatchOf(order_, index); }
-  std::vector<int64_t> Repeats(int64_t index) const override { return BatchOf(repeats_, index); }
-
-  absl::Status Run(const Step& step, const pipeline::Tensors&, pipeline::Tensors* out) override {
-    AllocateUpTo(step.index + 1 + kDepth);
-    const auto asked = std::chrono::steady_clock::now();
-    prefetcher_->Wait(step.index);
-    waited_ += std::chrono::steady_clock::now() - asked;
-    Batch batch = std::move(batches_[step.index]);
-    for (const std::string& note : reader_->TakeNotes()) {
-      std::fprintf(stderr, "cache_file: %s\n", note.c_str());
-    }
-    const absl::Status broken = CheckBroken();
-    if (!broken.ok()) return broken;
-    const bool pinned = device_ != "cpu";
-    (*out)["images"] = batch.images.to(at::Device(device_), /*non_blocking=*/pinned);
-    (*out)["labels"] = batch.labels.to(at::Device(device_), /*non_blocking=*/pinned);
-    return absl::OkStatus();
+  std::vector<std::string> Notes() const override {
+    const int64_t skipped = CountSkipped();
+    if (skipped == 0) return {};
+    return {absl::StrCat(
+        skipped, skipped == 1 ? " file cannot be read and is" : " files cannot be read and are",
+        " left out")};
   }
 
   double WaitSeconds() const override { return waited_.count(); }
@@ -134,13 +139,13 @@ class Loader : public pipeline::Source {
 
   std::vector<std::string> BrokenFiles(bool decode) override {
     std::vector<std::string> broken;
+    untold_.clear();  // the caller tells
     for (const Phase phase : {pipeline::TRAIN, pipeline::VAL, pipeline::TEST}) {
-      for (int64_t i = 0; i < data().images[PhaseIndex(phase)]; ++i) {
+      const auto& skipped = data().skipped[PhaseIndex(phase)];
+      broken.insert(broken.end(), skipped.begin(), skipped.end());
+      for (int64_t i = 0; i < CountIn(phase); ++i) {
         const absl::Status status =
-            decode
-                ? Named(phase, i, [&] { return dataset_->Read(phase, i, options_.image_size()); })
-                      .status()
-                : dataset_->CheckHeader(phase, i);
+            decode ? reader_->ReadAnew(phase, i).status() : dataset_->CheckHeader(phase, i);
         if (!status.ok()) broken.emplace_back(status.message());
       }
     }
@@ -168,122 +173,156 @@ class Loader : public pipeline::Source {
     return absl::OkStatus();
   }
 
-  bool balanced() const { return options_.sampling() == LoaderOptions::BALANCED; }
-
-  // Sets the order of the pass under way.
-  void Arrange(uint64_t epoch) {
-    const bool training = phase_ == pipeline::TRAIN;
-    repeats_.clear();
-    if (training && balanced()) {
-      order_ = Balanced(data().train_labels, seed_, epoch);
-      repeats_ = RepeatsIn(order_);
-      return;
-    }
-    const int64_t count = data().images[PhaseIndex(phase_)];
-    order_.resize(count);
-    std::iota(order_.begin(), order_.end(), int64_t{0});
-    if (training) order_ = Shuffled(count, seed_, epoch);
+  datasets::Fit Fit() const {
+    return options_.fit() == LoaderOptions::LETTERBOX ? datasets::Fit::kLetterbox
+           : options_.fit() == LoaderOptions::CROP    ? datasets::Fit::kCrop
+                                                      : datasets::Fit::kStretch;
   }
 
-  // The part of `all`, which has an entry for each sample of the pass or none, that is batch
-  // `index`.
-  std::vector<int64_t> BatchOf(const std::vector<int64_t>& all, int64_t index) const {
-    if (all.empty()) return {};
-    const auto first = all.begin() + index * batch_size_;
-    const auto rest = static_cast<int64_t>(all.end() - first);
-    return {first, first + std::min<int64_t>(batch_size_, rest)};
+  bool balanced() const { return options_.sampling() == LoaderOptions::BALANCED; }
+
+  // Of the dataset; those that turn out broken later stay, so that no order depends on when.
+  int64_t CountIn(Phase phase) const { return dataset_->info().images[PhaseIndex(phase)]; }
+
+  // Of the batches of a pass. Where batches are to be tiny, there is one of each size that they
+  // then have.
+  std::vector<int64_t> Sizes(Phase phase) const {
+    std::vector<int64_t> sizes(CountIn(phase) / batch_size_, batch_size_);
+    const int64_t rest = CountIn(phase) % batch_size_;
+    if (rest > 0) sizes.push_back(rest);
+    if (max_batch_ == INT64_MAX) return sizes;
+    for (int64_t& size : sizes) size = std::min(size, max_batch_);
+    sizes.erase(std::unique(sizes.begin(), sizes.end()), sizes.end());
+    return sizes;
+  }
+
+  // The samples of the pass under way, in order.
+  std::vector<int64_t> Order(uint64_t epoch) const {
+    if (phase_ == pipeline::TRAIN) {
+      return balanced() ? Balanced(data().train_labels, seed_, epoch)
+                        : Shuffled(CountIn(phase_), seed_, epoch);
+    }
+    std::vector<int64_t> order(CountIn(phase_));
+    std::iota(order.begin(), order.end(), int64_t{0});
+    return order;
+  }
+
+  // Deals the samples of the pass under way out to its batches.
+  void Arrange(uint64_t epoch) {
+    const std::vector<int64_t> order = Order(epoch);
+    const bool repeated = phase_ == pipeline::TRAIN && balanced();
+    const std::vector<int64_t> repeats = repeated ? RepeatsIn(order) : std::vector<int64_t>();
+    batches_.clear();
+    size_t next = 0;
+    for (const int64_t size : Sizes(phase_)) {
+      Batch& batch = batches_.emplace_back();
+      for (; batch.size() < size; ++next) {
+        if (repeated) {
+          batch.AddSample(order[next], repeats[next]);
+        } else {
+          batch.AddSample(order[next]);
+        }
+      }
+    }
   }
 
   void AllocateUpTo(int64_t batches) {
-    const int64_t size = options_.image_size();
     batches = std::min<int64_t>(batches, static_cast<int64_t>(batches_.size()));
-    const bool pinned = device_ != "cpu";
     for (; allocated_ < batches; ++allocated_) {
-      const auto count = static_cast<int64_t>(Samples(allocated_).size());
-      const auto bytes = at::TensorOptions(at::kByte).pinned_memory(pinned);
-      // Rows of pixels as OpenCV has them; [N, C, S, S] to everyone else.
-      at::Tensor images = at::empty({count, size, size, channels()}, bytes).permute({0, 3, 1, 2});
-      const std::vector<int64_t> shape =
-          masks() ? std::vector<int64_t>{count, size, size} : std::vector<int64_t>{count};
-      batches_[allocated_] = {images,
-                              at::empty(shape, at::TensorOptions(at::kLong).pinned_memory(pinned))};
+      batches_[allocated_].Allocate(
+          {channels(), options_.image_size(), masks(), /*pinned=*/device_ != "cpu"});
     }
     prefetcher_->Allow(batches);
   }
 
-  // What `read` returns; an exception (OpenCV's, or that there is no more memory) becomes an error
-  // that names the sample.
-  template <class Read>
-  std::invoke_result_t<Read> Named(Phase phase, int64_t sample, const Read& read) const {
-    try {
-      return read();
-    } catch (const std::exception& error) {
-      return absl::InternalError(absl::StrCat(dataset_->Name(phase, sample), ": ", error.what()));
+  // A batch of the pass, without what cannot be read, once that is known.
+  const Batch& Decoded(int64_t index) {
+    const absl::Status status = pipeline::Caught([&] { return Decode(index); });
+    if (!status.ok()) failure_ = status;
+    return batches_[index];
+  }
+
+  absl::Status Decode(int64_t index) {
+    AllocateUpTo(index + 1 + kDepth);
+    const auto asked = std::chrono::steady_clock::now();
+    const absl::Status filled = prefetcher_->Wait(index);
+    waited_ += std::chrono::steady_clock::now() - asked;
+    if (!filled.ok()) return filled;
+    for (const auto& [sample, why] : batches_[index].Broken()) LeaveOut(sample, why);
+    // Where too many are broken the batch stays whole, so that it is run and says so.
+    if (CheckCount().ok()) batches_[index].DropBroken();
+    return absl::OkStatus();
+  }
+
+  // Takes a sample that cannot be read out of the counts.
+  void LeaveOut(int64_t sample, const std::string& error) {
+    const std::string why = pipeline::ValidUtf8(error);
+    const int phase = PhaseIndex(phase_);
+    if (!left_out_.emplace(phase, sample).second) return;
+    --info_.images[phase];
+    const int64_t before = CountSkipped();
+    info_.AddSkipped(phase, why);
+    if (CountSkipped() > before) untold_.push_back(why);
+  }
+
+  int64_t CountSkipped() const {
+    int64_t count = 0;
+    for (const auto& files : info_.skipped) count += static_cast<int64_t>(files.size());
+    return count;
+  }
+
+  // On a worker.
+  void Fill(int64_t index, int64_t row) {
+    Batch& batch = batches_[index];
+    const int64_t sample = batch.samples()[row];
+    const auto read = reader_->Read(phase_, sample);
+    if (read.ok()) {
+      batch.Put(row, **read);
+    } else {
+      batch.PutBroken(row, std::string(read.status().message()));
     }
   }
 
-  // On a worker. A file that cannot be read leaves a black image with ignored labels.
-  void Fill(int64_t batch, int64_t item) {
-    const int64_t sample = order_[batch * batch_size_ + item];
-    const int64_t pixels = static_cast<int64_t>(options_.image_size()) * options_.image_size();
-    const int64_t labels = masks() ? pixels : 1;
-    uint8_t* image = batches_[batch].images.data_ptr<uint8_t>() + item * pixels * channels();
-    int64_t* label = batches_[batch].labels.data_ptr<int64_t>() + item * labels;
-    const auto fresh = Named(phase_, sample, [&] { return reader_->Read(phase_, sample); });
-    if (!fresh.ok()) {
-      std::fill_n(image, pixels * channels(), uint8_t{0});
-      std::fill_n(label, labels, pipeline::kIgnoredLabel);
-      const std::lock_guard<std::mutex> lock(broken_mutex_);
-      broken_.emplace(dataset_->Name(phase_, sample), std::string(fresh.status().message()));
-      return;
+  absl::Status CheckCount() const {
+    if (CountSkipped() <= options_.max_broken()) return absl::OkStatus();
+    std::string message =
+        absl::StrCat(CountSkipped(), " files cannot be read, more than max_broken (",
+                     options_.max_broken(), "):");
+    for (const auto& files : info_.skipped) {
+      for (const std::string& why : files) absl::StrAppend(&message, "\n  ", why);
     }
-    const datasets::Sample* const read = fresh->get();
-    std::copy_n(read->image.data, pixels * channels(), image);
-    if (masks()) {
-      std::transform(read->mask.data, read->mask.data + pixels, label, [](uint8_t value) {
-        return value == datasets::kIgnoredMask ? pipeline::kIgnoredLabel : int64_t{value};
-      });
-    } else {
-      *label = read->label;
-    }
+    return absl::InvalidArgumentError(message);
   }
 
   // Names files that turned out broken since the last call; an error once there are too many.
   absl::Status CheckBroken() {
-    const std::lock_guard<std::mutex> lock(broken_mutex_);
-    if (static_cast<int>(broken_.size()) > options_.max_broken()) {
-      std::string message =
-          absl::StrCat(broken_.size(), " files cannot be read, more than max_broken (",
-                       options_.max_broken(), "):");
-      for (const auto& [name, why] : broken_) absl::StrAppend(&message, "\n  ", why);
-      return absl::InvalidArgumentError(message);
+    const absl::Status few = CheckCount();
+    if (!few.ok()) return few;
+    for (const std::string& why : untold_) {
+      std::fprintf(stderr, "skipped: %s\n", pipeline::Printable(why).c_str());
     }
-    for (const auto& [name, why] : broken_) {
-      if (!named_.insert(name).second) continue;
-      std::fprintf(stderr, "skipped: %s\n", why.c_str());
-    }
+    untold_.clear();
     return absl::OkStatus();
   }
 
   const LoaderOptions options_;
   std::unique_ptr<datasets::Dataset> dataset_;
+  pipeline::DataInfo info_;  // the dataset's, less the files that turned out broken since
   std::string device_;
   uint64_t seed_ = 0;
-  int64_t batch_size_ = 0;
+  int64_t batch_size_ = 1, max_batch_ = INT64_MAX;
 
   // The pass under way.
   Phase phase_ = pipeline::TRAIN;
-  std::vector<int64_t> order_;
-  std::vector<int64_t> repeats_;  // as Step has them; empty unless samples repeat
   std::vector<Batch> batches_;
   int64_t allocated_ = 0;
+  absl::Status failure_;  // what Run then returns
 
   std::unique_ptr<SampleReader> reader_;
   std::chrono::duration<double> waited_{0};
 
-  std::mutex broken_mutex_;
-  std::map<std::string, std::string> broken_;  // name -> why
-  std::set<std::string> named_;
+  std::set<std::pair<int, int64_t>> left_out_;  // samples by PhaseIndex
+  std::vector<std::string> untold_;             // of info_.skipped, not named on the terminal yet
 
   std::unique_ptr<Prefetcher> prefetcher_;  // last: its threads use all of the above
 };

@@ -1,5 +1,8 @@
 // Gathers counts on the device and reports what follows from them.
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/bincount.h>
+#include <ATen/ops/zeros.h>
 
 #include <optional>
 #include <set>
@@ -8,9 +11,13 @@
 #include "pipeline/stage.h"
 #include "plugins/metrics.pb.h"
 #include "plugins/scores/confusion.h"
+#include "plugins/scores/headlines.h"
 #include "plugins/scores/tolerance.h"
 
 namespace plugins {
+
+using pipeline::Better;
+using pipeline::ReportedValue;
 
 class Metrics : public pipeline::Stage {
  public:
@@ -32,8 +39,8 @@ class Metrics : public pipeline::Stage {
     if (!fits.ok()) return fits;
     classes_ = in.at("logits").shape[1];
     masks_ = in.at("labels").shape.size() > 1;
-    names_ = pipeline::ClassColumns(
-        context->data != nullptr ? context->data->classes : std::vector<std::string>(), classes_);
+    if (context->data != nullptr) labels_ = context->data->classes;
+    names_ = pipeline::ClassColumns(labels_, classes_);
     const at::Device device(context->device);
     counts_ = at::zeros({classes_ * classes_}, at::TensorOptions(at::kLong).device(device));
     const absl::Status tolerant = PrepareTolerance(device);
@@ -61,8 +68,9 @@ class Metrics : public pipeline::Stage {
     }
     counts_.zero_();
     const ConfusionMetrics m = Evaluate(confusion);
-    const auto add = [&](const std::string& name, double value) {
-      report->Add(absl::StrCat(node, ".", name), value);
+    const auto add = [&](const std::string& name, double value, Better better = Better::kHigher,
+                         ReportedValue::Kind kind = ReportedValue::kNumber) {
+      report->Add({absl::StrCat(node, ".", name), value, better, kind, name});
     };
     add("accuracy", m.accuracy);
     add("balanced_accuracy", m.balanced_accuracy);
@@ -75,12 +83,24 @@ class Metrics : public pipeline::Stage {
     add("mean_iou_present", m.mean_iou_present);
     add("mean_iou_all", m.mean_iou_all);
     add("mean_dice_present", m.mean_dice_present);
-    add("majority_baseline", m.majority_baseline);
-    add("mean_iou_present_majority", m.mean_iou_present_majority);
-    add("mean_iou_all_majority", m.mean_iou_all_majority);
-    add("classes_predicted", static_cast<double>(m.classes_predicted));
-    add("collapsed", m.collapsed ? 1 : 0);
-    if (tolerance_.has_value()) AddTolerance(add);
+    add("majority_baseline", m.majority_baseline, Better::kNeither);
+    add("mean_iou_present_majority", m.mean_iou_present_majority, Better::kNeither);
+    add("mean_iou_all_majority", m.mean_iou_all_majority, Better::kNeither);
+    add("classes_predicted", static_cast<double>(m.classes_predicted), Better::kNeither,
+        ReportedValue::kCount);
+    add("collapsed", m.collapsed ? 1 : 0, Better::kNeither, ReportedValue::kFlag);
+    std::vector<RadiusScores> tolerant;
+    if (tolerance_.has_value()) {
+      const std::vector<ToleranceScores> scores = tolerance_->Take();
+      for (size_t i = 0; i < scores.size(); ++i) {
+        const int64_t radius = tolerance_->radii()[i];
+        const std::string column = absl::StrCat("_tolerance_", radius, "px");
+        add("precision" + column, scores[i].precision);
+        add("recall" + column, scores[i].recall);
+        add("f1" + column, scores[i].f1);
+        tolerant.push_back({radius, scores[i]});
+      }
+    }
     for (int64_t i = 0; i < classes_; ++i) {
       if (masks_) {
         add("iou." + names_[i], m.iou[i]);
@@ -91,7 +111,24 @@ class Metrics : public pipeline::Stage {
         add("f1." + names_[i], m.f1[i]);
       }
     }
+    if (masks_) {
+      AddPixelHeadlines(m, tolerant, report);
+    } else {
+      AddImageHeadlines(m, report);
+    }
+    AddClasses(masks_, labels_, confusion, m, report);
     report->AddMatrix("confusion_matrix", confusion);
+  }
+
+  void Save(const std::string& node, pipeline::State* state) const override {
+    state->Put(node + ".counts", counts_);
+    if (tolerance_.has_value()) state->Put(node + ".tolerance", tolerance_->counts());
+  }
+
+  absl::Status Load(const std::string& node, const pipeline::State& state) override {
+    const absl::Status loaded = state.CopyTo(node + ".counts", counts_);
+    if (!loaded.ok() || !tolerance_.has_value()) return loaded;
+    return state.CopyTo(node + ".tolerance", tolerance_->counts());
   }
 
  private:
@@ -118,22 +155,12 @@ class Metrics : public pipeline::Stage {
     return absl::OkStatus();
   }
 
-  template <class Add>
-  void AddTolerance(const Add& add) {
-    const std::vector<ToleranceScores> scores = tolerance_->Take();
-    for (size_t i = 0; i < scores.size(); ++i) {
-      const std::string column = absl::StrCat("_tolerance_", tolerance_->radii()[i], "px");
-      add("precision" + column, scores[i].precision);
-      add("recall" + column, scores[i].recall);
-      add("f1" + column, scores[i].f1);
-    }
-  }
-
   const MetricsOptions options_;
   int64_t classes_ = 0;
   bool masks_ = false;
-  std::vector<std::string> names_;  // of the classes, as parts of columns
-  at::Tensor counts_;               // [classes * classes], truth * classes + prediction
+  std::vector<std::string> labels_;  // names of the classes; none where the data do not tell
+  std::vector<std::string> names_;   // of the classes, as parts of columns
+  at::Tensor counts_;                // [classes * classes], truth * classes + prediction
   std::optional<ToleranceCounts> tolerance_;
 };
 

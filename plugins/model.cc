@@ -1,15 +1,18 @@
 // A model as a stage: channels-last, in the run's precision.
 #include "models/model.h"
 
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 
 #include <cmath>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "activations/activation.h"
 #include "models/freeze.h"
 #include "models/weights.h"
+#include "pipeline/exceptions.h"
 #include "pipeline/precision.h"
 #include "pipeline/stage.h"
 #include "pipeline/workspace.h"
@@ -52,7 +55,7 @@ class Model : public pipeline::Stage {
     auto model = models::Models::Get().Create(options_.model(), wanted);
     if (!model.ok()) return pipeline::Within("model", model.status());
     model_ = *std::move(model);
-    absl::Status status = LoadPretrained();
+    absl::Status status = context->pretrained ? LoadPretrained() : absl::OkStatus();
     if (status.ok()) status = FreezeParts();
     if (status.ok()) status = MakeOutput();
     if (!status.ok()) return status;
@@ -61,6 +64,7 @@ class Model : public pipeline::Stage {
         parameter.set_data(parameter.contiguous(at::MemoryFormat::ChannelsLast));
       }
     }
+    train_images_ = context->data->images[PhaseIndex(pipeline::TRAIN)];
     precision_ = context->precision;
     device_ = context->device;
     std::vector<int64_t> shape = {-1, classes};
@@ -74,9 +78,19 @@ class Model : public pipeline::Stage {
                    pipeline::Tensors* out) override {
     const pipeline::PrecisionScope scope(precision_, device_);
     const at::Tensor images = in.at("images").contiguous(at::MemoryFormat::ChannelsLast);
-    const at::Tensor scores = model_->Forward(images).to(at::kFloat);
-    (*out)["logits"] = output_ == nullptr ? scores : output_->LogProbabilities(scores);
-    return absl::OkStatus();
+    const absl::Status status = pipeline::Caught([&] {
+      const at::Tensor scores = model_->Forward(images).to(at::kFloat);
+      (*out)["logits"] = output_ == nullptr ? scores : output_->LogProbabilities(scores);
+      return absl::OkStatus();
+    });
+    // LibTorch's words for a channel of one value.
+    if (!absl::StrContains(status.message(), "more than 1 value per channel")) return status;
+    return absl::InvalidArgumentError(
+        absl::StrCat(status.message(),
+                     ": batch norm cannot learn from a batch of one image here; choose a "
+                     "batch_size of the loader "
+                     "that leaves more than one of the training images (",
+                     train_images_, ") for the last batch"));
   }
 
   std::vector<std::string> Notes() const override { return notes_; }
@@ -133,6 +147,7 @@ class Model : public pipeline::Stage {
       output_;  // nullptr: softmax, which losses take themselves
   // Shared, as LibTorch's modules must be to have children.
   std::shared_ptr<models::Model> model_;
+  int64_t train_images_ = 0;
   pipeline::Precision precision_ = pipeline::Train::FP32;
   std::string device_;
   models::WeightsFit fit_;  // of the weights, where they are given

@@ -1,7 +1,17 @@
 // What every registered activation must hold: golden values, gradients, and safety at the edges.
+#include <ATen/Context.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/ones_like.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/randn_like.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros_like.h>
 #include <gtest/gtest.h>
-#include <torch/autograd.h>
-#include <torch/utils.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include <limits>
 #include <set>
@@ -33,10 +43,15 @@ at::Tensor Gradient(Activation& f, const at::Tensor& x, const at::Tensor& g) {
   return torch::autograd::grad({f(leaf * 1)}, {leaf}, {g})[0];
 }
 
+// PyTorch knows the others.
+bool IsSpecial(const std::string& file) {
+  return file == "jacobi" || file == "lerch" || file == "mittag_leffler" || file == "weierstrass";
+}
+
 class EveryActivation : public testing::TestWithParam<PluginName> {
  protected:
   void SetUp() override {
-    torch::manual_seed(7);
+    at::manual_seed(7);
     f_ = Make(GetParam());
   }
   std::unique_ptr<Activation> f_;
@@ -45,7 +60,8 @@ class EveryActivation : public testing::TestWithParam<PluginName> {
 TEST_P(EveryActivation, EqualsItsOracle) {
   const auto oracle =
       testing_support::ReadOracle("activations/testdata/" + GetParam().file + ".json");
-  if (oracle.is_null()) GTEST_SKIP() << "no activations/testdata/" << GetParam().file << ".json";
+  if (IsSpecial(GetParam().file)) GTEST_SKIP() << "PyTorch has none: see EqualsMpmath";
+  ASSERT_FALSE(oracle.is_null()) << "no activations/testdata/" << GetParam().file << ".json";
   for (const auto& c : oracle["cases"]) {
     const auto f = Make(GetParam(), c["options"]);
     const std::vector<int64_t> shape = c["shape"];
@@ -61,7 +77,8 @@ TEST_P(EveryActivation, EqualsItsOracle) {
 TEST_P(EveryActivation, EqualsMpmath) {
   const std::string table = "activations/testdata/" + GetParam().file + "_golden";
   const auto oracle = testing_support::ReadOracle(table + ".json");
-  if (oracle.is_null()) GTEST_SKIP() << "no " << table << ".json";
+  if (!IsSpecial(GetParam().file)) GTEST_SKIP() << "PyTorch has it: see EqualsItsOracle";
+  ASSERT_FALSE(oracle.is_null()) << "no " << table << ".json";
   const auto read = pipeline::ReadSafetensors(table + ".safetensors");
   ASSERT_TRUE(read.ok()) << read.status();
   const std::map<std::string, at::Tensor> tensors(read->begin(), read->end());

@@ -262,8 +262,8 @@ TEST(Program, RefusesBadConfigsWithoutATrace) {
                 "\"small.pbtxt\"?\nconfigs: small.pbtxt");
   ExpectMistake({}, "no config given; --config=NAME takes a path or one of: small.pbtxt");
   ExpectMistake({"trian"},
-                "no verb \"trian\"; there are: train, check, print-config, dot, "
-                "list, describe, plot; did you mean \"train\"?");
+                "no verb or config \"trian\"; verbs: train, check, describe, dot, list, plot, "
+                "print-config; did you mean \"train\"?");
   ExpectMistake({"--confg=small"},
                 "no flag --confg; did you mean \"--config\"? (--help shows all)");
   ExpectMistake({"--config=small", "--set", "train.device=CUDA:77"},

@@ -1,23 +1,34 @@
 // Files, safetensors, learning rates, hashes: the parts of the core that stand alone.
-#include <ATen/ATen.h>
+#include <ATen/Context.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/randn_like.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <torch/optim/adam.h>
 #include <torch/optim/adamw.h>
 #include <torch/optim/sgd.h>
-#include <torch/utils.h>
-#include <unistd.h>
 
+#include <atomic>
 #include <cmath>
+#include <csignal>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "pipeline/cli/terminal.h"
 #include "pipeline/diagnostics.h"
 #include "pipeline/files.h"
-#include "pipeline/runs/run_folder.h"
+#include "pipeline/runs/metrics_csv.h"
 #include "pipeline/runs/safetensors.h"
 #include "pipeline/stage.h"
 #include "pipeline/training/optimizer.h"
@@ -50,9 +61,62 @@ TEST(Files, SayWhereTheyCannotBeWritten) {
   const Workspace workspace;
   EXPECT_EQ(pipeline::WriteFileAtomically("no/such/a.txt", "x").message(),
             "cannot write no/such/a.txt: No such file or directory");
-  if (access("/dev/full", W_OK) != 0) return;
   EXPECT_EQ(pipeline::ReadFile("missing", 10).status().message(),
             "cannot read missing: No such file or directory");
+}
+
+// While it lives, no file grows beyond so many bytes, as on a full disk.
+class SmallDisk {
+ public:
+  explicit SmallDisk(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
+    getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit small = {bytes, before_.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &small);
+  }
+  SmallDisk(const SmallDisk&) = delete;
+  ~SmallDisk() {
+    setrlimit(RLIMIT_FSIZE, &before_);
+    std::signal(SIGXFSZ, handler_);
+  }
+
+ private:
+  void (*const handler_)(int);
+  rlimit before_ = {};
+};
+
+TEST(Files, KeepTheOldOneWhereTheDiskIsFull) {
+  const Workspace workspace;
+  ASSERT_TRUE(pipeline::WriteFileAtomically("a.txt", "one").ok());
+  {
+    const SmallDisk small(1000);
+    EXPECT_EQ(pipeline::WriteFileAtomically("a.txt", std::string(5000, 'x')).message(),
+              "cannot write a.txt: File too large");
+  }
+  EXPECT_EQ(workspace.Read("a.txt"), "one");
+  int files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(workspace.path())) {
+    files += entry.is_regular_file();
+  }
+  EXPECT_EQ(files, 1) << "a temporary file was left behind";
+}
+
+TEST(Files, AreClaimedByOneOfMany) {
+  const Workspace workspace;
+  std::atomic<int> claimed{0}, made{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&] {
+      claimed += pipeline::ClaimFile("claim").value() ? 1 : 0;
+      made += pipeline::MakeFolder("folder").value() ? 1 : 0;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(claimed, 1);
+  EXPECT_EQ(made, 1);
+  EXPECT_EQ(pipeline::MakeFolder("no/such").status().message(),
+            "cannot make no/such: No such file or directory");
+  EXPECT_EQ(pipeline::ClaimFile("no/such").status().message(),
+            "cannot write no/such: No such file or directory");
 }
 
 TEST(Files, RefuseToReadTooMuch) {
@@ -249,7 +313,8 @@ TEST(Optimizer, ClipsTheNormOfTheWholeGradient) {
   pipeline::Optimizer optimizer(options, {a, b});
   a.mutable_grad() = at::tensor({3.0F, 0.0F});
   b.mutable_grad() = at::tensor({4.0F});
-  optimizer.Step(1);
+  EXPECT_DOUBLE_EQ(optimizer.GradientNorm(), 5);
+  optimizer.Step(1, optimizer.GradientNorm());
   // Nesterov's first step moves by (1 + momentum) times the gradient, of norm 5 clipped to 1.
   EXPECT_NEAR(a[0].item<double>(), -1.9 * 0.6, 1e-5);
   EXPECT_NEAR(b[0].item<double>(), -1.9 * 0.8, 1e-5);
@@ -258,7 +323,7 @@ TEST(Optimizer, ClipsTheNormOfTheWholeGradient) {
 // LibTorch's own optimizers are the oracle: the same parameters after 20 steps of random gradients.
 template <class Reference, class Options>
 void ExpectSameAs(pipeline::Train::Optimizer method, Options reference_options) {
-  torch::manual_seed(3);
+  at::manual_seed(3);
   pipeline::Train options;
   options.set_optimizer(method);
   options.set_weight_decay(0.03);
@@ -276,7 +341,7 @@ void ExpectSameAs(pipeline::Train::Optimizer method, Options reference_options) 
     bias.mutable_grad() = their_bias.grad().clone();
     for (auto& group : reference.param_groups()) group.options().set_lr(rate);
     reference.step();
-    optimizer.Step(rate);
+    optimizer.Step(rate, optimizer.GradientNorm());
   }
   // Float32 rounding of 20 updates.
   EXPECT_LT((ours - theirs).abs().max().template item<double>(), 1e-6);
@@ -301,7 +366,7 @@ TEST(Optimizer, MovesDownhillWithEveryMethod) {
     for (int i = 0; i < 400; ++i) {
       optimizer.ZeroGradients();
       (x * x).sum().backward();
-      optimizer.Step(0.02);
+      optimizer.Step(0.02, optimizer.GradientNorm());
     }
     EXPECT_LT(x.abs().item<double>(), 0.05) << method;
   }
@@ -336,23 +401,12 @@ TEST(Terminal, FormatsForPeople) {
   EXPECT_EQ(pipeline::Bar(10, 10), "[====================]");
 }
 
-TEST(RunFolder, NeverOverwritesARun) {
+TEST(MetricsCsv, GrowsColumnsAsTheyAppear) {
   const Workspace workspace;
-  auto first = pipeline::RunFolder::Make("", "c");
-  auto second = pipeline::RunFolder::Make("", "c");
-  ASSERT_TRUE(first.ok() && second.ok());
-  EXPECT_NE(first->path(), second->path());
-  workspace.Write("mine/summary.json", "{}");
-  EXPECT_EQ(pipeline::RunFolder::Make("mine", "c").status().message(),
-            "--out=mine: already holds a run; give another folder");
-}
-
-TEST(RunFolder, GrowsColumnsAsTheyAppear) {
-  const Workspace workspace;
-  auto folder = pipeline::RunFolder::Make("out", "c");
-  ASSERT_TRUE(folder->AddRow({{"epoch", "1"}}, {{"a", 0.5}}).ok());
-  ASSERT_TRUE(folder->AddRow({{"epoch", "2"}}, {{"b", std::nan("")}, {"a", 1.0 / 3}}).ok());
-  EXPECT_EQ(workspace.Read("out/metrics.csv"), "epoch,a,b\n1,0.5,\n2,0.333333333,\n");
+  pipeline::MetricsCsv metrics("metrics.csv");
+  ASSERT_TRUE(metrics.AddRow({{"epoch", "1"}}, {{"a", 0.5}}).ok());
+  ASSERT_TRUE(metrics.AddRow({{"epoch", "2"}}, {{"b", std::nan("")}, {"a", 1.0 / 3}}).ok());
+  EXPECT_EQ(workspace.Read("metrics.csv"), "epoch,a,b\n1,0.5,\n2,0.333333333,\n");
 }
 
 }  // namespace

@@ -1,4 +1,6 @@
 // Images of cracks with their masks: labels, sources, crops of one photo, splits.
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -1,4 +1,6 @@
 // Datasets on folders as users have them, and the drawn ones.
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 #include <gtest/gtest.h>
 
 #include <map>
@@ -115,7 +117,9 @@ TEST(BrainTumor, SaysWhatItMisses) {
   const std::string root = "root: \"" + workspace.path() + "/data\"";
   std::filesystem::create_directories("data/Training/glioma");
   EXPECT_EQ(Open("datasets/BrainTumor", root).status().message(),
-            "root: no training images in " + workspace.path() + "/data");
+            "root: no training images in " + workspace.path() + "/data:\n  no images in " +
+                workspace.path() +
+                "/data/Training/glioma\n  no folder Testing: the run will have no test result");
   WriteClasses(workspace, "Training", {"glioma", "cats"}, 1);
   EXPECT_EQ(Open("datasets/BrainTumor", root).status().message(),
             "root: " + workspace.path() +

@@ -1,12 +1,14 @@
 // Dynamic weights: against a reference over 20 steps, and on a fusion that one term drowns.
 #include "losses/dynamic_weights.h"
 
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
 #include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
-#include <torch/autograd.h>
+#include <torch/csrc/autograd/autograd.h>
 #include <torch/nn/module.h>
-#include <torch/utils.h>
 
 #include <cmath>
 #include <limits>

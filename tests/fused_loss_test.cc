@@ -1,7 +1,12 @@
 // The stage that sums losses: values by hand, weights as they change, and what does not fit.
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
-#include <torch/autograd.h>
+#include <torch/csrc/autograd/autograd.h>
 #include <torch/nn/module.h>
 
 #include "tests/stages.h"
@@ -220,6 +225,12 @@ TEST(FusedLoss, RefusesClassWeightsThatCannotBe) {
   EXPECT_EQ(BuildError("plugins/FusedLoss", std::string(kTerm) + "class_weights: BALANCED",
                        kClassify, {3, 0, 1}),
             "class_weights: class 1 has no training images");
+  pipeline::DataInfo named = DataOf({3, 0, 1});
+  named.classes = {"cat", "dog", "owl"};
+  EXPECT_EQ(
+      testing_support::BuildError("plugins/FusedLoss",
+                                  std::string(kTerm) + "class_weights: BALANCED", kClassify, named),
+      "class_weights: class \"dog\" has no training images");
   EXPECT_EQ(
       BuildError("plugins/FusedLoss", std::string(kTerm) + "class_weights: BALANCED", kClassify),
       "class_weights: this dataset does not count its classes");

@@ -1,12 +1,22 @@
 // Losses in block form against their tensor form, and fusions of them.
 #include "losses/fusion.h"
 
-#include <ATen/ATen.h>
+#include <ATen/Context.h>
 #include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/rand.h>
+#include <ATen/ops/rand_like.h>
+#include <ATen/ops/randint.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/randn_like.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/autograd.h>
-#include <torch/utils.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include <cmath>
 #include <cstdlib>
@@ -108,7 +118,7 @@ const Variant kVariants[] = {
 class BlockForm : public testing::TestWithParam<Variant> {
  protected:
   void SetUp() override {
-    torch::manual_seed(3);
+    at::manual_seed(3);
     loss_ = Make(GetParam().loss, GetParam().options);
   }
   std::unique_ptr<Loss> loss_;
@@ -255,7 +265,7 @@ std::vector<std::vector<int>> Fusions() {
 }
 
 TEST(Fusions, AreTheWeightedSumOfTheirTerms) {
-  torch::manual_seed(5);
+  at::manual_seed(5);
   std::vector<std::unique_ptr<Loss>> losses;
   for (const char* name : kSeven) losses.push_back(Make(name));
   const auto fusions = Fusions();
@@ -292,7 +302,7 @@ class TensorFormAlone : public Loss {
 };
 
 TEST(Fusions, MixBothForms) {
-  torch::manual_seed(6);
+  at::manual_seed(6);
   const auto fast = Make("Dice");
   const auto slow = std::make_unique<TensorFormAlone>();
   const Batch batch = RandomBatch({2, 3, 6, 7}, 1, true, true);
@@ -304,7 +314,7 @@ TEST(Fusions, MixBothForms) {
 }
 
 TEST(Fusions, WidenHalfPrecision) {
-  torch::manual_seed(7);
+  at::manual_seed(7);
   const auto loss = Make("Mse");
   const at::Tensor logits = at::randn({6, 3}).to(at::kBFloat16);
   const at::Tensor labels = at::randint(3, {6}, at::kLong);
@@ -318,7 +328,7 @@ TEST(Fusions, WidenHalfPrecision) {
 
 // Logits further apart than floats' exponents reach.
 TEST(BlockForms, SmoothLabelsWithWeightsOfClasses) {
-  torch::manual_seed(8);
+  at::manual_seed(8);
   const auto smooth = Make("CategoricalCrossEntropy", "label_smoothing: 0.3"), dice = Make("Dice"),
              square = Make("Mse");
   losses::Classes classes;

@@ -1,7 +1,20 @@
 // What every registered loss must hold: golden values, gradients, and safety at the edges.
+#include <ATen/Context.h>
+#include <ATen/TensorIndexing.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/full_like.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/ones_like.h>
+#include <ATen/ops/rand.h>
+#include <ATen/ops/randint.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/randn_like.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/where.h>
+#include <ATen/ops/zeros_like.h>
 #include <gtest/gtest.h>
-#include <torch/autograd.h>
-#include <torch/utils.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include "losses/fusion.h"
 #include "tests/oracle.h"
@@ -42,7 +55,7 @@ std::unique_ptr<losses::Loss> Make(const PluginName& name, const std::string& op
 class EveryLoss : public testing::TestWithParam<PluginName> {
  protected:
   void SetUp() override {
-    torch::manual_seed(7);
+    at::manual_seed(7);
     // A sum needs terms; every other loss works as it comes.
     loss_ = Make(GetParam(), GetParam().name == "Sum"
                                  ? "term { [losses/Focal] {} } term { [losses/Dice] {} }"
@@ -68,7 +81,8 @@ class EveryLoss : public testing::TestWithParam<PluginName> {
 
 TEST_P(EveryLoss, EqualsItsOracle) {
   const auto oracle = testing_support::ReadOracle("losses/testdata/" + GetParam().file + ".json");
-  if (oracle.is_null()) GTEST_SKIP() << "no losses/testdata/" << GetParam().file << ".json";
+  if (GetParam().file == "sum") GTEST_SKIP() << "made of others, which fusion_test compares";
+  ASSERT_FALSE(oracle.is_null()) << "no losses/testdata/" << GetParam().file << ".json";
   ASSERT_GE(oracle["cases"].size(), 200);
   for (const auto& c : oracle["cases"]) {
     SCOPED_TRACE(c["options"].get<std::string>() + " " + c["shape"].dump() + " " +

@@ -2,6 +2,8 @@
 #ifndef TESTS_MASK_DATASETS_H_
 #define TESTS_MASK_DATASETS_H_
 
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 #include <gtest/gtest.h>
 
 #include <array>

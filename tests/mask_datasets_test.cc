@@ -1,6 +1,8 @@
 // Datasets of images with masks, on small folders of every shape.
 #include "tests/mask_datasets.h"
 
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -187,12 +189,12 @@ TEST_F(MaskDatasets, NothingUsableSaysWhy) {
   WriteImage("d/1_sat.jpg");
   WriteMask("d/1_mask.png", Columns({cv::Scalar(0, 0, 255)}));
   EXPECT_EQ(Error("Deepglobe", "root: 'd' task: BINARY"),
-            "root: no images to learn from in d: 1 image without a usable mask, left out: "
+            "root: no training images in d:\n  1 image without a usable mask, left out: "
             "d/1_mask.png: 100 % of its pixels are of no color that means a class, the first "
             "of them (255,0,0)");
   WriteImage("e/images/a.jpg");
   EXPECT_EQ(Error("Crack", "root: 'e'"),
-            "root: no images to learn from in e: 1 image without a mask, left out: "
+            "root: no training images in e:\n  1 image without a mask, left out: "
             "e/images/a.jpg");
 }
 

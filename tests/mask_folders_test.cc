@@ -1,4 +1,6 @@
 // The real and the hostile folders of images with masks.
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

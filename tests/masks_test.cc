@@ -121,6 +121,11 @@ TEST_F(Masks, BinaryOfEveryRange) {
   EXPECT_EQ(Binary(Values<uint16_t>({0, 65535, 32767, 32768})), "0 1 0 1");
   // 8 bits in a file of 16.
   EXPECT_EQ(Binary(Values<uint16_t>({0, 255, 127, 128})), "0 1 0 1");
+  // What is neither 0 nor 1, but the largest, is ignored.
+  EXPECT_EQ(Binary(Values<uint8_t>({0, 255, 1, 0})), "0 - 1 0");
+  EXPECT_EQ(Binary(Values<uint16_t>({0, 255, 1, 0})), "0 - 1 0");
+  EXPECT_EQ(Binary(Values<uint16_t>({0, 65535, 1, 0})), "0 - 1 0");
+  EXPECT_EQ(Binary(Values<uint8_t>({0, 255, 1, 254})), "0 1 0 1");
   EXPECT_EQ(Binary(Values<uint8_t>({0, 0})), "0 0");
   EXPECT_EQ(Binary(Values<uint8_t>({255, 255})), "1 1");
   EXPECT_EQ(Binary(Colors({kBlack, kWhite, kRed, {0, 0, 127}})), "0 1 1 0");
@@ -146,8 +151,7 @@ TEST_F(Masks, NamesWhatIsNoMask) {
             "m.png: its largest value is 300 of 65535; a mask is of 0 and 1, or of black and "
             "white");
   EXPECT_EQ(Binary(cv::Mat(1, 4, CV_32FC1, cv::Scalar(1)), "m.tif"),
-            "m.tif: not a mask: its samples are not integers of 8 or 16 bits in 1, 3 or 4 "
-            "channels");
+            "m.tif: a TIFF of floating-point samples; store it with 8 or 16 bits a sample");
   workspace_.Write("m.png", "hello");
   EXPECT_EQ(Told(datasets::ReadBinaryMask("m.png", kMaxPixels)), "m.png: text, not an image");
   EXPECT_EQ(Told(datasets::ReadColorMask("m.png", Table(), kMaxPixels)),

@@ -1,8 +1,14 @@
 // Models: names, shapes and counts as published, any activation, any size, and learning.
-#include <ATen/ATen.h>
+#include <ATen/Context.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/conv_transpose2d.h>
+#include <ATen/ops/rand.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/randn_like.h>
+#include <ATen/ops/upsample_bilinear2d.h>
 #include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
-#include <torch/utils.h>
 
 #include <map>
 
@@ -95,7 +101,7 @@ TEST(Vgg16, UsesTheActivationItIsGiven) {
   const at::Tensor images = at::randn({2, 1, 32, 32});
   at::Tensor logits[2];
   for (const int i : {0, 1}) {
-    torch::manual_seed(1);
+    at::manual_seed(1);
     const auto model =
         MakeVgg16("head: GAP width: 0.1", 32, i == 0 ? "activations/Relu" : "activations/Softmax");
     logits[i] = model->Forward(images);
@@ -301,7 +307,7 @@ TEST_P(EveryModel, RepeatsItselfForwardsAndBackwards) {
   const auto model = MakeNarrow(33, 50);
   std::vector<at::Tensor> before;
   for (int run = 0; run < 2; ++run) {
-    torch::manual_seed(3);
+    at::manual_seed(3);
     model->zero_grad();
     const at::Tensor logits = model->Forward(images);
     logits.square().sum().backward();
@@ -315,7 +321,7 @@ TEST_P(EveryModel, RepeatsItselfForwardsAndBackwards) {
 }
 
 TEST_P(EveryModel, KeepsTheSignalAtItsInitialisation) {
-  torch::manual_seed(1);
+  at::manual_seed(1);
   const c10::NoGradGuard no_gradients;
   const auto model =
       Make(url(), url() == "models/Vgg16" ? "head: GAP width: 0.5" : "", Context(64, 64, task()));
@@ -331,7 +337,7 @@ TEST_P(EveryModel, KeepsTheSignalAtItsInitialisation) {
 TEST(EveryActivation, KeepsTheSignalThroughSixteenLayers) {
   const c10::NoGradGuard no_gradients;
   for (const auto& name : pipeline::PluginIndex::Get().In("activations")) {
-    torch::manual_seed(1);
+    at::manual_seed(1);
     const auto model = Make("models/Vgg16", "head: GAP width: 0.25",
                             Context(64, 64, Task::kMulticlass, name.Url()));
     model->eval();
@@ -345,7 +351,7 @@ TEST(EveryActivation, KeepsTheSignalThroughSixteenLayers) {
 }
 
 TEST_P(EveryModel, GivesEveryParameterAGradient) {
-  torch::manual_seed(1);
+  at::manual_seed(1);
   const auto model = Make(url(), "", Context(64, 64, task()));
   model->Forward(at::randn({2, 1, 64, 64})).square().sum().backward();
   for (const auto& item : model->named_parameters()) {

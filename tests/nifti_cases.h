@@ -2,6 +2,8 @@
 #ifndef TESTS_NIFTI_CASES_H_
 #define TESTS_NIFTI_CASES_H_
 
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>

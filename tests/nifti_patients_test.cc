@@ -1,4 +1,6 @@
 // The dataset of NIfTI slices: who the patients are, and whose slices go where.
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -200,21 +202,23 @@ TEST(NiftiPatients, AreNotToldByABadPattern) {
   EXPECT_EQ(why("(a)(1)"), "patient: (a)(1): has 2 groups (...), not one");
   EXPECT_EQ(why("(b)"), "patient: (b): does not match the case a1");
   EXPECT_EQ(why("(b)?a"), "patient: (b)?a: its group is empty for the case a1");
-  EXPECT_TRUE(absl::StartsWith(why("(a"), "patient: (a: no regular expression: "));
+  const auto is_none = [&](const std::string& pattern) {
+    const std::string message = why(pattern);
+    return absl::StrContains(message, ": no regular expression: ") ? "" : message;
+  };
+  EXPECT_EQ(is_none("(a"), "");
   // What could take all memory or time.
-  EXPECT_EQ(why("((a?){9999}){9999}"),
-            "patient: ((a?){9999}){9999}: {, (?= and (?! are not known here");
-  EXPECT_EQ(why("(?=(a))"), "patient: (?=(a)): {, (?= and (?! are not known here");
-  EXPECT_TRUE(absl::StartsWith(why("(a)\\\\1"), "patient: (a)\\1: no regular expression: "));
-  EXPECT_EQ(why(std::string(300, '(')), "patient: longer than 200 characters");
+  EXPECT_EQ(is_none("((a?){999}){999}"), "");
+  EXPECT_EQ(is_none("(?=(a))"), "");
+  EXPECT_EQ(is_none("(a)\\\\1"), "");
+  EXPECT_EQ(is_none(std::string(30000, '(')), "");
   const std::string name(200, 'a');
   WriteCase(workspace, name + "/" + name, 2);
-  EXPECT_EQ(why("(a+)"),
-            "patient: (a+): a case's name is longer than 255 characters: " + name + "/" + name);
-  std::filesystem::remove_all(workspace.path() + "/data/" + name);
-  WriteCase(workspace, name, 2);
   // Takes ages where a matcher goes back.
-  EXPECT_EQ(why("^(?:(?:a+)+)+(1)"), "patient: ^(?:(?:a+)+)+(1): does not match the case " + name);
+  EXPECT_EQ(why("^(?:(?:a+)+)+(1)"),
+            "patient: ^(?:(?:a+)+)+(1): does not match the case " + name + "/" + name);
+  // Neither repeats nor long names are too much.
+  EXPECT_TRUE(OpenNifti(workspace, "patient: \"(a{1,200})\"").ok());
 }
 
 TEST(Nifti, KnowsTheFilesOfBids) {

@@ -1,4 +1,6 @@
 // The dataset of NIfTI slices: cases as users have them, labels and masks.
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>

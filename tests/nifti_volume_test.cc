@@ -1,6 +1,8 @@
 // NIfTI volumes: what is read from files written by hand, and what hostile ones come to.
 #include "datasets/volumes/nifti_volume.h"
 
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>

@@ -2,7 +2,9 @@
 #ifndef TESTS_ORACLE_H_
 #define TESTS_ORACLE_H_
 
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/tensor.h>
 #include <google/protobuf/any.pb.h>
 #include <gtest/gtest.h>
 
@@ -30,9 +32,9 @@ at::Tensor TensorOf(const nlohmann::json& flat, const std::vector<int64_t>& shap
 // An Any for a plugin with options in text format.
 inline google::protobuf::Any PluginOf(const std::string& url, const std::string& options) {
   pipeline::Node node;
-  std::string error;
-  EXPECT_TRUE(pipeline::ParseFields("plugin { [" + url + "] { " + options + " } }", &node, &error))
-      << url << " { " << options << " }: " << error;
+  const absl::Status parsed =
+      pipeline::ParseFields("plugin { [" + url + "] { " + options + " } }", &node);
+  EXPECT_TRUE(parsed.ok()) << url << " { " << options << " }: " << parsed;
   return node.plugin();
 }
 

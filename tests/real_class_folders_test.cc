@@ -1,4 +1,6 @@
 // The real folders of classes, and the hostile ones.
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -8,6 +8,10 @@
 #include <algorithm>
 #include <set>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "pipeline/config/config.h"
 #include "pipeline/config/describe.h"
 #include "pipeline/config/embedded.h"
@@ -93,8 +97,8 @@ TEST_P(EveryPlugin, SurvivesPrintingAndParsing) {
   any.set_type_url(GetParam().Url());
   pipeline::Node node, again;
   *node.mutable_plugin() = any;
-  std::string error;
-  ASSERT_TRUE(pipeline::ParseFields(pipeline::PrintText(node), &again, &error)) << error;
+  const absl::Status parsed = pipeline::ParseFields(pipeline::PrintText(node), &again);
+  ASSERT_TRUE(parsed.ok()) << parsed;
   EXPECT_EQ(again.plugin().type_url(), GetParam().Url());
 }
 
@@ -102,6 +106,51 @@ INSTANTIATE_TEST_SUITE_P(Registry, EveryPlugin, testing::ValuesIn(PluginIndex::G
                          [](const auto& info) {
                            return info.param.folder + "_" + info.param.name;
                          });
+
+TEST_P(EveryPlugin, IsListedInAWholeSentence) {
+  const std::string comment = pipeline::CommentOf(type().full_name());
+  const std::string shown = pipeline::FirstSentence(comment);
+  ASSERT_TRUE(absl::StartsWith(comment, shown));
+  // A mark, then a blank or the end.
+  const std::string after = comment.substr(shown.size());
+  EXPECT_TRUE(after == "." || absl::StartsWith(after, ". ") || absl::StartsWith(after, ": "))
+      << shown;
+  EXPECT_EQ(std::count(shown.begin(), shown.end(), '('),
+            std::count(shown.begin(), shown.end(), ')'))
+      << shown;
+  // All of it is in the list.
+  std::string listed, list = pipeline::ListPlugins();
+  const std::string start = absl::StrCat("\n  ", GetParam().name, " ");
+  size_t at = list.find(start, list.find(GetParam().folder + "/\n"));
+  ASSERT_NE(at, std::string::npos);
+  at += start.size();
+  do {
+    const size_t end = list.find('\n', at);
+    absl::StrAppend(&listed, listed.empty() ? "" : " ",
+                    absl::StripAsciiWhitespace(list.substr(at, end - at)));
+    at = end + 1;
+  } while (absl::StartsWith(list.substr(at), "   "));
+  EXPECT_EQ(listed, shown);
+}
+
+TEST(List, FitsATerminal) {
+  for (const absl::string_view line : absl::StrSplit(pipeline::ListPlugins(), '\n')) {
+    EXPECT_LE(line.size(), 78) << line;
+  }
+}
+
+TEST(List, ShowsFormulasWhole) {
+  EXPECT_EQ(pipeline::FirstSentence("x for x >= 0, alpha (e^x - 1) below (Clevert et al. 2015), as "
+                                    "LibTorch has it. More."),
+            "x for x >= 0, alpha (e^x - 1) below (Clevert et al. 2015), as LibTorch has it");
+  EXPECT_EQ(pipeline::FirstSentence("Phi(z, s, a) = sum z^k / (a + k)^s in two forms. More."),
+            "Phi(z, s, a) = sum z^k / (a + k)^s in two forms");
+  EXPECT_EQ(pipeline::FirstSentence("Of n = 0..terms, by Milletari et al. and J. Tang: more."),
+            "Of n = 0..terms, by Milletari et al. and J. Tang");
+  EXPECT_EQ(pipeline::FirstSentence("RGB to gray, 0.299 R (as in x. y: z) and more"),
+            "RGB to gray, 0.299 R (as in x. y: z) and more");
+  EXPECT_EQ(pipeline::FirstSentence(""), "");
+}
 
 TEST(Describe, AnswersToLooseNames) {
   const auto text = pipeline::DescribePlugin("smoothl1");

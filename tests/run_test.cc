@@ -1,6 +1,7 @@
 // The program as a user runs it: what it prints, what it leaves on disk, and that it repeats
 // itself.
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -17,6 +18,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "pipeline/runs/safetensors.h"
+#include "tests/image_folders.h"
 #include "tests/testing.h"
 
 namespace {
@@ -183,7 +185,10 @@ TEST(Run, RepeatsItselfWithAnyNumberOfLoaderThreads) {
   EXPECT_EQ(Timeless(workspace.Read("a/metrics.csv")), Timeless(workspace.Read("b/metrics.csv")));
   EXPECT_EQ(Timeless(workspace.Read("a/metrics.csv")), Timeless(workspace.Read("c/metrics.csv")));
   const Ran other = RunPipeline({"--config=small", "--out=d", "--set", "train.seed=1"});
-  EXPECT_FALSE(weights == workspace.Read("d/weights.safetensors"));
+  ASSERT_EQ(other.code, 0) << other.err;
+  const std::string others = workspace.Read("d/weights.safetensors");
+  EXPECT_EQ(others.size(), weights.size());
+  EXPECT_FALSE(weights == others);
 }
 
 TEST(Run, RepeatsItselfFromItsResolvedConfig) {
@@ -232,7 +237,7 @@ TEST(Run, NamesStepNodeAndImagesWhenTheLossIsNotFinite) {
                                 "(configs/small.pbtxt:24:1): loss.total is "))
       << ran.err;
   EXPECT_TRUE(absl::StrContains(ran.err, "drawn image ")) << ran.err;
-  EXPECT_TRUE(absl::StrContains(ran.err, "what was learned before is in out")) << ran.err;
+  EXPECT_TRUE(absl::StrContains(ran.err, "weights.safetensors\n")) << ran.err;
   EXPECT_TRUE(workspace.Has("out/weights.safetensors"));
 }
 
@@ -322,6 +327,8 @@ TEST(Check, NamesBrokenFiles) {
   workspace.Write("configs/small.pbtxt", SmallConfig());
   for (const char* name : {"glioma/a", "no_tumor/b"}) {
     workspace.Write(absl::StrCat("data/Training/", name, ".jpg"), "not an image");
+    workspace.Write(absl::StrCat("data/Training/", name, "2.png"),
+                    testing_support::Picture(name[0]));
   }
   const Ran ran = RunPipeline({"check", "--config=small", "--set",
                                "load.dataset=[datasets/BrainTumor] { root: \"data\" }", "--set",
@@ -344,14 +351,8 @@ TEST(PrintConfig, IsAConfig) {
   EXPECT_TRUE(absl::StrContains(ran.out, "epochs: 7"));
 }
 
-TEST(Program, HelpsAndLists) {
+TEST(Program, Lists) {
   const Workspace workspace;
-  const Ran help = RunPipeline({"--help"});
-  EXPECT_EQ(help.code, 0);
-  EXPECT_LT(std::count(help.out.begin(), help.out.end(), '\n'), 25);
-  for (const char* verb : {"check", "print-config", "list", "describe"}) {
-    EXPECT_TRUE(absl::StrContains(help.out, verb)) << verb;
-  }
   const Ran list = RunPipeline({"list"});
   EXPECT_EQ(list.code, 0);
   EXPECT_TRUE(absl::StrContains(list.out, "\nlosses/\n")) << list.out;

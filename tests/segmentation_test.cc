@@ -1,6 +1,15 @@
 // Masks through the stages: every loss, the metrics and the augmentation, ignored pixels among
 // them.
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/max_pool2d.h>
+#include <ATen/ops/one_hot.h>
+#include <ATen/ops/rand.h>
+#include <ATen/ops/randint.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -8,7 +17,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "pipeline/cli/run_report.h"
+#include "pipeline/cli/header.h"
 #include "pipeline/cli/terminal.h"
 #include "pipeline/registry.h"
 #include "tests/stages.h"
@@ -255,12 +264,11 @@ TEST(SegmentationMetrics, RefuseWhatCannotBe) {
 
 // What a run prints at its end.
 std::string ResultOf(const pipeline::DataInfo& data, const pipeline::Report& report) {
-  const pipeline::LoadedConfig loaded;
-  pipeline::BuildContext context;
-  context.data = &data;
+  pipeline::Outcome outcome;
+  outcome.test = report;
   pipeline::Terminal terminal;
   testing::internal::CaptureStdout();
-  pipeline::PrintResult({loaded, context}, &report, &terminal);
+  pipeline::PrintResult(data, outcome, &terminal);
   return testing::internal::GetCapturedStdout();
 }
 

@@ -1,4 +1,6 @@
 // Splits: by seed, kept in files; what belongs together stays together.
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -218,6 +220,9 @@ TEST_F(SplitFile, HoldsTheHashesThatXxh128sumPrints) {
   EXPECT_EQ(datasets::ContentHash("empty"), "99aa06d3014798d86001c324468d497f");
   EXPECT_NE(datasets::ContentHash("blank"), datasets::ContentHash("empty"));
   EXPECT_EQ(datasets::ContentHash("nowhere"), "unreadable");
+  const std::string large(200001, 'x');  // several pieces
+  workspace_.Write("large", large);
+  EXPECT_EQ(datasets::ContentHash("large"), datasets::HashOf(large));
 }
 
 TEST_F(SplitFile, IsNotWrittenWhereNothingMayBe) {
@@ -249,13 +254,16 @@ TEST_F(SplitFile, NamesImagesThatHaveChanged) {
 
 TEST_F(SplitFile, NamesImagesThatAreMissing) {
   Opened("datasets/Folder", root(), context_);
-  for (int i = 0; i < 7; ++i) {
+  for (int i = 0; i < 10; ++i) {
     std::filesystem::remove(absl::StrCat("data/cats/", i, ".png"));
+  }
+  for (int i = 10; i < 12; ++i) {
+    std::filesystem::remove(absl::StrCat("data/dogs, \"big\"/", i, ".png"));
   }
   EXPECT_EQ(Why(), "split_file: " + context_.split_file + " lists what is not in " +
                        workspace_.path() +
-                       "/data: cats/0.png, cats/1.png, cats/2.png, cats/3.png, cats/4.png and 2 "
-                       "more");
+                       "/data: cats/0.png, cats/1.png, cats/2.png, cats/3.png, cats/4.png, "
+                       "cats/5.png, cats/6.png, cats/7.png, cats/8.png, cats/9.png, and 2 more");
 }
 
 TEST_F(SplitFile, MayListWhatAnotherTaskUses) {

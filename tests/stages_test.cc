@@ -1,10 +1,18 @@
 // The stages of the graph, one by one: values against OpenCV or by hand.
 #include "tests/stages.h"
 
-#include <ATen/ATen.h>
+#include <ATen/Context.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/eye.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/randint.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 #include <torch/nn/module.h>
-#include <torch/utils.h>
 
 #include <opencv2/imgcodecs.hpp>
 
@@ -242,7 +250,7 @@ TEST(Model, TakesAnyBoundedActivationInSoftmaxesPlace) {
   data.classes = {"a", "b", "c"};
   const pipeline::Tensors in = {{"images", at::randn({2, 1, 16, 16})}};
   const auto logits = [&](const std::string& more) {
-    torch::manual_seed(1);
+    at::manual_seed(1);
     Built built = Build("plugins/Model", CnnWith(more), FloatImages(), data);
     built.stage->module()->eval();
     return RunOnce(*built.stage, in).at("logits").detach();

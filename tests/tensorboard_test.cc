@@ -1,7 +1,9 @@
 // Event files, as TensorBoard's own reader finds them.
 #include "pipeline/runs/tensorboard.h"
 
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/arange.h>
 #include <gtest/gtest.h>
 
 #include <cmath>

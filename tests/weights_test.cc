@@ -2,12 +2,22 @@
 // runs.
 #include "models/weights.h"
 
-#include <ATen/ATen.h>
+#include <ATen/Context.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/rand.h>
+#include <ATen/ops/rand_like.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
 #include <c10/core/GradMode.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/nn/modules/batchnorm.h>
-#include <torch/utils.h>
 
 #include <algorithm>
 #include <fstream>
@@ -361,7 +371,7 @@ TEST(Weights, WithBatchNormAreNotThoseWithout) {
 // ---- freezing ----
 
 TEST(Freeze, KeepsWeightsAndStatisticsThroughTraining) {
-  torch::manual_seed(1);
+  at::manual_seed(1);
   const auto model = Make("head: GAP width: 0.05 batch_norm: true");
   const auto frozen = models::Freeze({"features.0", "features.1", "features.3"}, model.get());
   ASSERT_TRUE(frozen.ok());
@@ -372,7 +382,7 @@ TEST(Freeze, KeepsWeightsAndStatisticsThroughTraining) {
   pipeline::Optimizer optimizer(train, model->parameters());
   model->train();
   model->Forward(at::randn({4, 1, 64, 64})).square().sum().backward();
-  optimizer.Step(0.1);
+  optimizer.Step(0.1, optimizer.GradientNorm());
   {
     pipeline::NormCalibration calibration({model.get()});
     const c10::NoGradGuard no_gradients;
@@ -456,7 +466,7 @@ NamedTensors WriteRunWithWeights(const Workspace& workspace) {
   const std::string model = "[models/Vgg16] { head: GAP width: 0.07 }";
   config.replace(config.find(model), model.size(), kModel);
   workspace.Write("c.pbtxt", config);
-  torch::manual_seed(5);
+  at::manual_seed(5);
   const auto source = Make("head: GAP width: 0.05 batch_norm: true", 3, Task::kMulticlass, 9);
   NamedTensors tensors;
   for (const auto& [name, tensor] : StateOf(*source)) {

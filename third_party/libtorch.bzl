@@ -7,13 +7,31 @@ Looked for in this order:
   3. otherwise                the distribution's libtorch-dev
 """
 
-_BUILD = """package(default_visibility = ["//visibility:public"])
+_BUILD = """load("@//third_party:precompiled.bzl", "precompiled_header")
+
+package(default_visibility = ["//visibility:public"])
 
 cc_library(
     name = "libtorch",
+    deps = [
+        ":libraries",
+        ":libtorch_precompiled",
+    ],
+)
+
+# Headers of an operator each: with the define, the others do not draw in all of them.
+cc_library(
+    name = "libraries",
     hdrs = {hdrs},
+    defines = ["AT_PER_OPERATOR_HEADERS"],
     includes = {includes},
     linkopts = {linkopts},
+)
+
+precompiled_header(
+    name = "libtorch_precompiled",
+    src = "@//third_party:libtorch_precompiled.h",
+    deps = [":libraries"],
 )
 
 exports_files(["gcc_flags.txt"])

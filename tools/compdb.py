@@ -11,6 +11,9 @@ import subprocess
 import sys
 
 
+_LEFT_OUT = ["-fno-canonical-system-headers", "-include", "libtorch_precompiled.h", "-fpch-deps"]
+
+
 def bazel(*arguments):
     result = subprocess.run(["bazel", *arguments], check=True, stdout=subprocess.PIPE,
                             stderr=subprocess.DEVNULL, text=True)
@@ -28,8 +31,9 @@ def main(flags):
         if source.startswith(("bazel-out", "external")):
             continue
         path = f"{root}/{source}"
-        # A flag that only gcc knows; generated headers are not ours to lint.
-        kept = [path if a == source else a for a in arguments if a != "-fno-canonical-system-headers"]
+        # Flags that only gcc knows, and a header that would hide missing includes; generated headers
+        # are not ours to lint.
+        kept = [path if a == source else a for a in arguments if a not in _LEFT_OUT]
         kept = ["-isystem" if a == "-iquote" and i + 1 < len(kept) and kept[i + 1].startswith("bazel-out")
                 else a for i, a in enumerate(kept)]
         commands[source] = {"directory": execution_root, "file": path, "arguments": kept}

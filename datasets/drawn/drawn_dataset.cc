@@ -49,7 +49,7 @@ DrawnDataset::DrawnDataset(pipeline::DataInfo info, Draw draw, const std::vector
 absl::StatusOr<Sample> DrawnDataset::Read(pipeline::Phase phase, int64_t index, int size) const {
   const Image& image = images_[pipeline::PhaseIndex(phase)][index];
   const Drawn drawn = draw_(image.kind, image.seed, std::max(size, kSmallestDrawing));
-  Sample sample;
+  Sample sample;  // drawn square, so that every fit is the same
   sample.label = image.label;
   cv::cvtColor(ResizeBilinear(drawn.image, {size, size}), sample.image, cv::COLOR_BGR2RGB);
   if (info_.task == pipeline::Task::kSegmentation) {

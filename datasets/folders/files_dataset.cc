@@ -5,18 +5,18 @@
 #include <filesystem>
 #include <iterator>
 #include <map>
-#include <opencv2/imgproc.hpp>
 #include <set>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "datasets/folders/file_notes.h"
 #include "datasets/images/image_file.h"
 #include "datasets/split/duplicates.h"
 #include "datasets/split/sets.h"
 #include "datasets/split/split.h"
 #include "datasets/split/split_file.h"
 #include "pipeline/files.h"
+#include "pipeline/utf8.h"
 
 namespace datasets {
 namespace {
@@ -27,29 +27,6 @@ using pipeline::PhaseIndex;
 
 using Files = std::vector<ImageFile>;
 using Phases = std::array<Files, pipeline::kPhases>;
-
-absl::StatusOr<std::vector<std::string>> List(const std::string& folder, bool folders) {
-  std::vector<std::string> paths;
-  std::error_code error;
-  fs::directory_iterator at(folder, error);
-  for (; !error && at != fs::directory_iterator(); at.increment(error)) {
-    const std::string name = at->path().filename().string();
-    if (absl::StartsWith(name, ".")) continue;
-    std::error_code ignored;
-    if (folders ? at->is_directory(ignored) : HasImageName(name) && !at->is_directory(ignored)) {
-      paths.push_back(at->path().string());
-    }
-  }
-  if (error) {
-    return absl::InvalidArgumentError(absl::StrCat("cannot read ", folder, ": ", error.message()));
-  }
-  std::sort(paths.begin(), paths.end());
-  return paths;
-}
-
-std::string Plural(int64_t count, const char* what) {
-  return absl::StrCat(count, " ", what, count == 1 ? "" : "s");
-}
 
 // A file's path, size and time of change; "" where it cannot be told.
 std::string StampOf(const std::string& path) {
@@ -63,6 +40,11 @@ std::string StampOf(const std::string& path) {
   return absl::StrCat(whole, "\n", size, " ", changed.time_since_epoch().count());
 }
 
+// "" for what caches made before there was a choice hold.
+const char* TextOf(Fit fit) {
+  return fit == Fit::kStretch ? "" : fit == Fit::kLetterbox ? "\nletterbox" : "\ncrop";
+}
+
 class FilesDataset : public Dataset {
  public:
   FilesDataset(pipeline::DataInfo info, MaskReader read_mask, const DatasetContext& context,
@@ -71,20 +53,21 @@ class FilesDataset : public Dataset {
         read_mask_(std::move(read_mask)),
         max_pixels_(context.max_pixels),
         color_(context.color),
+        fit_(context.fit),
         files_(std::move(files)) {}
 
   const pipeline::DataInfo& info() const override { return info_; }
 
   absl::StatusOr<Sample> Read(pipeline::Phase phase, int64_t index, int size) const override {
     const ImageFile& file = At(phase, index);
-    absl::StatusOr<cv::Mat> image = ReadImage(file.path, max_pixels_, {size, file.tile, color_});
+    absl::StatusOr<cv::Mat> image =
+        ReadImage(file.path, max_pixels_, {size, file.tile, color_, fit_});
     if (!image.ok()) return image.status();
     Sample sample = {*std::move(image), {}, file.label};
     if (info_.task != pipeline::Task::kSegmentation) return sample;
     const absl::StatusOr<cv::Mat> mask = read_mask_(file, max_pixels_);
     if (!mask.ok()) return mask.status();
-    // The centers of pixels lie where the image's do.
-    cv::resize(*mask, sample.mask, {size, size}, 0, 0, cv::INTER_NEAREST_EXACT);
+    sample.mask = FitMask(*mask, size, fit_, kIgnoredMask);
     return sample;
   }
 
@@ -102,11 +85,11 @@ class FilesDataset : public Dataset {
     if (image.empty() || mask.empty()) return "";
     const cv::Rect& tile = file.tile;
     return absl::StrCat(image, "\n", mask, "\n", tile.x, " ", tile.y, " ", tile.width, " ",
-                        tile.height, "\n", file.label, color_ ? "" : "\ngray");
+                        tile.height, "\n", file.label, color_ ? "" : "\ngray", TextOf(fit_));
   }
 
   std::string Name(pipeline::Phase phase, int64_t index) const override {
-    return At(phase, index).path;
+    return pipeline::ValidUtf8(At(phase, index).path);
   }
 
  private:
@@ -118,6 +101,7 @@ class FilesDataset : public Dataset {
   const MaskReader read_mask_;
   const int64_t max_pixels_;
   const bool color_;
+  const Fit fit_;
   const Phases files_;
 };
 
@@ -172,8 +156,8 @@ absl::Status Obey(const std::string& split_file, pipeline::DataInfo* info, Row* 
   const auto unlisted = std::count(phases->begin(), phases->end(), kUnsplit);
   if (unlisted > 0) {
     const auto first = std::find(phases->begin(), phases->end(), kUnsplit) - phases->begin();
-    info->notes.push_back(absl::StrCat(Plural(unlisted, "image"), " not in ", split_file,
-                                       ", left out; the first is ", row->paths[first]));
+    info->notes.push_back(absl::StrCat(unlisted, unlisted == 1 ? " image" : " images", " not in ",
+                                       split_file, ", left out; the first is ", row->paths[first]));
   }
   *row = InARow(std::move(listed));
   info->split = absl::StrCat("split file ", split_file);
@@ -231,45 +215,6 @@ void PartLoneGroups(const Row& row, const Copies& copies, std::vector<size_t>* t
   }
 }
 
-// Counts copies in `info`; says what they mean for the result.
-void NoteCopies(const Copies& copies, const DuplicateReport& report, bool drop_copies,
-                pipeline::DataInfo* info) {
-  info->duplicates = {{"identical_groups", static_cast<int64_t>(copies.identical.size())},
-                      {"identical_across_train_and_test", report.identical_across_splits},
-                      {"identical_with_different_labels", report.conflicting_labels},
-                      {"near_groups", static_cast<int64_t>(copies.near.size())},
-                      {"near_across_train_and_test", report.near_across_splits},
-                      {"near_with_different_labels", report.near_conflicting_labels}};
-  const int64_t conflicts = report.conflicting_labels + report.near_conflicting_labels;
-  if (conflicts > 0) {
-    info->notes.push_back(
-        absl::StrCat(Plural(conflicts, "group"), " of copies with different labels"));
-  }
-  if (report.identical_across_splits + report.near_across_splits == 0) return;
-  info->notes.push_back(absl::StrCat(
-      "training and test share ", Plural(report.identical_across_splits, "group"),
-      " of identical and ", report.near_across_splits, " of near-identical images: ",
-      drop_copies ? "left out of training"
-                  : "the test result is an over-estimate (duplicates: DROP_FROM_TRAIN)"));
-}
-
-// A source's own split may part what belongs together.
-void NotePartedGroups(const Row& row, pipeline::DataInfo* info) {
-  std::map<std::string, std::set<bool>> tested;
-  for (size_t i = 0; i < row.files.size(); ++i) {
-    const std::string& group = row.files[i].group;
-    if (!group.empty()) tested[group].insert(row.phases[i] == PhaseIndex(pipeline::TEST));
-  }
-  const auto parted = std::count_if(tested.begin(), tested.end(),
-                                    [](const auto& group) { return group.second.size() > 1; });
-  if (parted == 0) return;
-  info->notes.push_back(absl::StrCat("training and test share ", Plural(parted, "group"),
-                                     " of images that belong together, such as ",
-                                     std::find_if(tested.begin(), tested.end(), [](const auto& g) {
-                                       return g.second.size() > 1;
-                                     })->first));
-}
-
 // Paths outside TEST whose copies are in it.
 std::set<size_t> CopiesOfTestImages(const Copies& copies, const std::vector<FileRef>& refs) {
   const auto is_test = [&refs](size_t i) { return refs[i].phase == PhaseIndex(pipeline::TEST); };
@@ -284,26 +229,7 @@ std::set<size_t> CopiesOfTestImages(const Copies& copies, const std::vector<File
   return found;
 }
 
-// A class that TRAIN lacks cannot be learned.
-void NoteMissingClasses(pipeline::DataInfo* info) {
-  if (info->task == pipeline::Task::kSegmentation) return;
-  for (size_t i = 0; i < info->classes.size(); ++i) {
-    if (info->class_counts[PhaseIndex(pipeline::TRAIN)][i] > 0) continue;
-    const bool tested = info->class_counts[PhaseIndex(pipeline::TEST)][i] > 0;
-    info->notes.push_back(absl::StrCat("no training image of ", info->classes[i],
-                                       tested ? ", although there are test images" : ""));
-  }
-}
-
 }  // namespace
-
-absl::StatusOr<std::vector<std::string>> ListFolders(const std::string& folder) {
-  return List(folder, true);
-}
-
-absl::StatusOr<std::vector<std::string>> ListImages(const std::string& folder) {
-  return List(folder, false);
-}
 
 absl::StatusOr<std::unique_ptr<Dataset>> OpenFiles(pipeline::DataInfo info, SourceFiles files,
                                                    FilesOptions options,
@@ -340,19 +266,38 @@ absl::StatusOr<std::unique_ptr<Dataset>> OpenFiles(pipeline::DataInfo info, Sour
   }
   info.duplicate_groups = Describe(copies, refs);
   NoteCopies(copies, CountCopies(copies, refs), options.drop_copies, &info);
-  NotePartedGroups(row, &info);
+  NoteDeepImages(copies, &info);
+  NotePartedGroups(row.files, row.phases, options.named_groups, &info);
   const std::set<size_t> copied = CopiesOfTestImages(copies, refs);
   Phases phases;
   std::array<std::vector<int64_t>, pipeline::kPhases> labels;
   for (size_t i = 0; i < row.files.size(); ++i) {
     if (options.drop_copies && copied.count(row.path_of[i]) > 0) continue;
+    const std::string& broken = copies.broken[row.path_of[i]];
+    if (!broken.empty()) {
+      info.AddSkipped(row.phases[i], broken);
+      continue;
+    }
     labels[row.phases[i]].push_back(row.files[i].label);
     phases[row.phases[i]].push_back(std::move(row.files[i]));
   }
   CountClasses(labels, &info);
   NoteMissingClasses(&info);
+  MakeTextsValid(&info);
   return std::make_unique<FilesDataset>(std::move(info), std::move(options.read_mask), context,
                                         std::move(phases));
+}
+
+void MakeTextsValid(pipeline::DataInfo* info) {
+  for (std::string* text : {&info->origin, &info->split, &info->split_text}) {
+    *text = pipeline::ValidUtf8(*text);
+  }
+  for (auto* texts : {&info->classes, &info->notes, &info->duplicate_groups}) {
+    for (std::string& text : *texts) text = pipeline::ValidUtf8(text);
+  }
+  for (auto& texts : info->skipped) {
+    for (std::string& text : texts) text = pipeline::ValidUtf8(text);
+  }
 }
 
 void CountClasses(const std::array<std::vector<int64_t>, pipeline::kPhases>& labels,

@@ -36,12 +36,9 @@ struct FilesOptions {
   // Where all unsplit images of a class are of one group, it gives way, as the class could not be
   // tested; a note says so.
   bool part_lone_groups = false;
-  MaskReader read_mask;  // for segmentation; asked for every sample, without a mask's path too
+  bool named_groups = false;  // groups are told by the names of files, not of folders
+  MaskReader read_mask;       // for segmentation; asked for every sample, without a mask's path too
 };
-
-// A folder's subfolders or image files, sorted by name; hidden ones are left out.
-absl::StatusOr<std::vector<std::string>> ListFolders(const std::string& folder);
-absl::StatusOr<std::vector<std::string>> ListImages(const std::string& folder);
 
 // A dataset of files below the folder info.origin. Splits that the source makes are kept; otherwise
 // SplitBySeed makes them, stratified by label (segmentation is not). Tiles of one image, files of
@@ -49,11 +46,16 @@ absl::StatusOr<std::vector<std::string>> ListImages(const std::string& folder);
 // of the files' order, their bytes and the seed. Where context.split_file exists it decides
 // instead, and files that it does not list are left out; where it does not, it is written.
 //
-// Adds to info: counts, copies, notes, where the split came from. Errors of the split file are
-// those of the option "split_file".
+// Adds to info: counts, copies, notes, where the split came from, and the files that cannot be
+// decoded: they are split like the others, and then in no phase and no count. Errors of the split
+// file are those of the option "split_file".
 absl::StatusOr<std::unique_ptr<Dataset>> OpenFiles(pipeline::DataInfo info, SourceFiles files,
                                                    FilesOptions options,
                                                    const DatasetContext& context);
+
+// Shows the bytes of info's texts that are no UTF-8; what is to open files by info->origin comes
+// before.
+void MakeTextsValid(pipeline::DataInfo* info);
 
 // Sets info->images, and for classification class_counts and train_labels, from labels.
 void CountClasses(const std::array<std::vector<int64_t>, pipeline::kPhases>& labels,

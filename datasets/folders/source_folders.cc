@@ -9,62 +9,52 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "datasets/split/split.h"
+#include "datasets/split/names.h"
 
 namespace datasets {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t kMaxNamed = 10;
-
 std::string LowerName(const std::string& path) {
   return absl::AsciiStrToLower(fs::path(path).filename().string());
 }
 
-// The files that the folder of such a name holds; nullptr where it is no split's.
-std::vector<ImageFile>* SplitNamed(const std::string& folder, SourceFiles* files) {
-  const std::optional<pipeline::Phase> phase = PhaseNamed(folder);
-  if (!phase.has_value()) return nullptr;
-  return *phase == pipeline::TRAIN ? &files->train
-         : *phase == pipeline::VAL ? &files->val
-                                   : &files->test;
-}
-
-// The images in a folder and in those below it, sorted within each.
-absl::Status ListBelow(const std::string& folder, std::vector<std::string>* paths) {
-  const auto images = ListImages(folder);
-  if (!images.ok()) return images.status();
-  paths->insert(paths->end(), images->begin(), images->end());
-  const auto folders = ListFolders(folder);
-  if (!folders.ok()) return folders.status();
-  for (const std::string& below : *folders) {
-    // A link may lead back up.
-    std::error_code ignored;
-    if (fs::is_symlink(below, ignored)) continue;
-    const absl::Status status = ListBelow(below, paths);
-    if (!status.ok()) return status;
-  }
-  return absl::OkStatus();
+std::vector<ImageFile>* FilesOf(pipeline::Phase phase, SourceFiles* files) {
+  return phase == pipeline::TRAIN ? &files->train
+         : phase == pipeline::VAL ? &files->val
+                                  : &files->test;
 }
 
 }  // namespace
 
+absl::Status RootError(absl::string_view why) {
+  return pipeline::OptionError("root", absl::StrCat("root: ", why));
+}
+
+absl::Status CheckRoot(const std::string& root) {
+  std::error_code error;
+  if (fs::is_directory(root, error)) return absl::OkStatus();
+  return RootError(absl::StrCat("no folder ", root));
+}
+
 absl::StatusOr<SourceFiles> FindSplits(
     const std::string& root, std::vector<std::string>* notes,
-    const std::function<absl::StatusOr<std::vector<ImageFile>>(const std::string& folder)>& find) {
+    const std::function<absl::StatusOr<std::vector<ImageFile>>(const std::string& folder)>& find,
+    const Splits& splits) {
   SourceFiles files;
   std::vector<std::string> others;
-  const auto folders = ListFolders(root);
+  const auto folders = Listing().Folders(root);
   if (!folders.ok()) return folders.status();
   for (const std::string& folder : *folders) {
-    std::vector<ImageFile>* split = SplitNamed(LowerName(folder), &files);
-    if (split == nullptr) {
+    const auto phase = splits(fs::path(folder).filename().string());
+    if (!phase.has_value()) {
       others.push_back(folder);
       continue;
     }
     auto found = find(folder);
     if (!found.ok()) return found.status();
+    std::vector<ImageFile>* split = FilesOf(*phase, &files);
     split->insert(split->end(), found->begin(), found->end());
   }
   if (files.train.empty() && files.val.empty() && files.test.empty()) {
@@ -73,9 +63,7 @@ absl::StatusOr<SourceFiles> FindSplits(
     files.unsplit = *std::move(found);
     return files;
   }
-  NoteFiles(others.size() == 1 ? "folder beside those of splits, left out"
-                               : "folders beside those of splits, left out",
-            others, notes);
+  NoteMany("folder", "beside those of splits, left out", others, notes);
   if (files.train.empty() || (files.val.empty() && files.test.empty())) {
     // One side alone is no split.
     for (auto* split : {&files.train, &files.val, &files.test}) {
@@ -91,22 +79,23 @@ absl::StatusOr<SourceFiles> FindSplits(
 }
 
 absl::Status CheckClasses(const SourceFiles& files, const pipeline::DataInfo& info) {
-  if (info.task == pipeline::Task::kSegmentation) return absl::OkStatus();
   std::set<int64_t> present;
   for (const auto* split : {&files.train, &files.unsplit}) {
     for (const ImageFile& file : *split) present.insert(file.label);
   }
-  if (present.size() > 1) return absl::OkStatus();
   if (present.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat("no training images in ", info.origin));
+    return absl::InvalidArgumentError(absl::StrCat("no training images in ", info.origin,
+                                                   info.notes.empty() ? "" : ":\n  ",
+                                                   absl::StrJoin(info.notes, "\n  ")));
   }
+  if (info.task == pipeline::Task::kSegmentation || present.size() > 1) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(info.origin, " has training images of ",
                                                  info.classes[*present.begin()],
                                                  " only; it takes two classes to learn"));
 }
 
 absl::StatusOr<std::string> FindFolder(const std::string& root, const std::string& name) {
-  const auto folders = ListFolders(root);
+  const auto folders = Listing().Folders(root);
   if (!folders.ok()) return folders.status();
   for (const std::string& folder : *folders) {
     if (LowerName(folder) == name) return folder;
@@ -114,63 +103,73 @@ absl::StatusOr<std::string> FindFolder(const std::string& root, const std::strin
   return std::string();
 }
 
-void NoteFiles(const std::string& what, const std::vector<std::string>& names,
-               std::vector<std::string>* notes) {
-  if (names.empty()) return;
-  const size_t named = std::min(names.size(), kMaxNamed);
-  std::string note = absl::StrCat(names.size(), " ", what, ": ",
-                                  absl::StrJoin(names.begin(), names.begin() + named, ", "));
-  if (named < names.size()) absl::StrAppend(&note, ", and ", names.size() - named, " more");
-  notes->push_back(std::move(note));
-}
-
 absl::StatusOr<std::vector<ImageFile>> ClassFolders::Find(const std::string& folder) {
-  const auto folders = ListFolders(folder);
+  const auto folders = listing_.Folders(folder);
   if (!folders.ok()) return folders.status();
-  const auto strays = ListImages(folder);
+  const auto strays = listing_.Strays(folder);
   if (!strays.ok()) return strays.status();
   std::vector<ImageFile> files;
   for (const std::string& path : *folders) {
-    // The folder of a split is no class, even where it holds no class folders.
     const std::string shown = fs::path(path).filename().string();
-    const std::string name = PhaseNamed(shown).has_value() ? "" : rules_.namer(shown);
+    if (rules_.splits(shown).has_value()) {
+      const absl::Status status = PassSplit(path);
+      if (!status.ok()) return status;
+      continue;
+    }
+    const std::string name = rules_.namer(shown);
     if (name.empty()) {
       notes_->push_back(absl::StrCat("not a class folder, left out: ", path));
       continue;
     }
-    absl::Status status = CheckLevel(path);
+    const absl::Status status = CheckLevel(path);
     if (!status.ok()) return status;
-    std::vector<std::string> images;
-    status = ListBelow(path, &images);
-    if (!status.ok()) return status;
-    if (images.empty()) {
+    const auto images = listing_.ImagesBelow(path);
+    if (!images.ok()) return images.status();
+    if (images->empty()) {
       notes_->push_back(absl::StrCat("no images in ", path));
       continue;
     }
     const int64_t number = found_.emplace(name, found_.size()).first->second;
-    for (const std::string& image : images) {
+    for (const std::string& image : *images) {
       const std::string below = fs::path(image).lexically_relative(path).string();
       files.push_back({image, number, "", rules_.grouper(name, below), {}});
     }
   }
-  NoteFiles(strays->size() == 1 ? "image outside class folders, left out"
-                                : "images outside class folders, left out",
-            *strays, notes_);
+  NoteMany("image", "outside class folders, left out", *strays, notes_);
   return files;
+}
+
+// The folder of a split is no class, even where it holds no class folders.
+absl::Status ClassFolders::PassSplit(const std::string& folder) {
+  const auto images = listing_.Strays(folder);
+  if (!images.ok()) return images.status();
+  if (images->empty()) {
+    notes_->push_back(absl::StrCat("not a class folder, left out: ", folder));
+    return absl::OkStatus();
+  }
+  std::string note = absl::StrCat("the folder ", folder, " is taken for a split, not for a class: ",
+                                  "left out with its images (", images->size(), ")");
+  if (rules_.otherwise != nullptr) {
+    absl::StrAppend(&note, "; if it is a class, say ",
+                    rules_.otherwise(fs::path(folder).filename().string()));
+  }
+  notes_->push_back(note);
+  passed_.push_back(std::move(note));
+  return absl::OkStatus();
 }
 
 // Of a class folder: whether it is one.
 absl::Status ClassFolders::CheckLevel(const std::string& folder) {
-  const auto below = ListFolders(folder);
+  const auto below = listing_.Folders(folder);
   if (!below.ok()) return below.status();
   for (const std::string& path : *below) {
     const std::string name = fs::path(path).filename().string();
-    if (!PhaseNamed(name).has_value() && !rules_.knower(name)) continue;
+    if (!rules_.splits(name).has_value() && !rules_.knower(name)) continue;
     return absl::InvalidArgumentError(absl::StrCat(folder, " is taken for a class, but holds the ",
                                                    "folder ", name, "; is it the root?"));
   }
   if (rules_.nested || below->size() < 2) return absl::OkStatus();
-  const auto images = ListImages(folder);
+  const auto images = listing_.Images(folder);
   if (!images.ok()) return images.status();
   if (images->empty()) {
     notes_->push_back(absl::StrCat("all images of the class ", folder,
@@ -196,19 +195,29 @@ std::vector<std::string> ClassFolders::Label(SourceFiles* files) const {
 
 absl::StatusOr<SourceFiles> FindClasses(ClassFolders::Rules rules, pipeline::DataInfo* info) {
   const std::string& root = info->origin;
-  const auto refuse = [](const auto&... why) {
-    return pipeline::OptionError("root", absl::StrCat("root: ", why...));
-  };
-  std::error_code error;
-  if (!fs::is_directory(root, error)) return refuse("no folder ", root);
-  ClassFolders classes(std::move(rules), &info->notes);
-  auto files = FindSplits(root, &info->notes,
-                          [&classes](const std::string& folder) { return classes.Find(folder); });
-  if (!files.ok()) return refuse(files.status().message());
+  const absl::Status there = CheckRoot(root);
+  if (!there.ok()) return there;
+  Listing listing;
+  const Splits splits = rules.splits;
+  ClassFolders classes(std::move(rules), &listing, &info->notes);
+  auto files = FindSplits(
+      root, &info->notes, [&classes](const std::string& folder) { return classes.Find(folder); },
+      splits);
+  if (!files.ok()) return RootError(files.status().message());
+  listing.Note(&info->notes);
   info->classes = classes.Label(&*files);
-  if (!info->classes.empty()) return files;
-  return refuse("no class folder with images in ", root,
-                "; it needs <class>, or train/<class> and test/<class>");
+  std::string passed;
+  for (const std::string& note : classes.passed()) absl::StrAppend(&passed, "; ", note);
+  if (info->classes.size() > 1 || (info->classes.size() == 1 && passed.empty())) return files;
+  if (info->classes.size() == 1) {
+    return RootError(absl::StrCat(root, " has images of ", info->classes[0],
+                                  " only; it takes two classes to learn", passed));
+  }
+  const std::string others = listing.Others();
+  return RootError(absl::StrCat(
+      "no class folder with images in ", root, "; it needs <class>, or train/<class> and test/",
+      "<class>", others.empty() ? "" : absl::StrCat("; files of no format that is read: ", others),
+      passed));
 }
 
 }  // namespace datasets

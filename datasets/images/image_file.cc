@@ -6,6 +6,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <new>
 #include <opencv2/core/utils/logger.hpp>
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
@@ -16,7 +17,6 @@
 #include "absl/strings/string_view.h"
 #include "datasets/images/image_header.h"
 #include "datasets/images/jpeg.h"
-#include "datasets/images/resize.h"
 #include "pipeline/files.h"
 
 namespace datasets {
@@ -27,9 +27,21 @@ namespace fs = std::filesystem;
 constexpr size_t kMaxFileBytes = size_t{1} << 30;
 constexpr size_t kHeadBytes = 1 << 18;  // JPEG may carry an ICC profile and a preview first
 constexpr size_t kTailBytes = 1 << 12;
+constexpr size_t kMagicBytes = 1 << 12;  // those that tell what a file is
 
 absl::Status Refuse(const std::string& path, const std::string& why) {
   return absl::InvalidArgumentError(absl::StrCat(path, ": ", why));
+}
+
+// The first bytes of a file, at most `count`; "" where it cannot be read.
+std::string ReadHead(const std::string& path, size_t count) {
+  std::error_code ignored;
+  if (!fs::is_regular_file(path, ignored)) return "";
+  std::ifstream stream(path, std::ios::binary);
+  std::string head(count, '\0');
+  stream.read(head.data(), static_cast<std::streamsize>(head.size()));
+  head.resize(static_cast<size_t>(stream.gcount()));
+  return head;
 }
 
 absl::Status Check(const std::string& path, absl::string_view head, absl::string_view tail,
@@ -49,12 +61,16 @@ ImageHeader HeaderOf(absl::string_view bytes) {
   return header;
 }
 
-// By how much a JPEG may be reduced that is to be resized to size x size.
-int Reduction(const ImageHeader& full, int64_t size) {
+// By how much a JPEG may be reduced that is to be fitted into size x size.
+int Reduction(const ImageHeader& full, int64_t size, Fit fit) {
   constexpr int64_t kLargerThanMade = 3;
+  const int64_t longer = std::max(full.width, full.height);
+  const int64_t shorter = std::min(full.width, full.height);
   for (const int factor : {8, 4, 2}) {
-    const bool divides = full.width % factor == 0 && full.height % factor == 0;
-    const int64_t side = std::min(full.width, full.height) / factor;
+    // What is cut off must end between pixels of the reduced image, too.
+    const bool divides = longer % factor == 0 && shorter % factor == 0 &&
+                         (fit != Fit::kCrop || (longer - shorter) / 2 % factor == 0);
+    const int64_t side = (fit == Fit::kLetterbox ? longer : shorter) / factor;
     if (divides && side >= kLargerThanMade * size) return factor;
   }
   return 1;
@@ -88,7 +104,8 @@ absl::StatusOr<cv::Mat> DecodeShownJpeg(absl::string_view bytes, const ImageHead
   return tile.empty() ? shown : shown(tile);
 }
 
-absl::StatusOr<cv::Mat> DecodeByOpenCv(absl::string_view bytes, Channels channels) {
+absl::StatusOr<cv::Mat> DecodeByOpenCv(absl::string_view bytes, const ImageHeader& header,
+                                       Channels channels) {
   const std::string damage = IsPng(bytes) ? PngDamage(bytes) : "";
   if (!damage.empty()) return absl::InvalidArgumentError(damage);
   cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
@@ -100,28 +117,39 @@ absl::StatusOr<cv::Mat> DecodeByOpenCv(absl::string_view bytes, Channels channel
                         : cv::IMREAD_GRAYSCALE | cv::IMREAD_IGNORE_ORIENTATION;
   cv::Mat decoded = cv::imdecode(encoded, flags);
   if (decoded.empty()) return absl::InvalidArgumentError("it cannot be decoded");
-  return decoded;
+  return IsTiff(bytes) ? decoded : Turned(decoded, header);
 }
 
-// What ResizeBilinear is to make the view of, with blue first or one channel.
+// What FitImage is to make the view of, with blue first or one channel.
 absl::StatusOr<cv::Mat> Decode(absl::string_view bytes, const ImageHeader& header,
                                const ImageView& view) {
   if (IsJpeg(bytes)) {
     JpegDecoding how;
     how.gray = !view.color;
-    if (view.tile.empty()) how.reduction = Reduction(header, view.size);
+    if (view.tile.empty()) how.reduction = Reduction(header, view.size, view.fit);
     return DecodeShownJpeg(bytes, header, how, view.tile);
   }
-  const absl::StatusOr<cv::Mat> whole = DecodeByOpenCv(bytes, Channels::kColor);
+  const absl::StatusOr<cv::Mat> whole = DecodeByOpenCv(bytes, header, Channels::kColor);
   if (!whole.ok() || view.tile.empty()) return whole;
   return (*whole)(view.tile);
 }
 
 }  // namespace
 
+absl::Status WhenDecoded(const std::string& path, const std::exception& error) {
+  const auto* of_opencv = dynamic_cast<const cv::Exception*>(&error);
+  const bool memory = dynamic_cast<const std::bad_alloc*>(&error) != nullptr ||
+                      (of_opencv != nullptr && of_opencv->code == cv::Error::StsNoMem);
+  if (memory) return Refuse(path, "there is not enough memory to read it");
+  const std::string what = error.what();
+  return Refuse(path, absl::StrCat("damaged: ", what.substr(0, what.find('\n'))));
+}
+
 bool HasImageName(const std::string& path) {
   const std::string extension = absl::AsciiStrToLower(fs::path(path).extension().string());
-  for (const char* known : {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif"}) {
+  for (const char* known :
+       {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".jp2",
+        ".j2k", ".ppm", ".pgm", ".pbm", ".pnm", ".gif"}) {
     if (extension == known) return true;
   }
   return false;
@@ -145,12 +173,18 @@ absl::Status CheckImageHeader(const std::string& path, int64_t max_pixels) {
   return checked.ok() ? checked : ReadImageBytes(path, max_pixels).status();
 }
 
-absl::StatusOr<std::string> ReadImageBytes(const std::string& path, int64_t max_pixels) {
+absl::StatusOr<std::string> ReadImageBytes(const std::string& path, int64_t max_pixels) try {
+  // A large file that is no image at all need not be read.
+  const std::string head = ReadHead(path, kMagicBytes);
+  const std::string other = head.empty() ? "" : NoImage(head);
+  if (!other.empty()) return Refuse(path, other);
   absl::StatusOr<std::string> bytes = pipeline::ReadFile(path, kMaxFileBytes);
   if (!bytes.ok()) return bytes;
   const absl::Status checked = Check(path, *bytes, AfterHeaders(*bytes), max_pixels);
   if (!checked.ok()) return checked;
   return bytes;
+} catch (const std::exception& error) {
+  return WhenDecoded(path, error);
 }
 
 absl::StatusOr<cv::Size> ImageSize(const std::string& path, int64_t max_pixels) {
@@ -160,7 +194,7 @@ absl::StatusOr<cv::Size> ImageSize(const std::string& path, int64_t max_pixels) 
 }
 
 absl::StatusOr<cv::Mat> DecodeImage(absl::string_view bytes, Channels channels) try {
-  if (!IsJpeg(bytes)) return DecodeByOpenCv(bytes, channels);
+  if (!IsJpeg(bytes)) return DecodeByOpenCv(bytes, HeaderOf(bytes), channels);
   JpegDecoding how;
   how.gray = channels == Channels::kGray;
   return DecodeShownJpeg(bytes, HeaderOf(bytes), how, {});
@@ -182,12 +216,12 @@ absl::StatusOr<cv::Mat> ReadImage(const std::string& path, int64_t max_pixels,
   }
   const absl::StatusOr<cv::Mat> decoded = Decode(*bytes, header, view);
   if (!decoded.ok()) return Refuse(path, absl::StrCat("damaged: ", decoded.status().message()));
-  const cv::Mat resized = ResizeBilinear(*decoded, {view.size, view.size});
+  const cv::Mat resized = FitImage(*decoded, view.size, view.fit);
   cv::Mat rgb;
   cv::cvtColor(resized, rgb, resized.channels() == 1 ? cv::COLOR_GRAY2RGB : cv::COLOR_BGR2RGB);
   return rgb;
 } catch (const std::exception& error) {
-  return Refuse(path, absl::StrCat("damaged: ", error.what()));
+  return WhenDecoded(path, error);
 }
 
 }  // namespace datasets

@@ -10,11 +10,16 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "datasets/images/jpeg.h"
 
 namespace datasets {
 namespace {
 
 constexpr absl::string_view kPng = "\x89PNG\r\n\x1a\n";
+constexpr absl::string_view kJp2("\0\0\0\x0cjP  \r\n\x87\n", 12);
+constexpr absl::string_view kCodestream = "\xff\x4f\xff\x51";  // of JPEG 2000
+constexpr absl::string_view kJpegEnd = "\xff\xd9";             // of JPEG 2000 too
 
 uint32_t BigEndian(absl::string_view bytes, size_t at, int count) {
   uint32_t value = 0;
@@ -28,98 +33,184 @@ uint32_t LittleEndian(absl::string_view bytes, size_t at, int count) {
   return value;
 }
 
-// The value of a tag in the first directory of a TIFF; 0 where there is none, or not one integer of
-// 16 or 32 bits. Of equal tags the first counts, as for libtiff.
-uint32_t TiffValue(absl::string_view bytes, uint32_t tag) {
-  const auto number = [&](size_t at, int count) -> uint32_t {
-    if (at + count > bytes.size()) return 0;
-    return bytes[0] == 'I' ? LittleEndian(bytes, at, count) : BigEndian(bytes, at, count);
-  };
-  constexpr uint32_t kShort = 3, kLong = 4;
-  constexpr size_t kEntryBytes = 12;
-  const size_t directory = number(4, 4);
-  for (size_t i = 0; i < number(directory, 2); ++i) {
-    const size_t entry = directory + 2 + i * kEntryBytes;
-    if (number(entry, 2) != tag) continue;
-    const uint32_t type = number(entry + 2, 2);
-    if ((type != kShort && type != kLong) || number(entry + 4, 4) != 1) return 0;
-    return number(entry + 8, type == kShort ? 2 : 4);
+// The first directory of a TIFF.
+class TiffDirectory {
+ public:
+  explicit TiffDirectory(absl::string_view bytes) : bytes_(bytes) {}
+
+  // The value of a tag; 0 where there is none, or not one integer of 16 or 32 bits. Of equal tags
+  // the first counts, as for libtiff.
+  uint32_t Only(uint32_t tag) const { return Value(tag, /*only=*/true); }
+  // The first of a tag's values.
+  uint32_t First(uint32_t tag) const { return Value(tag, /*only=*/false); }
+
+ private:
+  uint32_t Number(size_t at, int count) const {
+    if (at + count > bytes_.size()) return 0;
+    return bytes_[0] == 'I' ? LittleEndian(bytes_, at, count) : BigEndian(bytes_, at, count);
   }
-  return 0;
-}
+
+  uint32_t Value(uint32_t tag, bool only) const {
+    constexpr uint32_t kShort = 3, kLong = 4;
+    constexpr size_t kEntryBytes = 12;
+    const size_t directory = Number(4, 4);
+    for (size_t i = 0; i < Number(directory, 2); ++i) {
+      const size_t entry = directory + 2 + i * kEntryBytes;
+      if (Number(entry, 2) != tag) continue;
+      const uint32_t type = Number(entry + 2, 2), count = Number(entry + 4, 4);
+      if ((type != kShort && type != kLong) || (only && count != 1)) return 0;
+      const int bytes = type == kShort ? 2 : 4;
+      const bool inside = uint64_t{count} * bytes <= 4;
+      return Number(inside ? entry + 8 : Number(entry + 8, 4), bytes);
+    }
+    return 0;
+  }
+
+  const absl::string_view bytes_;
+};
 
 int TiffOrientation(absl::string_view bytes) {
   constexpr uint32_t kOrientation = 0x112, kLast = 8;
-  const uint32_t orientation = TiffValue(bytes, kOrientation);
+  const uint32_t orientation = TiffDirectory(bytes).Only(kOrientation);
   return orientation >= 1 && orientation <= kLast ? static_cast<int>(orientation) : 1;
 }
 
-// False where the first directory of a TIFF tells no extents.
-bool ReadTiff(absl::string_view bytes, ImageHeader* header) {
-  constexpr uint32_t kWidth = 256, kHeight = 257;
-  *header = {TiffValue(bytes, kWidth), TiffValue(bytes, kHeight), TiffOrientation(bytes)};
-  return header->width > 0 && header->height > 0;
+std::string ReadTiff(absl::string_view bytes, ImageHeader* header) {
+  constexpr uint32_t kWidth = 256, kHeight = 257, kBits = 258, kFormat = 339, kFloat = 3;
+  constexpr uint32_t kPhotometric = 262, kLogL = 32844, kLogLuv = 32845;
+  const TiffDirectory tags(bytes);
+  *header = {tags.Only(kWidth), tags.Only(kHeight), TiffOrientation(bytes),
+             static_cast<int>(std::min<uint32_t>(tags.First(kBits), 64))};
+  if (header->width == 0 || header->height == 0) return "a TIFF cut short";
+  const uint32_t photometric = tags.Only(kPhotometric);
+  if (tags.First(kFormat) == kFloat || photometric == kLogL || photometric == kLogLuv) {
+    return "a TIFF of floating-point samples; store it with 8 or 16 bits a sample";
+  }
+  if (header->bits <= 16) return "";
+  return absl::StrCat("a TIFF of ", header->bits, " bits a sample; store it with 8 or 16");
 }
 
 bool Begins(absl::string_view bytes, absl::string_view magic) {
   return absl::StartsWith(bytes, magic);
 }
 
-// The first segment of a JPEG that `wanted` accepts by its marker and its place; npos where none
-// lies in `bytes`. Segments are skipped whole: those of applications hold previews, JPEGs of their
-// own. Must end where libjpeg would: what it found elsewhere would not have been checked.
-template <class Wanted>
-size_t JpegSegment(absl::string_view bytes, const Wanted& wanted) {
-  size_t at = 2;
-  while (at + 9 < bytes.size()) {
-    if (static_cast<uint8_t>(bytes[at]) != 0xff) break;
-    const auto marker = static_cast<uint8_t>(bytes[at + 1]);
-    constexpr uint8_t kNone = 0, kTemporary = 1, kRestart = 0xd0, kPadding = 0xff;
-    if (marker == kNone) break;
-    if (marker == kPadding) {
-      ++at;
-      continue;
-    }
-    if (wanted(marker, at)) return at;
-    const bool bare = marker == kTemporary || (marker & 0xf8) == kRestart;
-    at += 2 + (bare ? 0 : BigEndian(bytes, at + 2, 2));
+std::string ReadJpeg(absl::string_view head, absl::string_view tail, ImageHeader* header) {
+  const absl::StatusOr<JpegHeader> found = ReadJpegHeader(head);
+  if (!found.ok()) {
+    return absl::StrCat("a JPEG whose header cannot be read: ", found.status().message());
+  }
+  *header = {found->width, found->height, TiffOrientation(found->exif)};
+  return absl::StrContains(tail, kJpegEnd) ? "" : "a JPEG cut short";
+}
+
+// The content of the first chunk of a tag; "" where none lies in `bytes`.
+absl::string_view PngChunk(absl::string_view bytes, absl::string_view tag) {
+  constexpr size_t kAround = 12;  // length, tag and checksum
+  for (size_t at = kPng.size(); at + kAround <= bytes.size();) {
+    const size_t length = BigEndian(bytes, at, 4);
+    if (bytes.substr(at + 4, 4) == tag) return bytes.substr(at + 8, length);
+    at += kAround + length;
+  }
+  return "";
+}
+
+std::string ReadPng(absl::string_view head, absl::string_view tail, ImageHeader* header) {
+  if (head.size() < 25 || !absl::StrContains(tail, "IEND")) return "a PNG cut short";
+  *header = {BigEndian(head, 16, 4), BigEndian(head, 20, 4),
+             TiffOrientation(PngChunk(head, "eXIf")), static_cast<uint8_t>(head[24])};
+  return "";
+}
+
+// As PngChunk.
+absl::string_view WebpChunk(absl::string_view bytes, absl::string_view tag) {
+  for (size_t at = 12; at + 8 <= bytes.size();) {
+    const size_t length = LittleEndian(bytes, at + 4, 4);
+    if (bytes.substr(at, 4) == tag) return bytes.substr(at + 8, length);
+    at += 8 + length + length % 2;
+  }
+  return "";
+}
+
+std::string ReadWebp(absl::string_view head, ImageHeader* header) {
+  if (head.substr(12, 4) == "VP8X") {
+    absl::string_view exif = WebpChunk(head, "EXIF");
+    absl::ConsumePrefix(&exif, absl::string_view("Exif\0\0", 6));
+    *header = {LittleEndian(head, 24, 3) + 1, LittleEndian(head, 27, 3) + 1, TiffOrientation(exif)};
+  } else if (head.substr(12, 4) == "VP8L") {
+    const uint32_t bits = LittleEndian(head, 21, 4);
+    *header = {(bits & 0x3fff) + 1, (bits >> 14 & 0x3fff) + 1};
+  } else if (head.substr(12, 4) == "VP8 ") {
+    *header = {LittleEndian(head, 26, 2) & 0x3fff, LittleEndian(head, 28, 2) & 0x3fff};
+  }
+  return "";
+}
+
+// Where the codestream of a JPEG 2000 begins, alone or in the boxes of a .jp2; npos if not in
+// `bytes`.
+size_t CodestreamIn(absl::string_view bytes) {
+  if (Begins(bytes, kCodestream)) return 0;
+  for (size_t at = 0; at + 8 <= bytes.size();) {
+    if (bytes.substr(at + 4, 4) == "jp2c") return at + 8;
+    const size_t length = BigEndian(bytes, at, 4);
+    if (length < 8) break;  // the last one, or longer than any image
+    at += length;
   }
   return absl::string_view::npos;
 }
 
-// By the first EXIF segment.
-int JpegOrientation(absl::string_view bytes) {
-  constexpr uint8_t kApplication1 = 0xe1;
-  constexpr absl::string_view kExif("Exif\0\0", 6);
-  const size_t at = JpegSegment(bytes, [&](uint8_t marker, size_t at) {
-    return marker == kApplication1 && bytes.substr(at + 4, kExif.size()) == kExif;
-  });
-  if (at == absl::string_view::npos) return 1;
-  const absl::string_view segment = bytes.substr(at + 4, BigEndian(bytes, at + 2, 2));
-  if (segment.size() <= kExif.size()) return 1;
-  return TiffOrientation(segment.substr(kExif.size()));
+std::string ReadJpeg2000(absl::string_view head, absl::string_view tail, ImageHeader* header) {
+  const size_t at = CodestreamIn(head);
+  constexpr size_t kNeeded = 43;  // up to the bits of the first component
+  if (at > head.size() || head.size() - at < kNeeded || !Begins(head.substr(at), kCodestream)) {
+    return "a JPEG 2000 without a frame header";
+  }
+  const auto number = [&](size_t place) { return int64_t{BigEndian(head, at + place, 4)}; };
+  *header = {number(8) - number(16), number(12) - number(20), 1,
+             (static_cast<uint8_t>(head[at + 42]) & 0x7f) + 1};
+  return absl::StrContains(tail, kJpegEnd) ? "" : "a JPEG 2000 cut short";
 }
 
-// False where no frame header lies in `bytes`.
-bool ReadJpeg(absl::string_view bytes, ImageHeader* header) {
-  const size_t at = JpegSegment(bytes, [](uint8_t marker, size_t) {
-    return marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc;
-  });
-  if (at == absl::string_view::npos) return false;
-  *header = {BigEndian(bytes, at + 7, 2), BigEndian(bytes, at + 5, 2), JpegOrientation(bytes)};
-  return true;
+// The numbers at the beginning of a PBM, PGM or PPM, with comments between them.
+std::string ReadPnm(absl::string_view head, ImageHeader* header) {
+  absl::string_view rest = head.substr(2);
+  const auto next = [&rest] {
+    while (!rest.empty() && (absl::ascii_isspace(rest[0]) || rest[0] == '#')) {
+      rest.remove_prefix(rest[0] == '#' ? std::min(rest.size(), rest.find('\n')) : 1);
+    }
+    int64_t number = 0;
+    for (; !rest.empty() && absl::ascii_isdigit(rest[0]); rest.remove_prefix(1)) {
+      number = std::min<int64_t>(number * 10 + (rest[0] - '0'), int64_t{1} << 40);
+    }
+    return number;
+  };
+  header->width = next();
+  header->height = next();
+  const bool black_and_white = head[1] == '1' || head[1] == '4';
+  header->bits = black_and_white || next() <= 255 ? 8 : 16;
+  return "";
 }
 
-// What the first bytes say of a file that is not an image.
-std::string Guess(absl::string_view head) {
-  if (head.empty()) return "the file is empty";
-  if (Begins(head, "version https://git-lfs")) return "a Git LFS pointer, not the image itself";
-  const absl::string_view text = absl::StripLeadingAsciiWhitespace(head);
-  if (Begins(text, "<")) return "a web page, not an image";
-  const bool printable =
-      std::all_of(head.begin(), head.begin() + std::min<size_t>(64, head.size()),
-                  [](char c) { return absl::ascii_isprint(c) || absl::ascii_isspace(c); });
-  return printable ? "text, not an image" : "not an image of a known format";
+bool IsWebp(absl::string_view bytes) {
+  return Begins(bytes, "RIFF") && bytes.size() >= 30 && bytes.substr(8, 4) == "WEBP";
+}
+
+bool IsJpeg2000(absl::string_view bytes) {
+  return Begins(bytes, kJp2) || Begins(bytes, kCodestream);
+}
+
+bool IsPnm(absl::string_view bytes) {
+  return bytes.size() > 2 && bytes[0] == 'P' && bytes[1] >= '1' && bytes[1] <= '6' &&
+         (absl::ascii_isspace(bytes[2]) || bytes[2] == '#');
+}
+
+bool IsBmp(absl::string_view bytes) { return Begins(bytes, "BM"); }
+
+std::string ReadBmp(absl::string_view head, ImageHeader* header) {
+  if (head.size() < 26) return "a BMP cut short";
+  // Negative heights mean rows from top to bottom.
+  *header = {static_cast<int32_t>(LittleEndian(head, 18, 4)),
+             std::abs(int64_t{static_cast<int32_t>(LittleEndian(head, 22, 4))})};
+  return "";
 }
 
 }  // namespace
@@ -131,6 +222,25 @@ bool IsPng(absl::string_view bytes) { return Begins(bytes, kPng); }
 bool IsTiff(absl::string_view bytes) {
   return Begins(bytes, absl::string_view("II*\0", 4)) ||
          Begins(bytes, absl::string_view("MM\0*", 4));
+}
+
+bool IsLossy(absl::string_view bytes) {
+  return IsJpeg(bytes) || IsJpeg2000(bytes) || IsWebp(bytes);
+}
+
+std::string NoImage(absl::string_view head) {
+  const bool known = IsJpeg(head) || IsPng(head) || IsTiff(head) || IsBmp(head) || IsWebp(head) ||
+                     IsJpeg2000(head) || IsPnm(head);
+  if (known) return "";
+  if (head.empty()) return "the file is empty";
+  if (Begins(head, "GIF8")) return "a GIF, which is not read here; convert it to PNG";
+  if (Begins(head, "version https://git-lfs")) return "a Git LFS pointer, not the image itself";
+  const absl::string_view text = absl::StripLeadingAsciiWhitespace(head);
+  if (Begins(text, "<")) return "a web page, not an image";
+  const bool printable =
+      std::all_of(head.begin(), head.begin() + std::min<size_t>(64, head.size()),
+                  [](char c) { return absl::ascii_isprint(c) || absl::ascii_isspace(c); });
+  return printable ? "text, not an image" : "not an image of a known format";
 }
 
 std::string PngDamage(absl::string_view bytes) {
@@ -154,41 +264,21 @@ std::string PngDamage(absl::string_view bytes) {
 
 absl::string_view AfterHeaders(absl::string_view bytes) {
   if (!IsJpeg(bytes)) return bytes;
-  constexpr uint8_t kScan = 0xda;
-  const size_t scan = JpegSegment(bytes, [](uint8_t marker, size_t) { return marker == kScan; });
-  return bytes.substr(std::min(bytes.size(), scan));
+  const absl::StatusOr<JpegHeader> header = ReadJpegHeader(bytes);
+  return header.ok() ? bytes.substr(header->scan) : "";
 }
 
 std::string ReadImageHeader(absl::string_view head, absl::string_view tail, ImageHeader* header) {
   *header = {};
-  if (IsJpeg(head)) {
-    if (!ReadJpeg(head, header)) return "a JPEG without a frame header";
-    if (!absl::StrContains(tail, "\xff\xd9")) return "a JPEG cut short";
-  } else if (IsPng(head)) {
-    if (head.size() < 24) return "a PNG cut short";
-    *header = {BigEndian(head, 16, 4), BigEndian(head, 20, 4)};
-    if (!absl::StrContains(tail, "IEND")) return "a PNG cut short";
-  } else if (Begins(head, "BM")) {
-    if (head.size() < 26) return "a BMP cut short";
-    // Negative heights mean rows from top to bottom.
-    *header = {static_cast<int32_t>(LittleEndian(head, 18, 4)),
-               std::abs(int64_t{static_cast<int32_t>(LittleEndian(head, 22, 4))})};
-  } else if (Begins(head, "RIFF") && head.size() >= 30 && head.substr(8, 4) == "WEBP") {
-    if (head.substr(12, 4) == "VP8X") {
-      *header = {LittleEndian(head, 24, 3) + 1, LittleEndian(head, 27, 3) + 1};
-    } else if (head.substr(12, 4) == "VP8L") {
-      const uint32_t bits = LittleEndian(head, 21, 4);
-      *header = {(bits & 0x3fff) + 1, (bits >> 14 & 0x3fff) + 1};
-    } else if (head.substr(12, 4) == "VP8 ") {
-      *header = {LittleEndian(head, 26, 2) & 0x3fff, LittleEndian(head, 28, 2) & 0x3fff};
-    }
-  } else if (IsTiff(head)) {
-    if (!ReadTiff(head, header)) return "a TIFF cut short";
-  } else if (Begins(head, "GIF8")) {
-    return "a GIF, which is not read here; convert it to PNG";
-  } else {
-    return Guess(head);
-  }
+  const std::string wrong = IsJpeg(head)       ? ReadJpeg(head, tail, header)
+                            : IsPng(head)      ? ReadPng(head, tail, header)
+                            : IsTiff(head)     ? ReadTiff(head, header)
+                            : IsWebp(head)     ? ReadWebp(head, header)
+                            : IsJpeg2000(head) ? ReadJpeg2000(head, tail, header)
+                            : IsPnm(head)      ? ReadPnm(head, header)
+                            : IsBmp(head)      ? ReadBmp(head, header)
+                                               : NoImage(head);
+  if (!wrong.empty()) return wrong;
   return header->width > 0 && header->height > 0 ? "" : "an image without pixels";
 }
 

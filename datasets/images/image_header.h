@@ -11,10 +11,15 @@ namespace datasets {
 
 struct ImageHeader {
   int64_t width = 0, height = 0;  // as stored
-  // 1 (as stored) to 8: how the image is to be turned, by the EXIF data of a JPEG and the tag of a
-  // TIFF. From 5 on rows become columns. What other formats say is not obeyed.
+  // 1 (as stored) to 8: how the image is to be turned, by the EXIF data of a JPEG, PNG or WebP and
+  // the tag of a TIFF. From 5 on rows become columns.
   int orientation = 1;
+  int bits = 8;  // of a sample: 8, or less; 16, or between
 };
+
+// What the first bytes of a file say it is instead of an image of a format that is read here; ""
+// where it begins like one.
+std::string NoImage(absl::string_view head);
 
 // What is wrong with a file of `head` (its first 256 KiB, of a TIFF the whole) and `tail` (its last
 // bytes, or all that follow AfterHeaders), or "": then `*header` is what decoders will find.
@@ -23,6 +28,8 @@ std::string ReadImageHeader(absl::string_view head, absl::string_view tail, Imag
 bool IsJpeg(absl::string_view bytes);
 bool IsPng(absl::string_view bytes);
 bool IsTiff(absl::string_view bytes);
+// Whether values may have been blurred to take less room: JPEG, JPEG 2000, WebP.
+bool IsLossy(absl::string_view bytes);
 
 // What is wrong with the chunks of a whole PNG that an image cannot do without, or "". libpng would
 // say it on stderr, without the file's name.

@@ -15,6 +15,7 @@
 // clang-format on
 
 #include "absl/status/status.h"
+#include "absl/strings/strip.h"
 
 namespace datasets {
 namespace {
@@ -22,6 +23,8 @@ namespace {
 constexpr int kMaxScans = 500;  // encoders write about ten
 constexpr int kRowsAtOnce = 16;
 constexpr int kCmyk = 4;  // components
+constexpr int kExifMarker = JPEG_APP0 + 1;
+constexpr absl::string_view kExif("Exif\0\0", 6);
 
 // Inks as Adobe stores them, 255 being none, with blue first.
 cv::Mat FromCmyk(const cv::Mat& inks) {
@@ -51,6 +54,19 @@ class Decoder {
   Decoder(const Decoder&) = delete;
   // Neither allocates nor fails; does nothing to what was never made.
   ~Decoder() { jpeg_destroy_decompress(&info_); }
+
+  absl::StatusOr<JpegHeader> ReadHeader() {
+    if (!Try([&] { StartHeader(); })) return Error();
+    JpegHeader header = {static_cast<int>(info_.image_width), static_cast<int>(info_.image_height),
+                         "", bytes_.size() - info_.src->bytes_in_buffer};
+    for (const auto* marker = info_.marker_list; marker != nullptr; marker = marker->next) {
+      absl::string_view data(reinterpret_cast<const char*>(marker->data), marker->data_length);
+      if (!absl::ConsumePrefix(&data, kExif)) continue;
+      header.exif = std::string(data);
+      break;
+    }
+    return header;
+  }
 
   absl::StatusOr<cv::Mat> Decode(const JpegDecoding& how) {
     if (!Try([&] { Start(how); })) return Error();
@@ -102,11 +118,16 @@ class Decoder {
     Fail();
   }
 
-  void Start(const JpegDecoding& how) {
+  void StartHeader() {
     jpeg_create_decompress(&info_);
     info_.progress = &progress_;
+    jpeg_save_markers(&info_, kExifMarker, 0xffff);
     jpeg_mem_src(&info_, reinterpret_cast<const unsigned char*>(bytes_.data()), bytes_.size());
     jpeg_read_header(&info_, TRUE);
+  }
+
+  void Start(const JpegDecoding& how) {
+    StartHeader();
     const bool gray = how.gray || info_.num_components == 1;
     info_.out_color_space = info_.num_components == kCmyk ? JCS_CMYK
                             : gray                        ? JCS_GRAYSCALE
@@ -149,6 +170,10 @@ class Decoder {
 };
 
 }  // namespace
+
+absl::StatusOr<JpegHeader> ReadJpegHeader(absl::string_view bytes) {
+  return Decoder(bytes).ReadHeader();
+}
 
 absl::StatusOr<cv::Mat> DecodeJpeg(absl::string_view bytes, const JpegDecoding& how) {
   return Decoder(bytes).Decode(how);

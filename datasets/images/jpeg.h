@@ -2,13 +2,24 @@
 #ifndef DATASETS_IMAGES_JPEG_H_
 #define DATASETS_IMAGES_JPEG_H_
 
+#include <cstddef>
 #include <opencv2/core/mat.hpp>
 #include <opencv2/core/types.hpp>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
 namespace datasets {
+
+struct JpegHeader {
+  int width = 0, height = 0;  // as stored
+  std::string exif;           // what the first EXIF segment holds, a TIFF; "" where there is none
+  size_t scan = 0;            // where the pixels begin
+};
+
+// What a file tells before its pixels, as far as they begin in `bytes`. Errors say why.
+absl::StatusOr<JpegHeader> ReadJpegHeader(absl::string_view bytes);
 
 struct JpegDecoding {
   int reduction = 1;  // 1, 2, 4 or 8: the factor by which both sides get smaller, rounded up

@@ -5,7 +5,6 @@
 #include <cstdlib>
 #include <opencv2/core.hpp>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "datasets/dataset.h"
@@ -32,7 +31,6 @@ absl::Status Refuse(const std::string& path, const std::string& why) {
 absl::StatusOr<Stored> Decode(const std::string& path, int64_t max_pixels) {
   const absl::StatusOr<std::string> bytes = ReadImageBytes(path, max_pixels);
   if (!bytes.ok()) return bytes.status();
-  const bool webp = absl::StartsWith(*bytes, "RIFF");
   absl::StatusOr<cv::Mat> pixels = DecodeImage(*bytes, Channels::kStored);
   if (!pixels.ok()) return Refuse(path, absl::StrCat("damaged: ", pixels.status().message()));
   const int depth = pixels->depth(), channels = pixels->channels();
@@ -40,21 +38,32 @@ absl::StatusOr<Stored> Decode(const std::string& path, int64_t max_pixels) {
     return Refuse(path,
                   "not a mask: its samples are not integers of 8 or 16 bits in 1, 3 or 4 channels");
   }
-  return Stored{*std::move(pixels), IsJpeg(*bytes) || webp};
+  return Stored{*std::move(pixels), IsLossy(*bytes)};
 }
 
-// The largest value of any color channel.
+// Which values the brightest channel of a mask's pixels has.
+struct Found {
+  int brightest = 0;
+  bool zero = false, one = false, other = false;  // other than 0, 1 and the brightest
+};
+
 template <class T>
-int Brightest(const cv::Mat& pixels) {
+Found FindValues(const cv::Mat& pixels) {
   const int channels = pixels.channels(), colors = std::min(channels, 3);
-  T brightest = 0;
+  std::vector<uint8_t> has(size_t{1} << 8 * sizeof(T));
   for (int y = 0; y < pixels.rows; ++y) {
     const T* row = pixels.ptr<T>(y);
     for (int x = 0; x < pixels.cols; ++x, row += channels) {
-      brightest = std::max(brightest, *std::max_element(row, row + colors));
+      has[*std::max_element(row, row + colors)] = 1;
     }
   }
-  return brightest;
+  Found found = {0, has[0] != 0, has[1] != 0};
+  for (size_t value = 0; value < has.size(); ++value) {
+    if (has[value] == 0) continue;
+    found.other |= found.brightest > 1;
+    found.brightest = static_cast<int>(value);
+  }
+  return found;
 }
 
 bool IsTransparent(const cv::Mat& pixels, int alpha, int range) {
@@ -79,18 +88,35 @@ Mask Threshold(const cv::Mat& pixels, int least) {
   return mask;
 }
 
+// 0 and 1 as they are; what is more is ignored.
+template <class T>
+Mask WithIgnored(const cv::Mat& pixels) {
+  Mask mask = Threshold<T>(pixels, 1);
+  mask.classes.setTo(kIgnoredMask, Threshold<T>(pixels, 2).classes == 1);
+  mask.values = Mask::Values::kWithIgnored;
+  return mask;
+}
+
 template <class T>
 absl::StatusOr<Mask> Binary(const std::string& path, const Stored& stored) {
-  const int brightest = Brightest<T>(stored.pixels);
-  if (brightest <= 1 && !stored.lossy) return Threshold<T>(stored.pixels, 1);
-  const int range = brightest > 255 ? 65535 : 255;
+  const Found found = FindValues<T>(stored.pixels);
+  if (found.brightest <= 1 && !stored.lossy) return Threshold<T>(stored.pixels, 1);
+  const int range = found.brightest > 255 ? 65535 : 255;
   const int half = range / 2 + 1;
   const int noise = stored.lossy ? kFaintNoise : 0;
-  if (brightest > noise && brightest < half) {
-    return Refuse(path, absl::StrCat("its largest value is ", brightest, " of ", range,
+  if (found.brightest > noise && found.brightest < half) {
+    return Refuse(path, absl::StrCat("its largest value is ", found.brightest, " of ", range,
                                      "; a mask is of 0 and 1, or of black and white"));
   }
-  return Threshold<T>(stored.pixels, half);
+  const bool extremes = !stored.lossy && !found.other && found.brightest == range;
+  if (extremes && found.one && found.zero) return WithIgnored<T>(stored.pixels);
+  if (extremes && found.one) {
+    return Refuse(path, absl::StrCat("of 1 and ", range,
+                                     " alone, so that nobody can tell which is the thing"));
+  }
+  Mask mask = Threshold<T>(stored.pixels, half);
+  if (extremes) mask.values = Mask::Values::kBlackAndWhite;
+  return mask;
 }
 
 // The meanings of colors by `table`; remembers the last color, as masks consist of runs.
@@ -182,7 +208,7 @@ absl::StatusOr<Mask> ReadColorMask(const std::string& path, const std::vector<Ma
   const bool may_be_indices = pixels.channels() == 1 && !stored->lossy;
   if (pixels.depth() == CV_16U) {
     // Small values are kept: they are indices, or 8 bits stored as 16.
-    const bool small = Brightest<uint16_t>(pixels) <= 255;
+    const bool small = FindValues<uint16_t>(pixels).brightest <= 255;
     pixels.convertTo(pixels, CV_8U, small ? 1 : 1.0 / 257);
   }
   if (may_be_indices && HoldsIndices(pixels, static_cast<int>(table.size()))) {
@@ -190,7 +216,7 @@ absl::StatusOr<Mask> ReadColorMask(const std::string& path, const std::vector<Ma
   }
   return FromColors(path, pixels, table);
 } catch (const std::exception& error) {
-  return Refuse(path, absl::StrCat("cannot be read: ", error.what()));
+  return WhenDecoded(path, error);
 }
 
 absl::StatusOr<Mask> ReadBinaryMask(const std::string& path, int64_t max_pixels) try {
@@ -199,7 +225,7 @@ absl::StatusOr<Mask> ReadBinaryMask(const std::string& path, int64_t max_pixels)
   return stored->pixels.depth() == CV_8U ? Binary<uint8_t>(path, *stored)
                                          : Binary<uint16_t>(path, *stored);
 } catch (const std::exception& error) {
-  return Refuse(path, absl::StrCat("cannot be read: ", error.what()));
+  return WhenDecoded(path, error);
 }
 
 absl::Status CheckMaskSize(const std::string& mask_path, cv::Size mask,

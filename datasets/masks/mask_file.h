@@ -13,8 +13,15 @@
 namespace datasets {
 
 struct Mask {
+  // What the values of a mask of two classes were.
+  enum class Values {
+    kOther,
+    kBlackAndWhite,  // the largest, 255 or 65535, alone or beside 0
+    kWithIgnored,    // 0 and 1, and the largest for what is ignored
+  };
   cv::Mat classes;    // 8-bit, as large as the file: the class of each pixel, or kIgnoredMask
   int64_t stray = 0;  // ignored pixels that mean nothing: of a color in no table, or transparent
+  Values values = Values::kOther;
 };
 
 // What a color of a mask means.
@@ -40,13 +47,15 @@ absl::StatusOr<Mask> ReadColorMask(const std::string& path, const std::vector<Ma
                                    int64_t max_pixels);
 
 // A mask of 0 (nothing) and 1 (the thing). What counts is a pixel's brightest channel. In a file
-// whose values are all 0 or 1, 1 is the thing; in any other, values of at least half the range:
-// 128, or 32768 where 16 bits hold values above 255. JPEG and WebP, which blur values, are never of
-// the first kind: values of at most 16 are noise there. Transparent pixels are ignored and counted.
+// whose values are all 0 or 1, 1 is the thing; where both are there, and the largest value (255, or
+// 65535 of 16 bits) beside them but no other, that one is ignored. In any other file values of at
+// least half the range are the thing: 128, or 32768 where 16 bits hold values above 255. JPEG and
+// WebP, which blur values, are always of this last kind: values of at most 16 are noise there.
+// Transparent pixels are ignored and counted.
 //
 // Errors name the file and say why: what ReadImage refuses, samples that are no integers of 8 or 16
-// bits, and values that all lie below half the range although they are not 0, 1 or noise. An
-// inverted mask cannot be noticed.
+// bits, values that all lie below half the range although they are not 0, 1 or noise, and 1 and
+// 255 alone, either of which may be the thing. An inverted mask cannot be noticed.
 absl::StatusOr<Mask> ReadBinaryMask(const std::string& path, int64_t max_pixels);
 
 // An error that names both sizes, unless the mask is as large as the image that it belongs to. Fine

@@ -12,9 +12,9 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "datasets/masks/recent_masks.h"
 #include "pipeline/all_cores.h"
+#include "pipeline/exceptions.h"
 
 namespace datasets {
 namespace {
@@ -29,7 +29,10 @@ std::string LowerName(const std::string& path) {
 
 bool IsJpeg(const std::string& path) {
   const std::string name = LowerName(path);
-  return absl::EndsWith(name, ".jpg") || absl::EndsWith(name, ".jpeg");
+  for (const char* extension : {".jpg", ".jpeg", ".jpe", ".jfif"}) {
+    if (absl::EndsWith(name, extension)) return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -57,17 +60,6 @@ Pairs JoinByKey(const std::vector<std::string>& images, const std::vector<std::s
   return joined;
 }
 
-void NoteMany(const std::string& noun, const std::string& rest,
-              const std::vector<std::string>& names, std::vector<std::string>* notes) {
-  NoteFiles(absl::StrCat(noun, names.size() == 1 ? "" : "s", " ", rest), names, notes);
-}
-
-absl::Status CheckAny(const SourceFiles& files, const pipeline::DataInfo& info) {
-  if (!files.train.empty() || !files.unsplit.empty()) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("no images to learn from in ", info.origin, ": ",
-                                                 absl::StrJoin(info.notes, "\n  ")));
-}
-
 absl::StatusOr<Mask> ReadPair(const MaskPair& pair, const ReadMask& read, int64_t max_pixels) {
   absl::StatusOr<Mask> mask = read(pair.mask, max_pixels);
   if (!mask.ok()) return mask;
@@ -81,9 +73,15 @@ std::vector<absl::Status> LookAtMasks(
     const std::function<void(size_t index, const Mask& mask)>& look) {
   std::vector<absl::Status> statuses(pairs.size());
   pipeline::OnAllCores(pairs.size(), [&](size_t i) {
-    const absl::StatusOr<Mask> mask = ReadPair(pairs[i], read, max_pixels);
-    statuses[i] = mask.status();
-    if (mask.ok()) look(i, *mask);
+    statuses[i] = pipeline::Caught([&] {
+      const absl::StatusOr<Mask> mask = ReadPair(pairs[i], read, max_pixels);
+      if (mask.ok()) look(i, *mask);
+      return mask.status();
+    });
+    // What was thrown knows no file.
+    if (absl::IsInternal(statuses[i]) || absl::IsResourceExhausted(statuses[i])) {
+      statuses[i] = absl::InternalError(absl::StrCat(pairs[i].mask, ": ", statuses[i].message()));
+    }
   });
   return statuses;
 }

@@ -9,6 +9,7 @@
 #include "datasets/folders/files_dataset.h"
 #include "datasets/folders/source_folders.h"
 #include "datasets/masks/mask_file.h"
+#include "datasets/split/names.h"
 
 namespace datasets {
 
@@ -27,20 +28,14 @@ struct Pairs {
 Pairs JoinByKey(const std::vector<std::string>& images, const std::vector<std::string>& masks,
                 const std::function<std::string(const std::string& path)>& key);
 
-// NoteFiles of `noun`, in the plural where there are several, and `rest`.
-void NoteMany(const std::string& noun, const std::string& rest,
-              const std::vector<std::string>& names, std::vector<std::string>* notes);
-
-// An error where there is nothing outside TEST. The notes so far say why.
-absl::Status CheckAny(const SourceFiles& files, const pipeline::DataInfo& info);
-
 using ReadMask = std::function<absl::StatusOr<Mask>(const std::string& path, int64_t max_pixels)>;
 
 // A mask that is as large as its image.
 absl::StatusOr<Mask> ReadPair(const MaskPair& pair, const ReadMask& read, int64_t max_pixels);
 
 // Reads every mask on all cores, one at a time on each, and shows it to `look`, which may run on
-// several threads but meets every index once. Returns a status for each pair.
+// several threads but meets every index once. Returns a status for each pair, of what was thrown
+// too; it names the file.
 std::vector<absl::Status> LookAtMasks(
     const std::vector<MaskPair>& pairs, const ReadMask& read, int64_t max_pixels,
     const std::function<void(size_t index, const Mask& mask)>& look);

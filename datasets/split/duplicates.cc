@@ -6,12 +6,12 @@
 #include <numeric>
 #include <opencv2/core.hpp>
 #include <opencv2/imgproc.hpp>
-#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "datasets/images/image_file.h"
+#include "datasets/images/image_header.h"
 #include "datasets/split/sets.h"
 #include "datasets/split/split_file.h"
 #include "pipeline/all_cores.h"
@@ -28,8 +28,11 @@ constexpr int kFrequencies = 8;
 // Gray levels. Below, noise and rounding would decide the hash and the correlation.
 constexpr double kMinDeviation = 2;
 
+constexpr int kBright = 64;  // of 255: as many as 14 bits of 16 cannot reach
+
 // What is kept of an image.
 struct Look {
+  int deep = -1;  // the brightest sample of 16 bits; -1 where there are but 8
   uint64_t hash = 0;
   cv::Mat thumbnail;  // 8 bits
   double mean = 0, deviation = 0;
@@ -51,21 +54,38 @@ uint64_t PerceptualHash(const cv::Mat& thumbnail) {
   return hash;
 }
 
-// Nothing if the image cannot be decoded. Decodes at full size: reduced decoding of JPEG saves a
-// third of the time at best, and copies of different sizes would then differ by up to 8 bits.
-std::optional<Look> LookAt(const std::string& bytes) try {
-  const absl::StatusOr<cv::Mat> gray = DecodeImage(bytes, Channels::kGray);
-  if (!gray.ok()) return std::nullopt;
+// The largest sample of a color, of 16 bits. `gray` is the image in 8 bits.
+int BrightestDeep(const std::string& bytes, const cv::Mat& gray) {
+  double brightest = 0;
+  cv::minMaxLoc(gray, nullptr, &brightest);
+  const absl::StatusOr<cv::Mat> stored =
+      brightest < kBright ? DecodeImage(bytes, Channels::kStored)
+                          : absl::StatusOr<cv::Mat>(absl::NotFoundError("bright enough"));
+  if (!stored.ok() || stored->depth() != CV_16U) return 65535;
+  int found = 0;
+  for (int channel = 0; channel < std::min(stored->channels(), 3); ++channel) {
+    cv::Mat one;
+    cv::extractChannel(*stored, one, channel);
+    cv::minMaxLoc(one, nullptr, &brightest);
+    found = std::max(found, static_cast<int>(brightest));
+  }
+  return found;
+}
+
+bool IsDeep(const std::string& bytes) {
+  ImageHeader header;
+  return !IsJpeg(bytes) && ReadImageHeader(bytes, bytes, &header).empty() && header.bits > 8;
+}
+
+Look LookAt(const cv::Mat& gray) {
   Look look;
-  cv::resize(*gray, look.thumbnail, {kThumbnail, kThumbnail}, 0, 0, cv::INTER_AREA);
+  cv::resize(gray, look.thumbnail, {kThumbnail, kThumbnail}, 0, 0, cv::INTER_AREA);
   cv::Scalar mean, deviation;
   cv::meanStdDev(look.thumbnail, mean, deviation);
   look.mean = mean[0];
   look.deviation = deviation[0];
   look.hash = PerceptualHash(look.thumbnail);
   return look;
-} catch (const std::exception&) {
-  return std::nullopt;
 }
 
 bool Correlate(const Look& a, const Look& b) {
@@ -82,16 +102,29 @@ struct Contents {
 // What one file shows.
 struct Seen {
   std::string content;
-  std::optional<Look> look;
+  absl::StatusOr<Look> look;
 };
+
+// Decodes at full size: reduced decoding of JPEG saves a third of the time at best, and copies of
+// different sizes would then differ by up to 8 bits.
+Seen See(const std::string& path, int64_t max_pixels) try {
+  const auto bytes = ReadImageBytes(path, max_pixels);
+  if (!bytes.ok()) return {ContentHash(path), bytes.status()};
+  const absl::StatusOr<cv::Mat> gray = DecodeImage(*bytes, Channels::kGray);
+  if (!gray.ok()) {
+    return {HashOf(*bytes),
+            absl::InvalidArgumentError(absl::StrCat(path, ": damaged: ", gray.status().message()))};
+  }
+  Look look = LookAt(*gray);
+  if (IsDeep(*bytes)) look.deep = BrightestDeep(*bytes, *gray);
+  return {HashOf(*bytes), std::move(look)};
+} catch (const std::exception& error) {
+  return {"unreadable", WhenDecoded(path, error)};
+}
 
 std::vector<Seen> LookAtAll(const std::vector<std::string>& paths, int64_t max_pixels) {
   std::vector<Seen> seen(paths.size());
-  pipeline::OnAllCores(paths.size(), [&](size_t i) {
-    const auto bytes = ReadImageBytes(paths[i], max_pixels);
-    seen[i].content = bytes.ok() ? HashOf(*bytes) : ContentHash(paths[i]);
-    if (bytes.ok()) seen[i].look = LookAt(*bytes);
-  });
+  pipeline::OnAllCores(paths.size(), [&](size_t i) { seen[i] = See(paths[i], max_pixels); });
   return seen;
 }
 
@@ -99,7 +132,7 @@ Contents Distinct(std::vector<Seen> seen) {
   Contents contents;
   std::map<std::string, size_t> known;
   for (size_t i = 0; i < seen.size(); ++i) {
-    if (!seen[i].look) continue;
+    if (!seen[i].look.ok()) continue;
     const auto [found, is_new] = known.emplace(seen[i].content, contents.files.size());
     if (!is_new) {
       contents.files[found->second].push_back(i);
@@ -177,7 +210,13 @@ std::string DescribeGroup(absl::string_view kind, const std::vector<size_t>& gro
 Copies FindCopies(const std::vector<std::string>& paths, int64_t max_pixels) {
   std::vector<Seen> seen = LookAtAll(paths, max_pixels);
   Copies copies;
-  for (const Seen& one : seen) copies.contents.push_back(one.content);
+  for (const Seen& one : seen) {
+    copies.contents.push_back(one.content);
+    copies.broken.emplace_back(one.look.status().message());
+    if (!one.look.ok() || one.look->deep < 0) continue;
+    ++copies.deep;
+    copies.brightest_of_deep = std::max(copies.brightest_of_deep, one.look->deep);
+  }
   const Contents contents = Distinct(std::move(seen));
   for (const std::vector<size_t>& same : contents.files) {
     if (same.size() > 1) copies.identical.push_back(same);

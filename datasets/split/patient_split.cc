@@ -1,11 +1,12 @@
 // Patients by the names of folders; draws of patients.
 #include "datasets/split/patient_split.h"
 
+#include <re2/re2.h>
+
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <map>
-#include <regex>
 #include <set>
 #include <utility>
 
@@ -14,13 +15,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "datasets/split/split.h"
+#include "pipeline/utf8.h"
 
 namespace datasets {
 namespace {
 
 using Folders = std::vector<std::string>;
-
-constexpr size_t kMaxPattern = 200, kMaxMatched = 255;  // characters
 
 // Whether the name goes on with a visit from there: "ses-02", "visit_1", "tp3".
 bool IsVisit(absl::string_view name) {
@@ -193,32 +193,19 @@ absl::StatusOr<std::vector<std::string>> PatientsByPattern(const std::vector<std
   const auto wrong = [&](const auto&... why) {
     return absl::InvalidArgumentError(absl::StrCat(pattern, ": ", why...));
   };
-  if (pattern.size() > kMaxPattern) {
-    return absl::InvalidArgumentError(absl::StrCat("longer than ", kMaxPattern, " characters"));
-  }
-  // Repeats multiply the states, and nested looks ahead the time.
-  for (const char* costly : {"{", "(?=", "(?!"}) {
-    if (absl::StrContains(pattern, costly)) return wrong("{, (?= and (?! are not known here");
-  }
-  std::regex expression;
-  try {
-    // The other matcher of libstdc++ takes time exponential in the name's length.
-    expression.assign(pattern, std::regex::ECMAScript | std::regex_constants::__polynomial);
-  } catch (const std::regex_error& error) {
-    return wrong("no regular expression: ", error.what());
-  }
-  if (expression.mark_count() != 1) {
-    return wrong("has ", expression.mark_count(), " groups (...), not one");
+  const re2::RE2 expression(pattern, re2::RE2::Quiet);
+  if (!expression.ok()) return wrong("no regular expression: ", expression.error());
+  if (expression.NumberOfCapturingGroups() != 1) {
+    return wrong("has ", expression.NumberOfCapturingGroups(), " groups (...), not one");
   }
   std::vector<std::string> patients;
   for (const std::string& name : cases) {
-    if (name.size() > kMaxMatched) {
-      return wrong("a case's name is longer than ", kMaxMatched, " characters: ", name);
+    std::string patient;
+    if (!re2::RE2::PartialMatch(pipeline::ValidUtf8(name), expression, &patient)) {
+      return wrong("does not match the case ", name);
     }
-    std::smatch found;
-    if (!std::regex_search(name, found, expression)) return wrong("does not match the case ", name);
-    if (found.length(1) == 0) return wrong("its group is empty for the case ", name);
-    patients.push_back(found.str(1));
+    if (patient.empty()) return wrong("its group is empty for the case ", name);
+    patients.push_back(std::move(patient));
   }
   return patients;
 }

@@ -24,9 +24,9 @@ namespace datasets {
 std::vector<std::string> PatientsByFolder(const std::vector<std::string>& cases,
                                           const std::string& root);
 
-// The patient of each case: what the only group of a regular expression (ECMAScript) finds in its
-// name. Errors ("PATTERN: why"): the pattern is none, or could take long; a case where it finds
-// nothing, or whose name is too long.
+// The patient of each case: what the only group of a regular expression (of RE2) finds in its name,
+// in time that grows with the name's length. Errors ("PATTERN: why"): the pattern is none; a case
+// where it finds nothing.
 absl::StatusOr<std::vector<std::string>> PatientsByPattern(const std::vector<std::string>& cases,
                                                            const std::string& pattern);
 

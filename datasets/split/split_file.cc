@@ -5,22 +5,31 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <map>
+#include <memory>
 #include <set>
 #include <utility>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_replace.h"
 #include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
+#include "datasets/split/names.h"
+#include "pipeline/csv.h"
+#include "pipeline/data.h"
 #include "pipeline/files.h"
 #include "pipeline/pipeline.pb.h"
-#include "pipeline/stage.h"
+#include "pipeline/registry.h"
+#include "pipeline/utf8.h"
 
 namespace datasets {
 namespace {
@@ -31,7 +40,9 @@ constexpr char kWhatItIs[] =
 constexpr char kColumns[] = "split,path,xxh3_128";
 constexpr size_t kMaxBytes = size_t{1} << 28;       // about a million files
 constexpr size_t kMaxImageBytes = size_t{1} << 30;  // as much as images may have
-constexpr int kNamed = 5;                           // files in a message
+constexpr size_t kPieceBytes = 1 << 16;
+constexpr char kUnreadable[] = "unreadable";
+constexpr absl::string_view kByteOrderMark = "\xEF\xBB\xBF";  // some programs begin UTF-8 with it
 
 absl::Status Refuse(const std::string& path, int64_t line, absl::string_view why) {
   return absl::InvalidArgumentError(absl::StrCat(path, ":", line, ": ", why));
@@ -91,19 +102,25 @@ class Csv {
   int64_t line_;
 };
 
-std::string Quoted(const std::string& cell) {
-  if (cell.find_first_of(",\"\r\n") == std::string::npos) return cell;
-  return absl::StrCat("\"", absl::StrReplaceAll(cell, {{"\"", "\"\""}}), "\"");
+std::string Hex(const XXH128_hash_t& hash) {
+  return absl::StrFormat("%016x%016x", hash.high64, hash.low64);
 }
 
-// "a, b and 7 more".
-std::string Listed(const std::vector<std::string>& names) {
-  std::string text;
-  for (size_t i = 0; i < names.size() && i < kNamed; ++i) {
-    absl::StrAppend(&text, i == 0 ? "" : ", ", names[i]);
+// The bytes that ValidUtf8 may have shown so.
+std::string BytesOf(absl::string_view text) {
+  std::string bytes;
+  while (!text.empty()) {
+    const bool shown = text.size() >= 4 && absl::StartsWith(text, "\\x") &&
+                       absl::ascii_isxdigit(text[2]) && absl::ascii_isxdigit(text[3]);
+    bytes += shown ? absl::HexStringToBytes(text.substr(2, 2)) : std::string(text.substr(0, 1));
+    text.remove_prefix(shown ? 4 : 1);
   }
-  if (names.size() > kNamed) absl::StrAppend(&text, " and ", names.size() - kNamed, " more");
-  return text;
+  return bytes;
+}
+
+bool Exists(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::exists(path, ignored);
 }
 
 }  // namespace
@@ -113,23 +130,36 @@ absl::Status SplitFileError(const absl::Status& status) {
 }
 
 std::string ContentHash(const std::string& path) {
-  const absl::StatusOr<std::string> bytes = pipeline::ReadFile(path, kMaxImageBytes);
-  return bytes.ok() ? HashOf(*bytes) : "unreadable";
+  std::error_code error;
+  const auto size = std::filesystem::file_size(path, error);
+  if (error || size > kMaxImageBytes) return kUnreadable;
+  // Piece by piece, as it may be large. Only regular files have a size.
+  std::ifstream stream(path, std::ios::binary);
+  const std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state(XXH3_createState(),
+                                                                       &XXH3_freeState);
+  if (!stream || state == nullptr || XXH3_128bits_reset(state.get()) != XXH_OK) return kUnreadable;
+  std::array<char, kPieceBytes> piece;
+  do {
+    stream.read(piece.data(), static_cast<std::streamsize>(piece.size()));
+    XXH3_128bits_update(state.get(), piece.data(), static_cast<size_t>(stream.gcount()));
+  } while (stream);
+  if (!stream.eof()) return kUnreadable;
+  return Hex(XXH3_128bits_digest(state.get()));
 }
 
 std::string HashOf(absl::string_view bytes) {
-  const XXH128_hash_t hash = XXH3_128bits(bytes.data(), bytes.size());
-  return absl::StrFormat("%016x%016x", hash.high64, hash.low64);
+  return Hex(XXH3_128bits(bytes.data(), bytes.size()));
 }
 
 absl::StatusOr<std::vector<SplitEntry>> ReadSplitFile(const std::string& path) {
-  const absl::StatusOr<std::string> text = pipeline::ReadFile(path, kMaxBytes);
-  if (!text.ok()) return text.status();
-  if (!absl::StartsWith(*text, kBegin)) {
+  const absl::StatusOr<std::string> file = pipeline::ReadFile(path, kMaxBytes);
+  if (!file.ok()) return file.status();
+  const absl::string_view text = absl::StripPrefix(*file, kByteOrderMark);
+  if (!absl::StartsWith(text, kBegin)) {
     return Refuse(path, 1, absl::StrCat("not a split file; one begins with \"", kBegin, "\""));
   }
-  const size_t first = std::min(text->size() - 1, text->find('\n'));
-  Csv csv(absl::string_view(*text).substr(first + 1), 2);
+  const size_t first = std::min(text.size() - 1, text.find('\n'));
+  Csv csv(text.substr(first + 1), 2);
   std::vector<std::string> cells;
   if (!csv.Next(&cells) || absl::StrJoin(cells, ",") != kColumns) {
     return Refuse(path, 2, absl::StrCat("the columns must be ", kColumns));
@@ -157,8 +187,8 @@ std::string SplitText(const std::vector<SplitEntry>& entries) {
   std::string text = absl::StrCat(kBegin, kWhatItIs, "\n", kColumns, "\n");
   for (const SplitEntry& entry : entries) {
     const auto phase = static_cast<pipeline::Phase>(pipeline::TRAIN + entry.phase);
-    absl::StrAppend(&text, pipeline::Phase_Name(phase), ",", Quoted(entry.path), ",", entry.content,
-                    "\n");
+    absl::StrAppend(&text, pipeline::Phase_Name(phase), ",",
+                    pipeline::CsvCell(pipeline::ValidUtf8(entry.path)), ",", entry.content, "\n");
   }
   return text;
 }
@@ -176,28 +206,34 @@ absl::StatusOr<std::vector<int>> PhasesByFile(const std::string& split_file,
                                               const std::set<std::string>& masks) {
   const absl::StatusOr<std::vector<SplitEntry>> entries = ReadSplitFile(split_file);
   if (!entries.ok()) return entries.status();
+  // By what the file says of them.
   std::map<std::string, size_t> places;
-  for (size_t i = 0; i < paths.size(); ++i) places.emplace(paths[i], i);
+  for (size_t i = 0; i < paths.size(); ++i) places.emplace(pipeline::ValidUtf8(paths[i]), i);
+  std::map<std::string, std::string> known_masks;
+  for (const std::string& mask : masks) known_masks.emplace(pipeline::ValidUtf8(mask), mask);
   std::vector<int> phases(paths.size(), -1);
   std::vector<std::string> missing, changed;
   for (const SplitEntry& entry : *entries) {
     const auto found = places.find(entry.path);
-    const std::string path = absl::StrCat(root, "/", entry.path);
-    if (found == places.end() && masks.count(entry.path) == 0) {
-      std::error_code ignored;
-      if (!std::filesystem::exists(path, ignored)) missing.push_back(entry.path);
+    const auto mask = known_masks.find(entry.path);
+    if (found == places.end() && mask == known_masks.end()) {
+      const bool there = Exists(absl::StrCat(root, "/", entry.path)) ||
+                         Exists(absl::StrCat(root, "/", BytesOf(entry.path)));
+      if (!there) missing.push_back(entry.path);
       continue;
     }
     if (found != places.end()) phases[found->second] = entry.phase;
+    const std::string path =
+        absl::StrCat(root, "/", found != places.end() ? paths[found->second] : mask->second);
     if (ContentHash(path) != entry.content) changed.push_back(path);
   }
   if (!missing.empty()) {
     return absl::InvalidArgumentError(
-        absl::StrCat(split_file, " lists what is not in ", root, ": ", Listed(missing)));
+        absl::StrCat(split_file, " lists what is not in ", root, ": ", FirstNames(missing)));
   }
   if (!changed.empty()) {
     return absl::InvalidArgumentError(absl::StrCat("the content has changed since ", split_file,
-                                                   " was written: ", Listed(changed)));
+                                                   " was written: ", FirstNames(changed)));
   }
   return phases;
 }

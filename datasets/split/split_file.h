@@ -18,11 +18,12 @@ namespace datasets {
 //   split,path,xxh3_128
 //   TRAIN,healthy/a.jpg,99aa06d3014798d86001c324468d497f
 //
-// Masks have lines of their own, in the split of their images. The last column is what `xxh128sum`
-// prints of the file; "unreadable" where it cannot be read.
+// Masks have lines of their own, in the split of their images. Bytes of a path that are no UTF-8
+// are shown as ValidUtf8 does, and found again by that. The last column is what `xxh128sum` prints
+// of the file; "unreadable" where it cannot be read. A byte order mark before it all does no harm.
 struct SplitEntry {
-  int phase = 0;  // by PhaseIndex
-  std::string path;
+  int phase = 0;     // by PhaseIndex
+  std::string path;  // bytes where it is to be written, text where it was read
   std::string content;
 };
 
@@ -42,10 +43,10 @@ std::string ContentHash(const std::string& path);
 // The same of a file that was read.
 std::string HashOf(absl::string_view bytes);
 
-// The phases of the files `paths` (relative to `root`), -1 for files that are not listed. `masks`
-// need not be listed. Files that are listed and exist, but are among neither, are passed over:
-// another task uses them. Errors name files that are listed but do not exist, and files (masks too)
-// whose content is not that which is listed.
+// The phases of the files `paths` (bytes, relative to `root`), -1 for files that are not listed.
+// `masks` need not be listed. Files that are listed and exist, but are among neither, are passed
+// over: another task uses them. Errors name files that are listed but do not exist, and files
+// (masks too) whose content is not that which is listed.
 absl::StatusOr<std::vector<int>> PhasesByFile(const std::string& split_file,
                                               const std::string& root,
                                               const std::vector<std::string>& paths,

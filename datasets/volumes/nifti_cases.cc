@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -12,7 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
-#include "datasets/folders/files_dataset.h"
+#include "datasets/folders/listing.h"
 #include "datasets/split/split.h"
 
 namespace datasets {
@@ -123,18 +124,25 @@ absl::StatusOr<std::vector<File>> FilesIn(const std::string& folder, const std::
   return files;
 }
 
+// `seen` are the folders so far; one that is met again through a link is not walked again.
 absl::Status Walk(const std::string& path, const std::string& name, int depth,
-                  std::vector<Folder>* found) {
+                  std::set<std::pair<uint64_t, uint64_t>>* seen, std::vector<Folder>* found) {
+  if (!seen->insert(PlaceOnDisk(path)).second) return absl::OkStatus();
   auto files = FilesIn(path, name);
   if (!files.ok()) return files.status();
   if (!files->empty()) found->push_back({path, name.empty() ? "." : name, *std::move(files)});
   if (depth == 0) return absl::OkStatus();
-  const auto folders = ListFolders(path);
+  auto folders = Listing().Folders(path);
   if (!folders.ok()) return folders.status();
+  // Links come last, so that a folder goes by its own path.
+  std::stable_partition(folders->begin(), folders->end(), [](const std::string& folder) {
+    std::error_code ignored;
+    return !fs::is_symlink(folder, ignored);
+  });
   for (const std::string& folder : *folders) {
     const std::string below = fs::path(folder).filename().string();
     const absl::Status status =
-        Walk(folder, name.empty() ? below : absl::StrCat(name, "/", below), depth - 1, found);
+        Walk(folder, name.empty() ? below : absl::StrCat(name, "/", below), depth - 1, seen, found);
     if (!status.ok()) return status;
   }
   return absl::OkStatus();
@@ -217,8 +225,11 @@ std::optional<pipeline::Phase> PhaseOf(const std::string& name) {
 
 absl::StatusOr<NiftiCases> FindNiftiCases(const std::string& root, const NiftiPatterns& patterns) {
   std::vector<Folder> folders;
-  const absl::Status status = Walk(root, "", kDepth, &folders);
+  std::set<std::pair<uint64_t, uint64_t>> seen;
+  const absl::Status status = Walk(root, "", kDepth, &seen, &folders);
   if (!status.ok()) return status;
+  std::sort(folders.begin(), folders.end(),
+            [](const Folder& a, const Folder& b) { return a.path < b.path; });
   NiftiCases found;
   const auto leave_out = [&](const Folder& folder, const absl::Status& why) {
     found.left_out.push_back(absl::StrCat(folder.name, ": ", why.message()));

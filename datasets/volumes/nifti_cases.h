@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "pipeline/stage.h"
+#include "pipeline/data.h"
 
 namespace datasets {
 

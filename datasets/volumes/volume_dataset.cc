@@ -5,19 +5,22 @@
 #include <array>
 #include <filesystem>
 #include <map>
-#include <opencv2/imgproc.hpp>
+#include <opencv2/core.hpp>
 #include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "datasets/folders/files_dataset.h"
-#include "datasets/images/resize.h"
+#include "datasets/folders/source_folders.h"
+#include "datasets/images/fit.h"
 #include "datasets/split/patient_split.h"
 #include "datasets/split/split.h"
 #include "datasets/split/split_file.h"
 #include "pipeline/all_cores.h"
+#include "pipeline/exceptions.h"
 #include "pipeline/files.h"
+#include "pipeline/utf8.h"
 
 namespace datasets {
 namespace {
@@ -34,17 +37,19 @@ struct Case {
   absl::StatusOr<CaseSlices> slices = absl::UnknownError("not read");
 };
 
-// Reads all of them on several threads.
+// Reads all of them on several threads; what is thrown is the case's error.
 void ReadCases(int modalities, const SliceRules& rules, SliceStore* store,
                std::vector<Case>* cases) {
   pipeline::OnAllCores(cases->size(), kMaxReaders, [&](size_t i) {
     Case& one = (*cases)[i];
-    one.slices = StoreCase(one.source.read, modalities, rules, store);
+    const absl::Status read = pipeline::Caught([&] {
+      one.slices = StoreCase(one.source.read, modalities, rules, store);
+      return absl::OkStatus();
+    });
+    if (!read.ok()) {
+      one.slices = absl::InternalError(absl::StrCat(one.source.name, ": ", read.message()));
+    }
   });
-}
-
-absl::Status RootError(const std::string& why) {
-  return pipeline::OptionError("root", absl::StrCat("root: ", why));
 }
 
 void NoteLeftOut(const std::vector<std::string>& left_out, std::vector<std::string>* notes) {
@@ -75,19 +80,20 @@ int64_t JoinCopies(std::vector<Case>* cases) {
   return copies;
 }
 
-cv::Mat Resized(const cv::Mat& image, int size) {
+// There may be more channels than an image has.
+cv::Mat Fitted(const cv::Mat& image, int size, Fit fit) {
   std::vector<cv::Mat> channels;
   cv::split(image, channels);
-  for (cv::Mat& channel : channels) channel = ResizeBilinear(channel, {size, size});
-  cv::Mat resized;
-  cv::merge(channels, resized);
-  return resized;
+  for (cv::Mat& channel : channels) channel = FitImage(channel, size, fit);
+  cv::Mat fitted;
+  cv::merge(channels, fitted);
+  return fitted;
 }
 
 class VolumeDataset : public Dataset {
  public:
-  VolumeDataset(pipeline::DataInfo info, const VolumeOptions& options)
-      : options_(options), info_(std::move(info)), store_(options.max_decoded_bytes) {}
+  VolumeDataset(pipeline::DataInfo info, const VolumeOptions& options, Fit fit)
+      : options_(options), fit_(fit), info_(std::move(info)), store_(options.max_decoded_bytes) {}
 
   // Reads, splits and labels. Called once, before all else.
   absl::Status Take(const std::vector<VolumeCase>& sources, std::vector<std::string> left_out,
@@ -113,7 +119,9 @@ class VolumeDataset : public Dataset {
     for (size_t i = 0; i < cases.size(); ++i) {
       if ((*phases)[i] != kUnsplit) AddCase(cases[i], (*phases)[i]);
     }
-    return Count();
+    const absl::Status counted = Count();
+    MakeTextsValid(&info_);
+    return counted;
   }
 
   const pipeline::DataInfo& info() const override { return info_; }
@@ -122,9 +130,9 @@ class VolumeDataset : public Dataset {
     const Slice& slice = At(phase, index);
     const auto loaded = LoadSlice(slice.stored, modalities(), store_);
     if (!loaded.ok()) return loaded.status();
-    Sample sample = {Resized(loaded->image, size), {}, slice.label};
+    Sample sample = {Fitted(loaded->image, size, fit_), {}, slice.label};
     if (info_.task == pipeline::Task::kSegmentation) {
-      cv::resize(loaded->labels, sample.mask, {size, size}, 0, 0, cv::INTER_NEAREST_EXACT);
+      sample.mask = FitMask(loaded->labels, size, fit_, kIgnoredMask);
       cv::LUT(sample.mask, class_of_, sample.mask);
     }
     return sample;
@@ -135,7 +143,7 @@ class VolumeDataset : public Dataset {
 
   std::string Name(pipeline::Phase phase, int64_t index) const override {
     const Slice& slice = At(phase, index);
-    return absl::StrCat(names_[slice.of], ", slice ", slice.stored.index);
+    return absl::StrCat(pipeline::ValidUtf8(names_[slice.of]), ", slice ", slice.stored.index);
   }
 
  private:
@@ -170,6 +178,7 @@ class VolumeDataset : public Dataset {
   void NameClasses(const std::vector<Case>& cases) {
     class_of_ = cv::Mat(1, 256, CV_8UC1, cv::Scalar(1));
     class_of_.at<uint8_t>(0) = 0;
+    class_of_.at<uint8_t>(kIgnoredMask) = kIgnoredMask;
     info_.classes = {binary() ? "no_tumor" : "background", "tumor"};
     if (binary() || !options_.all_labels) return;
     info_.classes = {"background"};
@@ -313,6 +322,7 @@ class VolumeDataset : public Dataset {
   }
 
   const VolumeOptions options_;
+  const Fit fit_;
   pipeline::DataInfo info_;
   SliceStore store_;
   cv::Mat class_of_;  // 1 x 256: labels to classes
@@ -327,7 +337,7 @@ absl::StatusOr<std::unique_ptr<Dataset>> OpenVolumes(pipeline::DataInfo info,
                                                      std::vector<std::string> left_out,
                                                      const VolumeOptions& options,
                                                      const DatasetContext& context) {
-  auto dataset = std::make_unique<VolumeDataset>(std::move(info), options);
+  auto dataset = std::make_unique<VolumeDataset>(std::move(info), options, context.fit);
   const absl::Status status = dataset->Take(cases, std::move(left_out), context);
   if (!status.ok()) return status;
   return dataset;

@@ -5,26 +5,18 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <fstream>
-#include <sstream>
 
-#include "absl/strings/numbers.h"
-#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "pipeline/clock.h"
+#include "pipeline/utf8.h"
 
 namespace pipeline {
 namespace {
 
 constexpr double kRedrawSeconds = 0.1;
 constexpr int kBarWidth = 20;
-
-size_t Width() {
-  winsize size = {};
-  return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
-}
 
 }  // namespace
 
@@ -35,9 +27,16 @@ void Terminal::ClearLive() {
   drawn_ = false;
 }
 
+size_t Terminal::width() const {
+  winsize size = {};
+  const bool known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  // In the last column some terminals wrap.
+  return (known ? size.ws_col : 80) - 1;
+}
+
 void Terminal::Line(const std::string& text) {
   ClearLive();
-  std::printf("%s\n", text.c_str());
+  std::printf("%s\n", Printable(text).c_str());
   std::fflush(stdout);
 }
 
@@ -54,28 +53,9 @@ bool Terminal::Due() const { return live_ && Now() - last_ >= kRedrawSeconds; }
 void Terminal::Live(const std::string& text) {
   if (!Due()) return;
   last_ = Now();
-  std::printf("\r\033[K%s", text.substr(0, Width() - 1).c_str());
+  std::printf("\r\033[K%s", FirstCharacters(Printable(text), width()).c_str());
   std::fflush(stdout);
   drawn_ = true;
-}
-
-double Now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-double ProcessAge() {
-  std::ifstream stat("/proc/self/stat"), uptime("/proc/uptime");
-  std::string line;
-  std::getline(stat, line);
-  // The second field, the program's name, may hold blanks; the start time is the 22nd.
-  std::istringstream fields(line.substr(line.rfind(')') + 1));
-  constexpr int kStartTime = 22, kFirst = 3;
-  std::string field;
-  for (int i = kFirst; i <= kStartTime; ++i) fields >> field;
-  double ticks = 0, now = 0;
-  uptime >> now;
-  if (!absl::SimpleAtod(field, &ticks)) return 0;
-  return now - ticks / static_cast<double>(sysconf(_SC_CLK_TCK));
 }
 
 std::string Duration(double seconds) {
@@ -90,13 +70,6 @@ std::string Bar(int64_t done, int64_t total) {
   if (filled < kBarWidth) bar += ">";
   bar.resize(kBarWidth, ' ');
   return "[" + bar + "]";
-}
-
-std::string Thousands(int64_t number) {
-  std::string digits = absl::StrCat(number);
-  const int first = number < 0 ? 1 : 0;
-  for (int at = static_cast<int>(digits.size()) - 3; at > first; at -= 3) digits.insert(at, ",");
-  return digits;
 }
 
 }  // namespace pipeline

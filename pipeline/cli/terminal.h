@@ -13,13 +13,16 @@ class Terminal {
   // Live lines only where standard output is a terminal.
   Terminal();
 
-  // A whole line; ends the live line first.
+  // A whole line; ends the live line first. Here and below, what would control the terminal or is
+  // not UTF-8 is shown by its bytes.
   void Line(const std::string& text);
   // Aligned "name  value" rows.
   void Table(const std::vector<std::pair<std::string, std::string>>& rows);
-  // Replaces the live line, at most ten times a second; cut to the terminal's width.
+  // Replaces the live line, at most ten times a second; cut to width().
   void Live(const std::string& text);
   bool live() const { return live_; }
+  // Characters that a live line may have.
+  size_t width() const;
   // Whether Live would draw now.
   bool Due() const;
 
@@ -31,17 +34,10 @@ class Terminal {
   double last_ = 0;
 };
 
-// Seconds since some fixed moment.
-double Now();
-// Seconds since this process was started, its loading included; from /proc, to 0.01 s.
-double ProcessAge();
 // "1:02:03", or "2:03" below an hour.
 std::string Duration(double seconds);
 // "[=====>    ]".
 std::string Bar(int64_t done, int64_t total);
-// "12,345".
-std::string Thousands(int64_t number);
-
 }  // namespace pipeline
 
 #endif  // PIPELINE_CLI_TERMINAL_H_

@@ -46,8 +46,7 @@ class Includer {
     }
     open_.push_back(Canonical(path));
     for (int i = 0; i < document.config.include_size(); ++i) {
-      Include(path, document.config.include(i), document.where.Of(absl::StrCat("include[", i, "]")),
-              into);
+      Include(path, document.config.include(i), document.where.Of((Path() / "include")[i]), into);
     }
     open_.pop_back();
     MergeDocument(document, into);
@@ -201,28 +200,28 @@ class Validator {
   Validator(const Document& document, Diagnostics* errors)
       : where_(document.where), errors_(errors) {}
 
-  void Fields(const Message& message, const std::string& prefix) {
+  void Fields(const Message& message, const Path& path) {
     std::vector<const FieldDescriptor*> fields;
     message.GetReflection()->ListFields(message, &fields);
     for (const FieldDescriptor* field : fields) {
-      const bool repeated = field->is_repeated();
-      const int count = repeated ? message.GetReflection()->FieldSize(message, field) : 1;
-      for (int i = 0; i < count; ++i) {
-        Field(message, field, i,
-              absl::StrCat(prefix, field->name(), repeated ? absl::StrCat("[", i, "]") : ""));
+      if (!field->is_repeated()) {
+        Field(message, field, -1, path / field->name());
+        continue;
       }
+      const int count = message.GetReflection()->FieldSize(message, field);
+      for (int i = 0; i < count; ++i) Field(message, field, i, (path / field->name())[i]);
     }
   }
 
-  void Plugin(const Any& plugin, const std::string& folder, const std::string& path,
-              const std::string& inner_prefix) {
+  // `place` is the plugin's, `path` that of its options.
+  void Plugin(const Any& plugin, const std::string& folder, const Path& place, const Path& path) {
     const std::unique_ptr<Message> options = UnpackOptions(plugin);
     std::vector<std::string> known;
     for (const PluginName& name : PluginIndex::Get().In(folder)) known.push_back(name.Url());
     const bool right_folder = absl::StartsWith(plugin.type_url(), folder + "/");
     if (options == nullptr || !right_folder) {
       errors_->Add(
-          where_.Of(path),
+          where_.Of(place),
           plugin.type_url().empty()
               ? absl::StrCat("empty; it takes a plugin of ", folder,
                              "/: ", absl::StrJoin(known, ", "))
@@ -231,20 +230,20 @@ class Validator {
                              DidYouMean(plugin.type_url(), known)));
       return;
     }
-    Fields(*options, inner_prefix);
+    Fields(*options, path);
   }
 
  private:
-  void Field(const Message& message, const FieldDescriptor* field, int i, const std::string& path) {
+  // `i` is -1 for a field that is no list.
+  void Field(const Message& message, const FieldDescriptor* field, int i, const Path& path) {
     if (field->message_type() != nullptr) {
-      const Message& inner = field->is_repeated()
-                                 ? message.GetReflection()->GetRepeatedMessage(message, field, i)
-                                 : message.GetReflection()->GetMessage(message, field);
+      const Message& inner = i >= 0 ? message.GetReflection()->GetRepeatedMessage(message, field, i)
+                                    : message.GetReflection()->GetMessage(message, field);
       if (inner.GetDescriptor() == Any::descriptor()) {
         return Plugin(static_cast<const Any&>(inner), field->options().GetExtension(folder), path,
-                      path + ".");
+                      path);
       }
-      return Fields(inner, path + ".");
+      return Fields(inner, path);
     }
     const double value = NumberAt(message, field, i);
     const std::string wrong = OutOfRange(value, *field);
@@ -263,27 +262,26 @@ bool IsIdentifier(const std::string& name) {
                      [](char c) { return absl::ascii_isalnum(c) || c == '_'; });
 }
 
-void Visit(const Message& message, const std::string& path,
+void Visit(const Message& message, const Path& path,
            const std::function<void(const Any&, const Message&, const std::string&)>& visit) {
   if (message.GetDescriptor() == Any::descriptor()) {
     const Any& plugin = static_cast<const Any&>(message);
     const std::unique_ptr<Message> options = UnpackOptions(plugin);
     if (options == nullptr) return;
-    visit(plugin, *options, path);
+    visit(plugin, *options, path.ToString());
     return Visit(*options, path, visit);
   }
   std::vector<const FieldDescriptor*> fields;
   message.GetReflection()->ListFields(message, &fields);
   for (const FieldDescriptor* field : fields) {
     if (field->message_type() == nullptr) continue;
-    const std::string at = absl::StrCat(path, ".", field->name());
+    const Path at = path / field->name();
     if (!field->is_repeated()) {
       Visit(message.GetReflection()->GetMessage(message, field), at, visit);
       continue;
     }
     for (int i = 0; i < message.GetReflection()->FieldSize(message, field); ++i) {
-      Visit(message.GetReflection()->GetRepeatedMessage(message, field, i),
-            absl::StrCat(at, "[", i, "]"), visit);
+      Visit(message.GetReflection()->GetRepeatedMessage(message, field, i), at[i], visit);
     }
   }
 }
@@ -306,7 +304,7 @@ std::string RangeText(const google::protobuf::FieldDescriptor& field) {
 void VisitPlugins(
     const Document& document,
     const std::function<void(const Any&, const Message&, const std::string&)>& visit) {
-  for (const Node& node : document.config.node()) Visit(node.plugin(), node.name(), visit);
+  for (const Node& node : document.config.node()) Visit(node.plugin(), Path() / node.name(), visit);
 }
 
 void Validate(const Document& document, Diagnostics* errors) {
@@ -314,7 +312,8 @@ void Validate(const Document& document, Diagnostics* errors) {
   std::vector<std::string> names;
   const std::vector<std::string> reserved = FieldNames(*Config::descriptor());
   for (const Node& node : document.config.node()) {
-    const Location place = document.where.Of(node.name());
+    const Path path = Path() / node.name();
+    const Location place = document.where.Of(path);
     const std::string& name = node.name();
     if (!IsIdentifier(name)) {
       errors->Add(place,
@@ -326,15 +325,15 @@ void Validate(const Document& document, Diagnostics* errors) {
                                       "\", which is a field of the config"));
     }
     names.push_back(name);
-    validator.Plugin(node.plugin(), "plugins", name + ":plugin", name + ".");
+    validator.Plugin(node.plugin(), "plugins", path.Own("plugin"), path);
   }
-  validator.Fields(document.config.train(), "train.");
+  validator.Fields(document.config.train(), Path() / "train");
 }
 
 absl::Status ValidatePlugin(const Any& plugin, const std::string& folder) {
   const Document nowhere;
   Diagnostics errors;
-  Validator(nowhere, &errors).Plugin(plugin, folder, "plugin", "");
+  Validator(nowhere, &errors).Plugin(plugin, folder, Path(), Path());
   return errors.ToStatus();
 }
 

@@ -16,6 +16,7 @@
 #include "pipeline/config/embedded.h"
 #include "pipeline/options.pb.h"
 #include "pipeline/registry.h"
+#include "pipeline/utf8.h"
 #include "pipeline/workspace.h"
 
 namespace pipeline {
@@ -40,10 +41,15 @@ std::string Wrapped(const std::string& text, size_t indent) {
   return out;
 }
 
-// What a plugin is, up to the first formula or detail.
-std::string FirstSentence(const std::string& text) {
-  const size_t end = std::min({text.find(". "), text.find(": "), text.find(" ("), text.size()});
-  return text.substr(0, end);
+// Whether the full stop at `end` belongs to its word: "et al.", "e.g.", "J. Tang".
+bool IsAbbreviation(const std::string& text, size_t end) {
+  const size_t blank = text.find_last_of(" (", end);
+  const std::string word =
+      blank == std::string::npos ? text.substr(0, end) : text.substr(blank + 1, end - blank - 1);
+  for (const char* known : {"al", "cf", "e.g", "etc", "i.e", "resp", "vs"}) {
+    if (word == known) return true;
+  }
+  return word.size() == 1 && absl::ascii_isupper(word[0]);
 }
 
 std::string TypeText(const FieldDescriptor& field) {
@@ -118,7 +124,7 @@ std::vector<std::string> ConfigsWith(const std::string& url) {
     VisitPlugins(loaded->document,
                  [&](const google::protobuf::Any& plugin, const google::protobuf::Message&,
                      const std::string&) { uses = uses || plugin.type_url() == url; });
-    if (uses) users.push_back(config);
+    if (uses) users.push_back(Printable(config));
   }
   return users;
 }
@@ -130,7 +136,20 @@ std::string Folded(const std::string& name) {
 
 }  // namespace
 
+std::string FirstSentence(const std::string& text) {
+  int depth = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    depth += (text[i] == '(' || text[i] == '[') - (text[i] == ')' || text[i] == ']');
+    const bool last = i + 1 == text.size();
+    if (depth > 0 || (!last && text[i + 1] != ' ')) continue;
+    const bool stop = text[i] == '.' && (last || !IsAbbreviation(text, i));
+    if (stop || text[i] == ':') return text.substr(0, i);
+  }
+  return text;
+}
+
 std::string ListPlugins() {
+  constexpr size_t kColumn = 29;  // of the descriptions
   std::string text, folder;
   for (const PluginName& name : PluginIndex::Get().All()) {
     if (name.folder != folder) {
@@ -138,7 +157,16 @@ std::string ListPlugins() {
       folder = name.folder;
     }
     const std::string comment = CommentOf(PluginIndex::Get().Find(name.Url())->full_name());
-    absl::StrAppend(&text, absl::StrFormat("  %-26s %s\n", name.name, FirstSentence(comment)));
+    // A name too long for the column stands on a line of its own.
+    std::string lines = Wrapped(FirstSentence(comment), kColumn);
+    const std::string start = absl::StrCat("  ", name.name, " ");
+    if (lines.empty()) {
+      absl::StrAppend(&text, start, "\n");
+    } else if (start.size() <= kColumn) {
+      absl::StrAppend(&text, start, lines.substr(start.size()));
+    } else {
+      absl::StrAppend(&text, start, "\n", lines);
+    }
   }
   return text;
 }

@@ -9,7 +9,11 @@
 
 namespace pipeline {
 
-// Every plugin by folder, with the first sentence of its comment.
+// What a plugin is, from its comment: the first sentence, up to a colon before what is only detail;
+// without the mark that ends it. Marks in parentheses and in abbreviations end nothing.
+std::string FirstSentence(const std::string& comment);
+
+// Every plugin by folder, with the first sentence of its comment, in lines that fit a terminal.
 std::string ListPlugins();
 
 // The plugin of that name: case, underscores and a unique name's folder may be left out. NOT_FOUND

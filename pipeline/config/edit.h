@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "pipeline/config/path.h"
 #include "pipeline/diagnostics.h"
 #include "pipeline/pipeline.pb.h"
 

@@ -149,11 +149,13 @@ class Recorder {
   Recorder(const std::string& text, const std::string& file, Locations* where)
       : lines_(absl::StrSplit(text, '\n')), file_(file), where_(where) {}
 
-  void Top(const Config& config, const TextFormat::ParseInfoTree& tree, const std::string& prefix) {
-    Fields(config, tree, prefix, "");
+  void Top(const Config& config, const TextFormat::ParseInfoTree& tree, const Path& at) {
+    for (const FieldDescriptor* field : FieldsOf(config)) {
+      Field(config, field, tree, at / field->name());
+    }
     for (int i = 0; i < config.node_size(); ++i) {
       const auto* nodes = Config::descriptor()->FindFieldByName("node");
-      const std::string path = prefix + config.node(i).name();
+      const Path path = at / config.node(i).name();
       where_->Set(path, Place(tree.GetLocation(nodes, i)));
       const auto* below = tree.GetTreeForNested(nodes, i);
       if (below != nullptr) NodeFields(config.node(i), *below, path);
@@ -161,7 +163,7 @@ class Recorder {
     if (config.has_sample_overrides()) {
       const auto* below =
           tree.GetTreeForNested(Config::descriptor()->FindFieldByName("sample_overrides"), -1);
-      if (below != nullptr) Top(config.sample_overrides(), *below, prefix + "sample_overrides:");
+      if (below != nullptr) Top(config.sample_overrides(), *below, at / "sample_overrides");
     }
   }
 
@@ -182,48 +184,58 @@ class Recorder {
     return field;
   }
 
-  void NodeFields(const Node& node, const TextFormat::ParseInfoTree& tree,
-                  const std::string& path) {
-    Fields(node, tree, path, ":");
+  static std::vector<const FieldDescriptor*> FieldsOf(const Message& message) {
+    std::vector<const FieldDescriptor*> fields;
+    message.GetReflection()->ListFields(message, &fields);
+    return fields;
+  }
+
+  void NodeFields(const Node& node, const TextFormat::ParseInfoTree& tree, const Path& path) {
+    for (const FieldDescriptor* field : FieldsOf(node)) {
+      Field(node, field, tree, path.Own(field->name()));
+    }
     const auto* plugin = Node::descriptor()->FindFieldByName("plugin");
     const auto* below = tree.GetTreeForNested(plugin, -1);
     const std::unique_ptr<Message> options = UnpackOptions(node.plugin());
-    if (below != nullptr && options != nullptr) Fields(*options, *below, path, ".");
+    if (below != nullptr && options != nullptr) Fields(*options, *below, path);
   }
 
-  void Fields(const Message& message, const TextFormat::ParseInfoTree& tree,
-              const std::string& path, const std::string& separator) {
-    std::vector<const FieldDescriptor*> fields;
-    message.GetReflection()->ListFields(message, &fields);
-    for (const FieldDescriptor* field : fields) {
-      const int count =
-          field->is_repeated() ? message.GetReflection()->FieldSize(message, field) : 1;
-      for (int i = 0; i < count; ++i) Field(message, field, i, tree, path + separator);
+  void Fields(const Message& message, const TextFormat::ParseInfoTree& tree, const Path& path) {
+    for (const FieldDescriptor* field : FieldsOf(message)) {
+      Field(message, field, tree, path / field->name());
     }
   }
 
-  void Field(const Message& message, const FieldDescriptor* field, int i,
-             const TextFormat::ParseInfoTree& tree, const std::string& prefix) {
-    const bool repeated = field->is_repeated();
-    const std::string path =
-        absl::StrCat(prefix, field->name(), repeated ? absl::StrCat("[", i, "]") : "");
-    const auto at = tree.GetLocation(field, repeated ? i : -1);
+  void Field(const Message& message, const FieldDescriptor* field,
+             const TextFormat::ParseInfoTree& tree, const Path& path) {
+    if (!field->is_repeated()) return Value(message, field, -1, tree, path);
+    const int count = message.GetReflection()->FieldSize(message, field);
+    for (int i = 0; i < count; ++i) {
+      const auto at = tree.GetLocation(field, i);
+      if (i == 0 && at.line >= 0) where_->Set(path, Place(at));
+      Value(message, field, i, tree, path[i]);
+    }
+  }
+
+  // `i` is -1 for a field that is no list.
+  void Value(const Message& message, const FieldDescriptor* field, int i,
+             const TextFormat::ParseInfoTree& tree, const Path& path) {
+    const auto at = tree.GetLocation(field, i);
     if (at.line >= 0) where_->Set(path, Place(at));
-    if (repeated && i == 0 && at.line >= 0) where_->Set(prefix + field->name(), Place(at));
     if (field->message_type() == nullptr || field->message_type() == Config::descriptor() ||
         field->message_type() == Node::descriptor()) {
       return;
     }
-    const auto* below = tree.GetTreeForNested(field, repeated ? i : -1);
+    const auto* below = tree.GetTreeForNested(field, i);
     if (below == nullptr) return;
-    const Message& inner = repeated ? message.GetReflection()->GetRepeatedMessage(message, field, i)
-                                    : message.GetReflection()->GetMessage(message, field);
-    if (inner.GetDescriptor() != Any::descriptor()) return Fields(inner, *below, path, ".");
+    const Message& inner = i >= 0 ? message.GetReflection()->GetRepeatedMessage(message, field, i)
+                                  : message.GetReflection()->GetMessage(message, field);
+    if (inner.GetDescriptor() != Any::descriptor()) return Fields(inner, *below, path);
     where_->Set(path, PluginPlace(Place(at)));
     const std::unique_ptr<Message> options = UnpackOptions(static_cast<const Any&>(inner));
     // A node's plugin is transparent in paths and recorded by NodeFields.
     if (options != nullptr && message.GetDescriptor() != Node::descriptor()) {
-      Fields(*options, *below, path, ".");
+      Fields(*options, *below, path);
     }
   }
 
@@ -245,11 +257,11 @@ bool ParseConfigText(const std::string& text, const std::string& file, Config* m
   parser.RecordErrorsTo(&collector);
   parser.WriteLocationsTo(&tree);
   const bool parsed = parser.ParseFromString(text, message);
-  Recorder(text, file, where).Top(*message, tree, "");
+  Recorder(text, file, where).Top(*message, tree, Path());
   return parsed;
 }
 
-bool ParseFields(const std::string& text, Message* message, std::string* error) {
+absl::Status ParseFields(const std::string& text, Message* message) {
   Diagnostics errors;
   const std::string file;
   Collector collector(text, file, &errors);
@@ -258,15 +270,13 @@ bool ParseFields(const std::string& text, Message* message, std::string* error) 
   parser.AllowUnknownField(true);
   parser.SetRecursionLimit(kMaxDepth);
   parser.RecordErrorsTo(&collector);
-  if (parser.ParseFromString(text, message) && !collector.seen()) return true;
+  if (parser.ParseFromString(text, message) && !collector.seen()) return absl::OkStatus();
   // The places are those of a text that the user never saw whole.
   const std::vector<std::string> lines =
       absl::StrSplit(std::string(errors.ToStatus().message()), '\n');
   const size_t colon = lines[0].find(": ");
-  *error = absl::StartsWith(lines[0], ":") && colon != std::string::npos
-               ? lines[0].substr(colon + 2)
-               : lines[0];
-  return false;
+  const bool placed = absl::StartsWith(lines[0], ":") && colon != std::string::npos;
+  return absl::InvalidArgumentError(placed ? lines[0].substr(colon + 2) : lines[0]);
 }
 
 std::string PrintText(const Message& message) {

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "pipeline/config/path.h"
 #include "pipeline/diagnostics.h"
 #include "pipeline/pipeline.pb.h"
 
@@ -19,8 +21,8 @@ namespace pipeline {
 bool ParseConfigText(const std::string& text, const std::string& file, Config* message,
                      Locations* where, Diagnostics* errors);
 
-// Parses a few fields of any message, without locations. False, and why in `*error`, on a mistake.
-bool ParseFields(const std::string& text, google::protobuf::Message* message, std::string* error);
+// Parses a few fields of any message, without locations; the first mistake.
+absl::Status ParseFields(const std::string& text, google::protobuf::Message* message);
 
 // The message as text; plugins by their short names.
 std::string PrintText(const google::protobuf::Message& message);

@@ -1,7 +1,8 @@
 // Building and running the graph.
 #include "pipeline/graph/graph.h"
 
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 #include <torch/nn/module.h>
 
 #include <algorithm>
@@ -21,12 +22,22 @@ const std::pair<std::string, std::string> SplitEdge(const std::string& edge) {
 
 }  // namespace
 
-std::unique_ptr<Graph> Graph::Create(const Document& document, Diagnostics* errors) {
+std::unique_ptr<Graph> Graph::Create(const Document& document, Diagnostics* errors,
+                                     std::unique_ptr<Source> source) {
   auto graph = std::make_unique<Graph>();
   graph->nodes_ = WireNodes(document, errors);
   graph->where_ = document.where;
   for (NodeEntry& node : graph->nodes_) {
-    if (auto* source = dynamic_cast<Source*>(node.stage.get())) graph->source_ = source;
+    if (dynamic_cast<Source*>(node.stage.get()) == nullptr) continue;
+    if (source != nullptr) {
+      if (source->ports().outputs != node.ports.outputs) {
+        errors->Add(document.where.Of(Path() / node.name),
+                    absl::StrCat("[", node.plugin, "] has other outputs than the images given"));
+        break;
+      }
+      node.stage = std::move(source);
+    }
+    graph->source_ = static_cast<Source*>(node.stage.get());
   }
   return graph;
 }
@@ -64,6 +75,9 @@ absl::Status Graph::Build(BuildContext* context) {
       absl::StatusOr<Specs> specs = node.stage->Build(in, context);
       if (!specs.ok()) return specs.status();
       node.specs = *std::move(specs);
+      if (torch::nn::Module* module = node.stage->module()) {
+        module->to(torch::Device(context->device));
+      }
       return absl::OkStatus();
     });
     const std::string option = OptionOf(built);
@@ -76,35 +90,61 @@ absl::Status Graph::Build(BuildContext* context) {
       return absl::Status(built.code(), absl::StrCat(Describe(node), ": ", built.message()));
     }
     if (node.stage.get() == source_) context->data = &source_->data();
-    if (torch::nn::Module* module = node.stage->module()) {
-      module->to(torch::Device(context->device));
-    }
   }
   return absl::OkStatus();
+}
+
+absl::Status Graph::RunNode(const Step& step, NodeEntry* node) {
+  Tensors in;
+  for (const auto& [port, edge] : node->inputs) in[port] = Output(edge);
+  if (node->train_only && step.phase != TRAIN) {
+    for (const std::string& port : node->ports.outputs) node->outputs[port] = in.at(port);
+    return absl::OkStatus();
+  }
+  const absl::Status status = Caught([&] { return node->stage->Run(step, in, &node->outputs); });
+  if (status.ok()) return status;
+  return absl::Status(status.code(),
+                      absl::StrCat(StepName(step), ", ", Describe(*node), ": ", status.message()));
 }
 
 absl::Status Graph::Run(const Step& step) {
   for (NodeEntry& node : nodes_) node.outputs.clear();
   for (NodeEntry& node : nodes_) {
-    Tensors in;
-    for (const auto& [port, edge] : node.inputs) in[port] = Output(edge);
-    if (node.train_only && step.phase != TRAIN) {
-      for (const std::string& port : node.ports.outputs) node.outputs[port] = in.at(port);
-      continue;
-    }
-    const absl::Status status = Caught([&] { return node.stage->Run(step, in, &node.outputs); });
-    if (!status.ok()) {
-      return absl::Status(
-          status.code(),
-          absl::StrCat("step ", step.index + 1, " of epoch ", step.epoch + 1, " (",
-                       Phase_Name(step.phase), "), ", Describe(node), ": ", status.message()));
-    }
+    const absl::Status status = RunNode(step, &node);
+    if (!status.ok()) return status;
   }
   return absl::OkStatus();
 }
 
-void Graph::EndPhase(const Step& step, Report* report) {
-  for (NodeEntry& node : nodes_) node.stage->EndPhase(step, node.name, report);
+absl::Status Graph::RunUntil(const Step& step, const std::vector<std::string>& nodes) {
+  std::vector<bool> needed(nodes_.size());
+  for (int i = static_cast<int>(nodes_.size()) - 1; i >= 0; --i) {
+    if (std::find(nodes.begin(), nodes.end(), nodes_[i].name) != nodes.end()) needed[i] = true;
+    if (!needed[i]) continue;
+    for (const auto& [port, edge] : nodes_[i].inputs) needed[edge.node] = true;
+  }
+  for (NodeEntry& node : nodes_) node.outputs.clear();
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    if (!needed[i]) continue;
+    const absl::Status status = RunNode(step, &nodes_[i]);
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Graph::EndPhase(const Step& step, Report* report) {
+  absl::Status first;
+  for (NodeEntry& node : nodes_) {
+    const absl::Status ended = Caught([&] {
+      node.stage->EndPhase(step, node.name, report);
+      return absl::OkStatus();
+    });
+    if (ended.ok() || !first.ok()) continue;
+    first = absl::Status(
+        ended.code(), absl::StrCat("end of ", Phase_Name(step.phase), " of epoch ", step.epoch + 1,
+                                   ", ", Describe(node), ": ", ended.message()));
+  }
+  return first;
 }
 
 at::Tensor Graph::Output(const std::string& edge) const {

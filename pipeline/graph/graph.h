@@ -17,8 +17,10 @@ namespace pipeline {
 class Graph {
  public:
   // Makes the stages and wires them; reads no data. Every mistake goes to `errors`; the graph can
-  // be used only if there was none.
-  static std::unique_ptr<Graph> Create(const Document& document, Diagnostics* errors);
+  // be used only if there was none. `source`, if given, stands in for the config's own source: it
+  // has the same outputs, and the data that the config names are never touched.
+  static std::unique_ptr<Graph> Create(const Document& document, Diagnostics* errors,
+                                       std::unique_ptr<Source> source = nullptr);
 
   // Builds the stages in order: reads the data's listing, computes shapes, makes parameters and
   // moves them to context->device.
@@ -28,8 +30,13 @@ class Graph {
   // epoch, node and config line.
   absl::Status Run(const Step& step);
 
-  // Ends the phase on every stage, in order.
-  void EndPhase(const Step& step, Report* report);
+  // The same of those stages alone that one of `nodes` needs, themselves included. The others keep
+  // no trace of the step.
+  absl::Status RunUntil(const Step& step, const std::vector<std::string>& nodes);
+
+  // Ends the phase on every stage, in order, whatever the others say; the first failure, which
+  // names its node.
+  absl::Status EndPhase(const Step& step, Report* report);
 
   Source& source() { return *source_; }
 
@@ -78,6 +85,7 @@ class Graph {
 
  private:
   std::string Describe(const NodeEntry& node) const;
+  absl::Status RunNode(const Step& step, NodeEntry* node);
   // Whether a reader of the source's "images" looks at their colors.
   bool ImagesAreSeenInColor() const;
 

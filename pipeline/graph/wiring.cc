@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "pipeline/config/config.h"
+#include "pipeline/exceptions.h"
 
 namespace pipeline {
 namespace {
@@ -43,10 +44,11 @@ class Wirer {
     NodeEntry entry;
     entry.name = node.name();
     entry.plugin = node.plugin().type_url();
-    entry.place = where_.Of(node.name()).ToString();
+    const Path path = Path() / node.name();
+    entry.place = where_.Of(path).ToString();
     entry.train_only = node.has_phase() && node.phase() == TRAIN;
     if (node.has_phase() && node.phase() != TRAIN) {
-      errors_->Add(where_.Of(node.name() + ":phase"),
+      errors_->Add(where_.Of(path.Own("phase")),
                    "a node runs in every phase or, with phase: TRAIN, in TRAIN only");
     }
     Diagnostics own;
@@ -54,14 +56,17 @@ class Wirer {
     *alone.config.add_node() = node;
     Validate(alone, &own);
     if (own.empty()) {
-      auto stage = Stages::Get().Create(node.plugin());
-      if (stage.ok()) {
+      const absl::Status made = Caught([&] {
+        auto stage = Stages::Get().Create(node.plugin());
+        if (!stage.ok()) return stage.status();
         entry.stage = *std::move(stage);
         entry.ports = entry.stage->ports();
-      } else {
-        const std::string option = OptionOf(stage.status());
-        errors_->Add(where_.Of(option.empty() ? node.name() : node.name() + "." + option),
-                     std::string(stage.status().message()));
+        return absl::OkStatus();
+      });
+      if (!made.ok()) {
+        const std::string option = OptionOf(made);
+        errors_->Add(option.empty() ? where_.Of(path) : where_.Of(node.name() + "." + option),
+                     std::string(made.message()));
       }
     }
     nodes_.push_back(std::move(entry));
@@ -87,7 +92,7 @@ class Wirer {
       if (error.empty()) continue;
       failed = edge_failed_ = true;
       errors_->Add(
-          where_.Of(absl::StrCat(node.name(), ":input[", i, "]")),
+          where_.Of((Path() / node.name()).Own("input")[i]),
           absl::StrCat("node \"", node.name(), "\", input \"", node.input(i), "\": ", error));
     }
     // A wrong edge may be the one that is missing.
@@ -95,7 +100,7 @@ class Wirer {
     for (const std::string& port : entry->ports.inputs) {
       if (entry->inputs.count(port) > 0 || unjudged_.count({entry->name, port}) > 0) continue;
       edge_failed_ = true;
-      errors_->Add(where_.Of(node.name()),
+      errors_->Add(where_.Of(Path() / node.name()),
                    absl::StrCat("node \"", node.name(), "\" has nothing on its input \"", port,
                                 "\"; write  input: \"", port, ": node.port\""));
     }
@@ -177,14 +182,14 @@ class Wirer {
                           return edge.first == static_cast<int>(i);
                         });
       if (!node.ports.outputs.empty() && !read) {
-        errors_->Add(where_.Of(node.name),
+        errors_->Add(where_.Of(Path() / node.name),
                      absl::StrCat("nobody reads node \"", node.name,
                                   "\"; its outputs: ", absl::StrJoin(node.ports.outputs, ", ")));
       }
       if (!node.train_only) continue;
       for (const std::string& port : node.ports.outputs) {
         if (Holds(node.ports.inputs, port)) continue;
-        errors_->Add(where_.Of(node.name),
+        errors_->Add(where_.Of(Path() / node.name),
                      absl::StrCat("node \"", node.name, "\" runs in TRAIN only, so its output \"",
                                   port, "\" needs an input of that name to pass on elsewhere"));
       }
@@ -250,7 +255,7 @@ class Wirer {
     // Begin with the node that stands first in the config.
     std::rotate(path.begin(), std::min_element(path.begin(), path.end()), path.end());
     path.push_back(path[0]);
-    errors_->Add(where_.Of(nodes_[path[0]].name),
+    errors_->Add(where_.Of(Path() / nodes_[path[0]].name),
                  absl::StrCat("the graph has a cycle: ",
                               absl::StrJoin(path, " -> ", [this](std::string* out, int node) {
                                 absl::StrAppend(out, nodes_[node].name);

@@ -1,7 +1,9 @@
 // Writer and distrustful reader of safetensors.
 #include "pipeline/runs/safetensors.h"
 
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
 
 #include <algorithm>
 #include <cstring>

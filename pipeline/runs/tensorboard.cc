@@ -1,7 +1,10 @@
 // Event files: records of length, checksum, event, checksum.
 #include "pipeline/runs/tensorboard.h"
 
-#include <ATen/ATen.h>
+#include <ATen/TensorIndexing.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/full.h>
 #include <fcntl.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -17,6 +20,7 @@
 #include "absl/strings/str_cat.h"
 #include "pipeline/files.h"
 #include "pipeline/runs/tensorboard.pb.h"
+#include "pipeline/utf8.h"
 
 namespace pipeline {
 namespace {
@@ -39,8 +43,10 @@ std::string LittleEndian(Integer value) {
   return bytes;
 }
 
-// "loss.total" -> "loss/total": TensorBoard groups charts by what stands before the slash.
-std::string Tag(std::string column) {
+// "loss.total" -> "loss/total": TensorBoard groups charts by what stands before the slash. Strings
+// of protobuf are UTF-8.
+std::string Tag(const std::string& text) {
+  std::string column = ValidUtf8(text);
   const size_t dot = column.find_first_of("./");
   if (dot != std::string::npos) column[dot] = '/';
   return column;
@@ -157,7 +163,7 @@ absl::Status TensorBoard::AddImages(Phase phase, int64_t step, const std::string
   event.set_wall_time(WallTime());
   event.set_step(step);
   tensorboard::Value* added = event.mutable_summary()->add_value();
-  added->set_tag(tag);
+  added->set_tag(ValidUtf8(tag));
   added->mutable_image()->set_height(pixels.rows);
   added->mutable_image()->set_width(pixels.cols);
   added->mutable_image()->set_colorspace(static_cast<int>(channels));

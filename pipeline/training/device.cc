@@ -1,12 +1,11 @@
 // Devices, threads and generators of LibTorch.
 #include "pipeline/training/device.h"
 
-#include <ATen/ATen.h>
+#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <malloc.h>
 #include <torch/cuda.h>
-#include <torch/utils.h>
 
 #include <thread>
 
@@ -69,6 +68,8 @@ void KeepFreedMemory() {
 #endif
 }
 
-void SeedGenerators(uint64_t seed) { torch::manual_seed(seed); }
+void RepeatOnGpu() { at::globalContext().setDeterministicCuDNN(true); }
+
+void SeedGenerators(uint64_t seed) { at::manual_seed(seed); }
 
 }  // namespace pipeline

@@ -1,19 +1,17 @@
 // The rule of torch's _amp_update_scale_, and gradients by operators.
 #include "pipeline/training/loss_scaler.h"
 
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/_amp_foreach_non_finite_check_and_unscale.h>
+#include <ATen/ops/aminmax.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/zeros.h>
 #include <c10/core/GradMode.h>
 
 #include <cmath>
 
 namespace pipeline {
 namespace {
-
-// The one number of `name`; undefined where there is none.
-at::Tensor NumberOf(const std::map<std::string, at::Tensor>& state, const std::string& name) {
-  const auto found = state.find(name);
-  return found != state.end() && found->second.numel() == 1 ? found->second : at::Tensor();
-}
 
 bool UnscaleInOneKernel(const std::vector<at::Tensor>& gradients, double factor) {
   const at::TensorOptions number = gradients[0].options().dtype(at::kFloat);
@@ -56,20 +54,19 @@ void LossScaler::Update(bool finite) {
   good_steps_ = 0;
 }
 
-std::map<std::string, at::Tensor> LossScaler::State() const {
-  return {{"scale", at::scalar_tensor(scale_, at::kDouble)},
-          {"good_steps", at::scalar_tensor(good_steps_, at::kLong)}};
+void LossScaler::Save(State* state) const {
+  state->Put("scaler.scale", {scale_, static_cast<double>(good_steps_)});
 }
 
-bool LossScaler::Load(const std::map<std::string, at::Tensor>& state) {
-  const at::Tensor scale = NumberOf(state, "scale"), good_steps = NumberOf(state, "good_steps");
-  if (!scale.defined() || !good_steps.defined()) return false;
-  const auto value = scale.item<double>();
-  const auto count = good_steps.item<int64_t>();
-  if (!(value > 0) || !std::isfinite(value) || count < 0) return false;
-  scale_ = value;
-  good_steps_ = count;
-  return true;
+absl::Status LossScaler::Load(const State& state) {
+  const auto numbers = state.Numbers("scaler.scale", 2);
+  if (!numbers.ok()) return numbers.status();
+  const double scale = (*numbers)[0], good_steps = (*numbers)[1];
+  const bool sound = scale > 0 && std::isfinite(scale) && good_steps >= 0;
+  if (!sound) return absl::DataLossError("scaler.scale is no scale and count of steps");
+  scale_ = scale;
+  good_steps_ = static_cast<int64_t>(good_steps);
+  return absl::OkStatus();
 }
 
 }  // namespace pipeline

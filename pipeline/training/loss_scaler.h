@@ -5,16 +5,17 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
-#include <map>
-#include <string>
 #include <vector>
+
+#include "absl/status/status.h"
+#include "pipeline/state.h"
 
 namespace pipeline {
 
 // As torch.amp.GradScaler, with its defaults. A step is:
 //   scaler.Scale(loss).backward();
 //   const bool finite = scaler.Unscale(parameters);
-//   if (finite) optimizer.Step(rate);        // else the step is left out
+//   if (finite) optimizer.Step(rate, norm);  // else the step is left out
 //   scaler.Update(finite);
 class LossScaler {
  public:
@@ -42,11 +43,10 @@ class LossScaler {
   double scale() const { return scale_; }
   int64_t good_steps() const { return good_steps_; }
 
-  // What a checkpoint keeps: "scale", a float64, and "good_steps", an int64. Load leaves the scaler
-  // as it is and returns false where one is missing, is no single number, or cannot be (a scale
-  // that is not positive and finite, a negative count).
-  std::map<std::string, at::Tensor> State() const;
-  bool Load(const std::map<std::string, at::Tensor>& state);
+  // Under "scaler.". Load leaves the scaler as it is where the state is missing or cannot be (a
+  // scale that is not positive and finite, a negative count).
+  void Save(State* state) const;
+  absl::Status Load(const State& state);
 
  private:
   const Options options_;

@@ -1,7 +1,8 @@
-// Batch-norm layers switched between moving and plain averages.
+// Batch-norm layers switched between moving and true averages.
 #include "pipeline/training/norms.h"
 
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 #include <c10/core/GradMode.h>
 #include <torch/nn/modules/batchnorm.h>
 
@@ -24,14 +25,20 @@ NormCalibration::NormCalibration(const std::vector<torch::nn::Module*>& modules)
     for (const auto& layer : module->modules()) {
       auto* norm = layer->as<torch::nn::BatchNorm2d>();
       if (norm == nullptr || !norm->is_training()) continue;
+      if (modules_.empty() || modules_.back() != module) modules_.push_back(module);
       layers_.push_back(std::make_unique<Layer>(
           Layer{norm, norm->options.momentum(), norm->running_mean.clone(),
                 norm->running_var.clone(), norm->num_batches_tracked.clone()}));
       norm->reset_running_stats();
-      // Without a momentum LibTorch weighs all batches alike.
-      norm->options.momentum() = Momentum();
     }
   }
+}
+
+void NormCalibration::Expect(int64_t images) {
+  images_ += images;
+  // The momentum is the weight of what comes next in the average so far.
+  const double share = static_cast<double>(images) / static_cast<double>(images_);
+  for (const auto& layer : layers_) layer->norm->options.momentum() = share;
 }
 
 NormCalibration::~NormCalibration() {

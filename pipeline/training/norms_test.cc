@@ -1,7 +1,9 @@
 // Exact statistics of batch normalisation, and what is left where they could not be gathered.
 #include "pipeline/training/norms.h"
 
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/full.h>
 #include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 #include <torch/nn/modules/batchnorm.h>
@@ -15,13 +17,13 @@ class NormCalibration : public testing::Test {
     Run(0, 1);
     Run(1, 2);
   }
-  // A batch of two constant images with this mean and variance.
-  void Run(double mean, double deviation) {
+  // A batch of constant images, half of them above and half below this mean.
+  void Run(double mean, double deviation, int64_t images = 2) {
     const c10::NoGradGuard no_gradients;
-    const at::Tensor images = at::full({2, 1, 3, 3}, mean);
-    images.select(0, 0).add_(deviation);
-    images.select(0, 1).sub_(deviation);
-    norm_(images);
+    const at::Tensor batch = at::full({images, 1, 3, 3}, mean);
+    batch.narrow(0, 0, images / 2).add_(deviation);
+    batch.narrow(0, images / 2, images / 2).sub_(deviation);
+    norm_(batch);
   }
   double mean() const { return norm_->running_mean.item<double>(); }
   double variance() const { return norm_->running_var.item<double>(); }
@@ -29,10 +31,25 @@ class NormCalibration : public testing::Test {
   torch::nn::BatchNorm2d norm_{torch::nn::BatchNormOptions(1)};
 };
 
-TEST_F(NormCalibration, IsThePlainAverageOfBatches) {
+TEST_F(NormCalibration, WeighsBatchesByTheirImages) {
   {
     pipeline::NormCalibration calibration({norm_.get()});
+    calibration.Expect(6);
+    Run(2, 0, 6);
+    calibration.Expect(2);
+    Run(10, 1, 2);
+    calibration.Keep();
+  }
+  EXPECT_NEAR(mean(), (6 * 2 + 2 * 10) / 8.0, 1e-6);
+  EXPECT_NEAR(variance(), 2 * 18.0 / 17 / 8, 1e-6);
+}
+
+TEST_F(NormCalibration, IsTheAverageOfBatches) {
+  {
+    pipeline::NormCalibration calibration({norm_.get()});
+    calibration.Expect(2);
     Run(2, 1);
+    calibration.Expect(2);
     Run(4, 3);
     calibration.Keep();
   }
@@ -47,7 +64,8 @@ TEST_F(NormCalibration, IsThePlainAverageOfBatches) {
 TEST_F(NormCalibration, IsUndoneWhereItDidNotEnd) {
   const double mean_before = mean(), variance_before = variance();
   {
-    const pipeline::NormCalibration calibration({norm_.get()});
+    pipeline::NormCalibration calibration({norm_.get()});
+    calibration.Expect(2);
     Run(2, 1);
   }
   EXPECT_EQ(mean(), mean_before);

@@ -1,8 +1,15 @@
 // Optimizers over lists of tensors, and schedules.
 #include "pipeline/training/optimizer.h"
 
-#include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/_foreach_mul.h>
+#include <ATen/ops/_fused_adam.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/zeros_like.h>
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
@@ -12,6 +19,7 @@
 #include <map>
 #include <numeric>
 
+#include "absl/strings/str_cat.h"
 #include "pipeline/training/optimizer_kernels.h"
 
 namespace pipeline {
@@ -96,20 +104,6 @@ double Optimizer::GradientNorm() const {
   return std::sqrt(squares);
 }
 
-int64_t Optimizer::FirstBadGradient() const {
-  for (size_t i = 0; i < parameters_.size(); ++i) {
-    const at::Tensor& gradient = parameters_[i].grad();
-    if (gradient.defined() && !gradient.isfinite().all().item<bool>()) {
-      return static_cast<int64_t>(i);
-    }
-  }
-  return -1;
-}
-
-void Optimizer::Step(double learning_rate) {
-  Step(learning_rate, options_.clip_norm() > 0 ? GradientNorm() : 0);
-}
-
 void Optimizer::Step(double learning_rate, double gradient_norm) {
   const c10::NoGradGuard no_gradients;
   TORCH_CHECK(std::isfinite(gradient_norm), "the gradient is ",
@@ -190,6 +184,32 @@ void Optimizer::StepEach(double learning_rate, double factor) {
       }
     });
   }
+}
+
+void Optimizer::Save(State* state) const {
+  state->Put("optimizer.steps", std::vector<double>(steps_.begin(), steps_.end()));
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    if (steps_[i] == 0) continue;
+    state->Put(absl::StrCat("optimizer.first.", i), first_[i]);
+    if (second_[i].defined()) state->Put(absl::StrCat("optimizer.second.", i), second_[i]);
+  }
+}
+
+absl::Status Optimizer::Load(const State& state) {
+  const auto steps = state.Numbers("optimizer.steps", parameters_.size());
+  if (!steps.ok()) return steps.status();
+  steps_.assign(steps->begin(), steps->end());
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    if (steps_[i] == 0) continue;
+    first_[i] = at::zeros_like(parameters_[i]);
+    absl::Status status = state.CopyTo(absl::StrCat("optimizer.first.", i), first_[i]);
+    if (status.ok() && options_.optimizer() != Train::SGD) {
+      second_[i] = at::zeros_like(parameters_[i]);
+      status = state.CopyTo(absl::StrCat("optimizer.second.", i), second_[i]);
+    }
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
 }
 
 double LearningRate(const Train& options, int64_t epoch, int64_t step, int64_t steps) {

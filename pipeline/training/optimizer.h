@@ -6,7 +6,9 @@
 
 #include <vector>
 
+#include "absl/status/status.h"
 #include "pipeline/pipeline.pb.h"
+#include "pipeline/state.h"
 
 namespace pipeline {
 
@@ -24,15 +26,15 @@ class Optimizer {
   // The 2-norm over all gradients, added up in double: NaN or infinite if any of them is, and only
   // then. One pass over their memory.
   double GradientNorm() const;
-  // The index of the first parameter whose gradient holds NaN or infinity, -1 for none. Slow: for
-  // the message after GradientNorm.
-  int64_t FirstBadGradient() const;
 
   // Updates the parameters with the gradients, scaled down first where their common norm,
   // `gradient_norm`, exceeds clip_norm. Throws c10::Error, with nothing updated, if the norm is not
-  // finite. Without the norm it is taken here, if clip_norm asks for it.
+  // finite.
   void Step(double learning_rate, double gradient_norm);
-  void Step(double learning_rate);
+
+  // Under "optimizer.".
+  void Save(State* state) const;
+  absl::Status Load(const State& state);
 
  private:
   // Makes the state of parameter i at its first update, and counts it; false without a gradient.

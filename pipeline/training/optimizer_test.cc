@@ -1,9 +1,16 @@
 // Rates at the edges of schedules; gradients that are not finite, and their norm.
 #include "pipeline/training/optimizer.h"
 
-#include <ATen/ATen.h>
+#include <ATen/Context.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 #include <gtest/gtest.h>
-#include <torch/utils.h>
 
 #include <cmath>
 #include <limits>
@@ -49,7 +56,7 @@ TEST(Optimizer, GivesTheNormOfTheWholeGradient) {
   EXPECT_EQ(WithGradients({}).GradientNorm(), 0);
   EXPECT_DOUBLE_EQ(WithGradients({at::tensor({3.0F}), at::tensor({0.0F, 4.0F})}).GradientNorm(), 5);
   // Of several blocks and threads, in another layout, in doubles, and in no dense memory.
-  torch::manual_seed(2);
+  at::manual_seed(2);
   const std::vector<at::Tensor> gradients = {
       at::randn({100000}), at::randn({8, 9, 5, 5}).contiguous(at::MemoryFormat::ChannelsLast),
       at::randn({7}, at::kDouble), at::randn({6, 8}).slice(1, 0, 8, 2)};
@@ -74,10 +81,8 @@ TEST(Optimizer, GivesANormThatIsNotFiniteWhereAnyGradientIsNot) {
       const double norm = optimizer.GradientNorm();
       EXPECT_EQ(std::isnan(norm), std::isnan(bad));
       EXPECT_FALSE(std::isfinite(norm));
-      EXPECT_EQ(optimizer.FirstBadGradient(), 1);
     }
   }
-  EXPECT_EQ(WithGradients({at::full({2000}, 1e30F)}).FirstBadGradient(), -1);
 }
 
 TEST(Optimizer, RefusesToClipWhatIsNotFinite) {
@@ -87,7 +92,7 @@ TEST(Optimizer, RefusesToClipWhatIsNotFinite) {
     Train options;
     options.set_clip_norm(1);
     Optimizer optimizer(options, {parameter});
-    EXPECT_THROW(optimizer.Step(0.1), c10::Error);
+    EXPECT_THROW(optimizer.Step(0.1, optimizer.GradientNorm()), c10::Error);
     EXPECT_TRUE(parameter.equal(at::ones({2})));
   }
 }

@@ -1,13 +1,18 @@
 // A queue of items in batch order, served by threads.
 #include "plugins/loading/prefetcher.h"
 
+#include <system_error>
 #include <utility>
 
 namespace plugins {
 
 Prefetcher::Prefetcher(int workers, std::function<void(int64_t, int64_t)> fill)
     : fill_(std::move(fill)) {
-  for (int i = 0; i < workers; ++i) threads_.emplace_back([this] { Work(); });
+  try {
+    for (int i = 0; i < workers; ++i) threads_.emplace_back([this] { Work(); });
+  } catch (const std::system_error&) {
+    if (threads_.empty()) throw;
+  }
 }
 
 Prefetcher::~Prefetcher() {
@@ -23,6 +28,7 @@ void Prefetcher::Start(std::vector<int64_t> sizes) {
   Stop();
   const std::lock_guard<std::mutex> lock(mutex_);
   left_ = sizes;
+  thrown_.assign(sizes.size(), nullptr);
   sizes_ = std::move(sizes);
   batch_ = item_ = allowed_ = 0;
 }
@@ -35,9 +41,17 @@ void Prefetcher::Allow(int64_t batches) {
   work_.notify_all();
 }
 
-void Prefetcher::Wait(int64_t batch) {
+absl::Status Prefetcher::Wait(int64_t batch) {
   std::unique_lock<std::mutex> lock(mutex_);
   done_.wait(lock, [&] { return left_[batch] == 0; });
+  if (thrown_[batch] == nullptr) return absl::OkStatus();
+  try {
+    std::rethrow_exception(thrown_[batch]);
+  } catch (const std::exception& error) {
+    return absl::InternalError(error.what());
+  } catch (...) {
+    return absl::InternalError("an exception of no known kind");
+  }
 }
 
 void Prefetcher::Stop() {
@@ -58,8 +72,14 @@ void Prefetcher::Work() {
     }
     ++running_;
     lock.unlock();
-    fill_(batch, item);
+    std::exception_ptr thrown;
+    try {
+      fill_(batch, item);
+    } catch (...) {
+      thrown = std::current_exception();
+    }
     lock.lock();
+    if (thrown != nullptr) thrown_[batch] = thrown;
     --running_;
     if (--left_[batch] == 0 || running_ == 0) done_.notify_all();
   }

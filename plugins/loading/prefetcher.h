@@ -4,18 +4,22 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <mutex>
 #include <thread>
 #include <vector>
+
+#include "absl/status/status.h"
 
 namespace plugins {
 
 // Calls follow (Start (Allow | Wait)* Stop?)*, all on one thread.
 class Prefetcher {
  public:
-  // `fill` makes one item of a batch; called on worker threads, for different items at once. It
-  // must not throw.
+  // `fill` makes one item of a batch; called on worker threads, for different items at once. What
+  // it throws, Wait for the batch returns. Fewer threads than `workers` serve where the system has
+  // no more of them; without any it throws std::system_error.
   Prefetcher(int workers, std::function<void(int64_t batch, int64_t item)> fill);
   ~Prefetcher();
 
@@ -23,8 +27,8 @@ class Prefetcher {
   void Start(std::vector<int64_t> sizes);
   // Lets workers fill the batches below `batches`.
   void Allow(int64_t batches);
-  // Waits until a batch is full.
-  void Wait(int64_t batch);
+  // Waits until a batch is full; an error if one of its items could not be made.
+  absl::Status Wait(int64_t batch);
   // Ends the pass; no `fill` runs afterwards.
   void Stop();
 
@@ -39,7 +43,8 @@ class Prefetcher {
   int64_t batch_ = 0, item_ = 0;
   int64_t allowed_ = 0;
   std::vector<int64_t> sizes_;
-  std::vector<int64_t> left_;  // items of each batch that are not filled yet
+  std::vector<int64_t> left_;               // items of each batch that are not filled yet
+  std::vector<std::exception_ptr> thrown_;  // by batch
   int running_ = 0;
   bool quit_ = false;
   std::vector<std::thread> threads_;

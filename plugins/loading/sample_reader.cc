@@ -2,6 +2,7 @@
 #include "plugins/loading/sample_reader.h"
 
 #include <algorithm>
+#include <exception>
 #include <optional>
 #include <utility>
 
@@ -11,7 +12,7 @@ namespace plugins {
 namespace {
 
 // Changes whenever the pixels of a decoded file do, so that older caches are not believed.
-constexpr int kDecoding = 2;
+constexpr int kDecoding = 3;
 
 }  // namespace
 
@@ -24,7 +25,21 @@ SampleReader::SampleReader(const datasets::Dataset* dataset, Options options,
 }
 
 absl::StatusOr<std::shared_ptr<const datasets::Sample>> SampleReader::Read(pipeline::Phase phase,
-                                                                           int64_t index) {
+                                                                           int64_t index) try {
+  return ReadThroughMemory(phase, index);
+} catch (const std::exception& error) {
+  return absl::InternalError(absl::StrCat(dataset_.Name(phase, index), ": ", error.what()));
+}
+
+absl::StatusOr<datasets::Sample> SampleReader::ReadAnew(pipeline::Phase phase, int64_t index) const
+    try {
+  return dataset_.Read(phase, index, options_.image_size);
+} catch (const std::exception& error) {
+  return absl::InternalError(absl::StrCat(dataset_.Name(phase, index), ": ", error.what()));
+}
+
+absl::StatusOr<std::shared_ptr<const datasets::Sample>> SampleReader::ReadThroughMemory(
+    pipeline::Phase phase, int64_t index) {
   std::shared_ptr<const datasets::Sample>& kept = memory_[PhaseIndex(phase)][index];
   {
     const std::lock_guard<std::mutex> lock(mutex_);

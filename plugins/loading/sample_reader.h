@@ -25,14 +25,19 @@ class SampleReader {
   // The dataset must outlive the reader; `file` may be nullptr.
   SampleReader(const datasets::Dataset* dataset, Options options, std::unique_ptr<ImageCache> file);
 
-  // A sample of image_size x image_size. Called by many threads at a time.
+  // A sample of image_size x image_size. Called by many threads at a time. An exception (OpenCV's,
+  // or that there is no more memory) becomes an error that names the sample.
   absl::StatusOr<std::shared_ptr<const datasets::Sample>> Read(pipeline::Phase phase,
                                                                int64_t index);
+  // The same from the dataset itself.
+  absl::StatusOr<datasets::Sample> ReadAnew(pipeline::Phase phase, int64_t index) const;
 
   // Lines about the cache file that the user should see, since the last call.
   std::vector<std::string> TakeNotes();
 
  private:
+  absl::StatusOr<std::shared_ptr<const datasets::Sample>> ReadThroughMemory(pipeline::Phase phase,
+                                                                            int64_t index);
   absl::StatusOr<datasets::Sample> ReadThroughFile(pipeline::Phase phase, int64_t index) const;
   // Whether a sample from the file is what the dataset's could be: the file might be forged.
   bool HasKnownClasses(const datasets::Sample& sample) const;

@@ -1,5 +1,9 @@
 // Gray, motion, jitter and scaling by tensor operators, for any device.
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/affine_grid_generator.h>
+#include <ATen/ops/bitwise_right_shift.h>
+#include <ATen/ops/grid_sampler.h>
 
 #include "pipeline/stage.h"
 #include "plugins/pixels/pixels.h"

@@ -1,8 +1,11 @@
 // Gray, motion, jitter and scaling as loops over pixels in memory.
 #include "plugins/pixels/pixels.h"
 
-#include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
 
 #include <algorithm>
 #include <array>

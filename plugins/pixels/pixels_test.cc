@@ -1,7 +1,14 @@
 // The loops over pixels against the same by tensor operators.
 #include "plugins/pixels/pixels.h"
 
-#include <ATen/ATen.h>
+#include <ATen/Context.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/rand.h>
+#include <ATen/ops/randint.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/upsample_bilinear2d.h>
+#include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 
 #include "pipeline/stage.h"

@@ -1,0 +1,157 @@
+// Folders read by the system's own iterator; links told by where they lead.
+#include "datasets/folders/listing.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <system_error>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "datasets/images/image_file.h"
+#include "datasets/split/names.h"
+
+namespace datasets {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool IsHidden(const std::string& name) {
+  if (absl::StartsWith(name, ".")) return true;
+  for (const char* known :
+       {"@eaDir", "@Recycle", "#recycle", "$RECYCLE.BIN", "__MACOSX", "System Volume Information",
+        "lost+found", "Thumbs.db", "desktop.ini"}) {
+    if (absl::EqualsIgnoreCase(name, known)) return true;
+  }
+  return false;
+}
+
+// What a folder holds, sorted.
+struct Content {
+  std::vector<std::string> folders, images, others, dangling;
+};
+
+absl::StatusOr<Content> Read(const std::string& folder) {
+  Content content;
+  std::error_code error;
+  fs::directory_iterator at(folder, error);
+  for (; !error && at != fs::directory_iterator(); at.increment(error)) {
+    const std::string name = at->path().filename().string();
+    if (IsHidden(name)) continue;
+    std::error_code ignored;
+    const bool is_folder = at->is_directory(ignored);
+    const bool is_image = !is_folder && HasImageName(name);
+    auto& kind = is_folder             ? content.folders
+                 : is_image            ? content.images  // those that lead nowhere cannot be read
+                 : at->exists(ignored) ? content.others
+                                       : content.dangling;
+    kind.push_back(at->path().string());
+  }
+  if (error) {
+    return absl::InvalidArgumentError(absl::StrCat("cannot read ", folder, ": ", error.message()));
+  }
+  for (auto* kind : {&content.folders, &content.images, &content.others, &content.dangling}) {
+    std::sort(kind->begin(), kind->end());
+  }
+  return content;
+}
+
+}  // namespace
+
+std::pair<uint64_t, uint64_t> PlaceOnDisk(const std::string& folder) {
+  struct stat info = {};
+  if (stat(folder.c_str(), &info) != 0) return {0, 0};
+  return {info.st_dev, info.st_ino};
+}
+
+absl::StatusOr<Listing::Paths> Listing::Folders(const std::string& folder) {
+  auto content = Read(folder);
+  if (!content.ok()) return content.status();
+  return std::move(content->folders);
+}
+
+absl::StatusOr<Listing::Paths> Listing::Strays(const std::string& folder) {
+  auto content = Read(folder);
+  if (!content.ok()) return content.status();
+  return std::move(content->images);
+}
+
+absl::StatusOr<Listing::Paths> Listing::Images(const std::string& folder) {
+  auto content = Read(folder);
+  if (!content.ok()) return content.status();
+  if (!counted_.insert(folder).second) return std::move(content->images);
+  for (const std::string& other : content->others) {
+    ++others_[absl::AsciiStrToLower(fs::path(other).extension().string())];
+  }
+  dangling_.insert(dangling_.end(), content->dangling.begin(), content->dangling.end());
+  return std::move(content->images);
+}
+
+absl::Status Listing::AddBelow(const std::string& folder, std::set<Place>* seen, Paths* images,
+                               Paths* links) {
+  const auto here = Images(folder);
+  if (!here.ok()) return here.status();
+  images->insert(images->end(), here->begin(), here->end());
+  const auto folders = Folders(folder);
+  if (!folders.ok()) return folders.status();
+  for (const std::string& below : *folders) {
+    std::error_code ignored;
+    if (fs::is_symlink(below, ignored)) {
+      links->push_back(below);
+      continue;
+    }
+    seen->insert(PlaceOnDisk(below));
+    const absl::Status status = AddBelow(below, seen, images, links);
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Listing::Paths> Listing::ImagesBelow(const std::string& folder) {
+  std::set<Place> seen = {PlaceOnDisk(folder)};
+  std::error_code ignored;
+  fs::path above = fs::canonical(folder, ignored);
+  for (; above.has_relative_path(); above = above.parent_path()) {
+    seen.insert(PlaceOnDisk(above.parent_path().string()));
+  }
+  Paths images, links;
+  absl::Status status = AddBelow(folder, &seen, &images, &links);
+  // Links come last, so that a folder goes by its own path if it has one here.
+  for (size_t i = 0; status.ok() && i < links.size(); ++i) {
+    const std::string link = links[i];
+    if (seen.insert(PlaceOnDisk(link)).second) {
+      status = AddBelow(link, &seen, &images, &links);
+    } else {
+      again_.push_back(link);
+    }
+  }
+  if (!status.ok()) return status;
+  return images;
+}
+
+std::string Listing::Others() const {
+  std::vector<std::pair<int64_t, std::string>> counts;
+  for (const auto& [extension, count] : others_) counts.emplace_back(-count, extension);
+  std::sort(counts.begin(), counts.end());
+  std::vector<std::string> names;
+  for (const auto& [count, extension] : counts) {
+    names.push_back(
+        absl::StrCat(-count, " ", extension.empty() ? "without an extension" : extension));
+  }
+  return FirstNames(names);
+}
+
+void Listing::Note(std::vector<std::string>* notes) const {
+  int64_t count = 0;
+  for (const auto& [extension, of] : others_) count += of;
+  if (count > 0) {
+    notes->push_back(absl::StrCat(count, count == 1 ? " file" : " files",
+                                  " of no format that is read, left out: ", Others()));
+  }
+  NoteMany("link", "to a folder that is read already or lies above, left out", again_, notes);
+  NoteMany("link", "that leads nowhere, left out", dangling_, notes);
+}
+
+}  // namespace datasets

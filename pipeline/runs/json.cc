@@ -1,0 +1,34 @@
+// JSON that no text can keep from being written.
+#include "pipeline/runs/json.h"
+
+#include <nlohmann/json.hpp>
+
+#include "pipeline/utf8.h"
+
+namespace pipeline {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json WithValidText(const Json& json) {
+  if (json.is_string()) return ValidUtf8(json.get_ref<const std::string&>());
+  if (!json.is_structured()) return json;
+  Json valid = json.is_array() ? Json::array() : Json::object();
+  for (const auto& [key, value] : json.items()) {
+    if (json.is_array()) {
+      valid.push_back(WithValidText(value));
+    } else {
+      valid[ValidUtf8(key)] = WithValidText(value);
+    }
+  }
+  return valid;
+}
+
+}  // namespace
+
+std::string JsonText(const Json& json) {
+  // Nothing is left to replace; an exception here would cost what a run has learned.
+  return WithValidText(json).dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace pipeline

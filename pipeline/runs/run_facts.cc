@@ -1,0 +1,102 @@
+// Facts as JSON and back.
+#include "pipeline/runs/run_facts.h"
+
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "pipeline/runs/json.h"
+
+namespace pipeline {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr int kFormat = 1;
+
+constexpr struct {
+  const char* name;
+  at::ScalarType type;
+} kTypes[] = {{"uint8", at::kByte}, {"int64", at::kLong}};
+
+Json ToJson(const TensorSpec& spec) {
+  const char* type = spec.dtype == at::kByte ? kTypes[0].name : kTypes[1].name;
+  return {{"type", type}, {"shape", spec.shape}};
+}
+
+TensorSpec SpecOf(const Json& json) {
+  TensorSpec spec;
+  for (const auto& [name, type] : kTypes) {
+    if (json.at("type") == name) spec.dtype = type;
+  }
+  spec.shape = json.at("shape").get<std::vector<int64_t>>();
+  return spec;
+}
+
+Task TaskOf(const std::string& name) {
+  for (const Task task : {Task::kBinary, Task::kMulticlass}) {
+    if (name == TaskName(task)) return task;
+  }
+  return Task::kSegmentation;
+}
+
+// Throws nlohmann's exceptions.
+RunFacts FactsOf(const Json& json) {
+  RunFacts facts;
+  facts.config = json.at("config");
+  DataInfo& data = facts.data;
+  data.dataset = json.at("dataset");
+  data.origin = json.at("data");
+  data.embedded_sample = json.at("embedded_sample");
+  data.task = TaskOf(json.at("task"));
+  data.classes = json.at("classes").get<std::vector<std::string>>();
+  data.channels = json.at("channels");
+  data.split = json.at("split");
+  data.images = json.at("images").get<std::array<int64_t, kPhases>>();
+  data.class_counts = json.at("class_counts").get<std::array<std::vector<int64_t>, kPhases>>();
+  for (const auto& item : json.at("inputs").items())
+    facts.inputs[item.key()] = SpecOf(item.value());
+  return facts;
+}
+
+}  // namespace
+
+std::string FactsText(const RunFacts& facts) {
+  const DataInfo& data = facts.data;
+  Json json = {
+      {"format", kFormat},
+      {"config", facts.config},
+      {"dataset", data.dataset},
+      {"data", data.origin},
+      {"embedded_sample", data.embedded_sample},
+      {"task", TaskName(data.task)},
+      {"classes", data.classes},
+      {"channels", data.channels},
+      {"split", data.split},
+      {"images", data.images},
+      {"class_counts", data.class_counts},
+      {"inputs", Json::object()},
+  };
+  for (const auto& [port, spec] : facts.inputs) json["inputs"][port] = ToJson(spec);
+  return JsonText(json);
+}
+
+absl::StatusOr<RunFacts> ParseFacts(const std::string& text) {
+  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object()) return absl::DataLossError("is no JSON object");
+  if (json.value("format", Json()) != kFormat) {
+    return absl::DataLossError(absl::StrCat("is not of format ", kFormat));
+  }
+  try {
+    RunFacts facts = FactsOf(json);
+    for (const char* port : {"images", "labels"}) {
+      if (facts.inputs.count(port) == 0 || facts.inputs[port].shape.empty()) {
+        return absl::DataLossError(absl::StrCat("has no shape of ", port));
+      }
+    }
+    return facts;
+  } catch (const Json::exception& error) {
+    return absl::DataLossError(error.what());
+  }
+}
+
+}  // namespace pipeline

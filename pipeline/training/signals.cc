@@ -1,0 +1,25 @@
+// The first signal is remembered, the second has its usual effect.
+#include "pipeline/training/signals.h"
+
+#include <atomic>
+#include <csignal>
+
+namespace pipeline {
+namespace {
+
+std::atomic<int> interrupted{0};  // the signal
+
+void OnInterrupt(int signal) {
+  interrupted = signal;
+  std::signal(signal, SIG_DFL);
+}
+
+}  // namespace
+
+void InstallInterruptHandler() {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) std::signal(signal, OnInterrupt);
+}
+
+int InterruptSignal() { return interrupted; }
+
+}  // namespace pipeline

@@ -1,0 +1,15 @@
+// Signals that ask a run to stop.
+#ifndef PIPELINE_TRAINING_SIGNALS_H_
+#define PIPELINE_TRAINING_SIGNALS_H_
+
+namespace pipeline {
+
+// SIGINT (Ctrl-C), SIGTERM and SIGHUP ask a run to stop after the step; a second one ends the
+// process.
+void InstallInterruptHandler();
+// The signal that asked, or 0.
+int InterruptSignal();
+
+}  // namespace pipeline
+
+#endif  // PIPELINE_TRAINING_SIGNALS_H_

@@ -1,0 +1,240 @@
+// The loop on a real graph: what its passes leave untouched, and what it does with bad numbers.
+#include "pipeline/training/loop.h"
+
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/equal.h>
+#include <c10/core/GradMode.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <map>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "pipeline/training/device.h"
+#include "tests/testing.h"
+
+namespace {
+
+using pipeline::EpochEvent;
+using pipeline::Graph;
+using pipeline::PassEvent;
+using testing_support::SmallConfig;
+using testing_support::Workspace;
+
+using State = std::map<std::string, at::Tensor>;
+
+// Of the nodes' state those values whose key begins with `prefix`.
+State Copied(const Graph& graph, const std::string& prefix) {
+  State copies;
+  for (const auto& [name, tensor] : graph.State()) {
+    if (absl::StartsWith(name, prefix)) copies[name] = tensor.detach().clone();
+  }
+  return copies;
+}
+
+void ExpectEqual(const State& one, const State& other) {
+  ASSERT_EQ(one.size(), other.size());
+  for (const auto& [name, tensor] : one) EXPECT_TRUE(at::equal(tensor, other.at(name))) << name;
+}
+
+// A small config, built.
+class LoopTest : public testing::Test {
+ protected:
+  void Make(const std::vector<std::string>& sets) {
+    workspace_.Write("configs/small.pbtxt", SmallConfig());
+    loaded_ = testing_support::Load("configs/small.pbtxt", sets);
+    ASSERT_EQ(loaded_.errors, "");
+    context_.threads = 1;
+    pipeline::SeedGenerators(0);
+    ASSERT_TRUE(loaded_.graph->Build(&context_).ok());
+  }
+  pipeline::Outcome Run(pipeline::Observer* observer) {
+    return pipeline::Loop(loaded_.config.document, context_, loaded_.graph.get(), {observer}).Run();
+  }
+  Graph& graph() { return *loaded_.graph; }
+
+  const Workspace workspace_;
+  testing_support::Loaded loaded_;
+  pipeline::BuildContext context_;
+};
+
+// The loss's own state at the end of each TRAIN pass and at the first step of the VAL pass after.
+class LossState : public pipeline::Observer {
+ public:
+  explicit LossState(const Graph* graph) : graph_(*graph) {}
+  absl::Status PassDone(const PassEvent& event) override {
+    if (event.step.phase == pipeline::TRAIN) trained.push_back(Copied(graph_, "loss."));
+    return absl::OkStatus();
+  }
+  absl::Status StepDone(const PassEvent& event, double) override {
+    const bool first = event.step.phase == pipeline::VAL && event.step.index == 0;
+    if (first) settled.push_back(Copied(graph_, "loss."));
+    return absl::OkStatus();
+  }
+  std::vector<State> trained, settled;
+
+ private:
+  const Graph& graph_;
+};
+
+TEST_F(LoopTest, DynamicWeightsLearnNothingWhileBatchNormSettles) {
+  for (const std::string kind : {"DWA", "GRADNORM"}) {
+    SCOPED_TRACE(kind);
+    Make({"classify.model.batch_norm=true", "loss.dynamic_loss_weighting=" + kind,
+          "train.epochs=3"});
+    LossState watched(&graph());
+    ASSERT_TRUE(Run(&watched).status.ok());
+    ASSERT_EQ(watched.trained.size(), 3);
+    ASSERT_EQ(watched.settled.size(), 3);
+    EXPECT_FALSE(watched.trained[0].empty());
+    for (int epoch = 0; epoch < 3; ++epoch) {
+      ExpectEqual(watched.trained[epoch], watched.settled[epoch]);
+    }
+  }
+}
+
+// Weights after each TRAIN step.
+class WeightsByStep : public pipeline::Observer {
+ public:
+  explicit WeightsByStep(const Graph* graph) : graph_(*graph) {}
+  absl::Status StepDone(const PassEvent& event, double) override {
+    if (event.step.phase == pipeline::TRAIN) weights.push_back(Copied(graph_, ""));
+    return absl::OkStatus();
+  }
+  std::vector<State> weights;
+
+ private:
+  const Graph& graph_;
+};
+
+TEST_F(LoopTest, ABadGradientIsNamedAndTouchesNoWeight) {
+  for (const double bad :
+       {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
+    for (const char* clip : {"0", "1"}) {
+      Make({absl::StrCat("train.clip_norm=", clip)});
+      int calls = 0;
+      graph().Parameters()[2].register_hook([&calls, bad](const at::Tensor& gradient) {
+        return ++calls == 2 ? gradient.mul(bad) : gradient;
+      });
+      WeightsByStep watched(&graph());
+      const pipeline::Outcome outcome = Run(&watched);
+      EXPECT_EQ(outcome.status.code(), absl::StatusCode::kInternal);
+      const std::string message(outcome.status.message());
+      EXPECT_TRUE(absl::StartsWith(message,
+                                   "step 2 of epoch 1 (TRAIN), backward: the gradient of "
+                                   "features.2.weight is "))
+          << message;
+      // Infinity times 0 is NaN somewhere.
+      EXPECT_TRUE(absl::StrContains(message, "NaN although loss.total is 1.")) << message;
+      EXPECT_TRUE(absl::StrContains(message, "; images of this batch: ")) << message;
+      EXPECT_EQ(outcome.stopped, message);
+      EXPECT_EQ(outcome.counters.steps, 1);
+      ASSERT_EQ(watched.weights.size(), 1);
+      ExpectEqual(watched.weights[0], Copied(graph(), ""));
+    }
+  }
+}
+
+TEST_F(LoopTest, AnObserversErrorEndsTheRun) {
+  class Full : public pipeline::Observer {
+    absl::Status EpochDone(const EpochEvent&) override {
+      return absl::UnknownError("cannot write x: no space");
+    }
+  } full;
+  Make({});
+  const pipeline::Outcome outcome = Run(&full);
+  EXPECT_EQ(outcome.status.message(), "cannot write x: no space");
+  EXPECT_EQ(outcome.counters.epochs, 1);
+  EXPECT_FALSE(outcome.test.has_value());
+}
+
+TEST_F(LoopTest, AnObserversExceptionEndsTheRun) {
+  class Throws : public pipeline::Observer {
+    absl::Status StepDone(const PassEvent&, double) override { throw std::bad_alloc(); }
+  } throws;
+  Make({});
+  EXPECT_EQ(Run(&throws).status.message(), "not enough memory");
+}
+
+// Ends the run after so many epochs.
+class StopAfter : public pipeline::Observer {
+ public:
+  explicit StopAfter(int64_t epochs) : epochs_(epochs) {}
+  absl::Status EpochDone(const EpochEvent& event) override {
+    return event.counters.epochs == epochs_ ? absl::CancelledError("enough") : absl::OkStatus();
+  }
+
+ private:
+  const int64_t epochs_;
+};
+
+TEST_F(LoopTest, GoesOnFromItsSavedStateAsIfItHadNeverStopped) {
+  for (const char* optimizer : {"ADAM", "ADAMW", "SGD"}) {
+    SCOPED_TRACE(optimizer);
+    const std::vector<std::string> sets = {absl::StrCat("train.optimizer=", optimizer),
+                                           "train.epochs=6",
+                                           "train.patience=3",
+                                           "train.schedule=PLATEAU",
+                                           "loss.dynamic_loss_weighting=DWA",
+                                           "classify.model.batch_norm=true"};
+    Make(sets);
+    pipeline::Observer none;
+    const pipeline::Outcome whole = Run(&none);
+    ASSERT_TRUE(whole.status.ok()) << whole.status;
+    const State expected = Copied(graph(), "");
+
+    Make(sets);
+    StopAfter two(2);
+    pipeline::Loop first(loaded_.config.document, context_, loaded_.graph.get(), {&two});
+    EXPECT_TRUE(absl::IsCancelled(first.Run().status));
+    pipeline::State state;
+    first.Save(&state);
+    const State weights = Copied(graph(), "");
+
+    Make(sets);
+    {
+      const c10::NoGradGuard no_gradients;
+      for (const auto& [name, tensor] : graph().State()) tensor.copy_(weights.at(name));
+    }
+    pipeline::Loop second(loaded_.config.document, context_, loaded_.graph.get(), {});
+    ASSERT_TRUE(second.Load(state).ok());
+    const pipeline::Outcome rest = second.Run();
+    EXPECT_TRUE(rest.status.ok()) << rest.status;
+    EXPECT_EQ(rest.best_epoch, whole.best_epoch);
+    EXPECT_EQ(rest.stopped, whole.stopped);
+    EXPECT_EQ(rest.counters.steps, whole.counters.steps);
+    EXPECT_EQ(rest.test->values(), whole.test->values());
+    ExpectEqual(expected, Copied(graph(), ""));
+  }
+}
+
+TEST_F(LoopTest, RefusesAStateThatIsNotItsOwn) {
+  Make({});
+  pipeline::Loop loop(loaded_.config.document, context_, loaded_.graph.get(), {});
+  EXPECT_EQ(loop.Load({}).message(), "no loop.counters");
+  pipeline::State state;
+  loop.Save(&state);
+  EXPECT_TRUE(loop.Load(state).ok());
+  state.Put("optimizer.steps", std::vector<double>{1});
+  EXPECT_TRUE(absl::StartsWith(loop.Load(state).message(), "optimizer.steps does not hold "));
+  loop.Save(&state);
+  state.Put("monitor.epochs", std::vector<double>{-1, 7});
+  EXPECT_EQ(loop.Load(state).message(), "monitor.epochs names an epoch that was not");
+}
+
+TEST_F(LoopTest, RunsUntilANodeAndNoFurther) {
+  Make({});
+  pipeline::Step step;
+  step.steps = graph().source().StepsIn(pipeline::TRAIN);
+  ASSERT_TRUE(graph().source().Begin(step).ok());
+  step.samples = graph().source().Samples(0);
+  ASSERT_TRUE(graph().RunUntil(step, {"classify"}).ok());
+  for (const Graph::NodeEntry& node : graph().nodes()) {
+    EXPECT_EQ(node.outputs.empty(), node.name == "loss" || node.name == "metrics") << node.name;
+  }
+}
+
+}  // namespace

@@ -1,0 +1,80 @@
+#!/usr/bin/env python3
+"""Prints the compiler seconds of Bazel targets and the files that cost most.
+
+  tools/compile_seconds.py [--sample N] TARGET... [bazel flags, such as --config=cuda]
+
+Runs each compile command that Bazel would run for a target and what it depends on, one after the other,
+and throws the objects away; what targets share is compiled once. The seconds are CPU seconds of the
+compilers (user and system), not wall time, so that they can be compared while other work runs beside it.
+--sample N compiles every Nth file only and scales the sums.
+"""
+import argparse
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import compdb
+
+
+def generate_sources(targets, flags):
+    """Builds what the commands read: generated sources and precompiled headers."""
+    generators = compdb.bazel("query", f'kind("_protoc|_embedded|precompiled", deps({" + ".join(targets)}))').split()
+    compdb.bazel("build", *flags, "--output_groups=default,hdrs,srcs", *generators)
+
+
+def compile_commands(target, flags):
+    """The compile commands of a target and what it depends on."""
+    query = compdb.bazel("aquery", *flags, "--output=jsonproto", f'mnemonic("CppCompile|Precompile", deps({target}))')
+    return {tuple(action["arguments"]) for action in json.loads(query)["actions"]}
+
+
+def make_execution_root(folder, flags):
+    """Bazel's own holds only what its last build needed."""
+    root = pathlib.Path(compdb.bazel("info", *flags, "workspace").strip())
+    links = {entry.name: entry for entry in root.iterdir() if not entry.name.startswith("bazel-")}
+    links["external"] = pathlib.Path(compdb.bazel("info", *flags, "output_base").strip()) / "external"
+    links["bazel-out"] = pathlib.Path(compdb.bazel("info", *flags, "output_path").strip())
+    for name, target in links.items():
+        pathlib.Path(folder, name).symlink_to(target)
+
+
+def source_of(arguments):
+    return arguments[arguments.index("-c") + 1]
+
+
+def cpu_seconds(arguments, folder):
+    """User and system seconds of one compile command and its children."""
+    command = list(arguments)
+    command[command.index("-o") + 1] = f"{folder}/compiled.o"
+    if "-MF" in command:
+        command[command.index("-MF") + 1] = f"{folder}/compiled.d"
+    _, status, usage = os.wait4(subprocess.Popen(command, cwd=folder).pid, 0)
+    if status != 0:
+        sys.exit(f"compile_seconds: failed: {' '.join(command)}")
+    return usage.ru_utime + usage.ru_stime
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--sample", type=int, default=1, metavar="N")
+    parser.add_argument("targets", nargs="+", metavar="TARGET")
+    options, flags = parser.parse_known_args()
+    generate_sources(options.targets, flags)
+    commands = {target: compile_commands(target, flags) for target in options.targets}
+    sampled = sorted(set.union(*commands.values()), key=source_of)[::options.sample]
+    with tempfile.TemporaryDirectory() as folder:
+        make_execution_root(folder, flags)
+        seconds = {command: cpu_seconds(command, folder) for command in sampled}
+    for target, wanted in commands.items():
+        measured = [second for command, second in seconds.items() if command in wanted]
+        total = sum(measured) * len(wanted) / len(measured)
+        print(f"{total:.0f} compiler seconds for {target}: {len(wanted)} files, {len(measured)} of them compiled")
+    for command, second in sorted(seconds.items(), key=lambda item: -item[1])[:15]:
+        print(f"{second:8.1f}  {source_of(command)}")
+
+
+if __name__ == "__main__":
+    main()
