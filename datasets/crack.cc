@@ -125,7 +125,7 @@ class CrackFiles {
   std::vector<std::string>& notes_;
   Listing listing_;
   std::map<std::string, Source> sources_;  // by name in lower case
-  std::vector<std::string> with_ignored_;  // masks of 0, 1 and 255
+  std::set<std::string> with_ignored_;     // masks of 0, 1 and 255
   std::set<std::string> black_and_white_;  // masks of 0 and 255
 };
 
@@ -143,20 +143,26 @@ absl::StatusOr<std::vector<ImageFile>> CrackFiles::Find(const std::string& folde
 
 void CrackFiles::Finish(SourceFiles* files) {
   listing_.Note(&notes_);
-  NoteMany("mask", "of 0, 1 and 255, where 255 is ignored", with_ignored_, &notes_);
   if (with_ignored_.empty()) return;
-  std::vector<std::string> unclear;
+  const bool few_ignore = with_ignored_.size() < black_and_white_.size();
+  const std::set<std::string>& unclear = few_ignore ? with_ignored_ : black_and_white_;
+  std::vector<std::string> left_out;
   for (auto* split : {&files->train, &files->val, &files->test, &files->unsplit}) {
-    const auto is_unclear = [&](const ImageFile& file) {
-      return black_and_white_.count(file.mask) > 0;
-    };
+    const auto is_unclear = [&](const ImageFile& file) { return unclear.count(file.mask) > 0; };
     for (const ImageFile& file : *split) {
-      if (is_unclear(file)) unclear.push_back(file.mask);
+      if (is_unclear(file)) left_out.push_back(file.mask);
     }
     split->erase(std::remove_if(split->begin(), split->end(), is_unclear), split->end());
   }
+  if (few_ignore) {
+    NoteMany("image", "left out, as its mask is of 0, 1 and 255, but most are of 0 and 255",
+             left_out, &notes_);
+    return;
+  }
+  NoteMany("mask", "of 0, 1 and 255, where 255 is ignored",
+           {with_ignored_.begin(), with_ignored_.end()}, &notes_);
   NoteMany("image", "left out, as its mask is of 0 and 255 alone: crack, or ignored as in others",
-           unclear, &notes_);
+           left_out, &notes_);
 }
 
 std::vector<std::string> CrackFiles::Sources() const {
@@ -216,7 +222,7 @@ std::vector<ImageFile> CrackFiles::ByMask(const std::vector<MaskPair>& pairs) {
     }
     if (pixels[i] > half[i]) full.push_back(pairs[i].mask);
     if (stray[i] > 0) transparent.push_back(pairs[i].mask);
-    if (values[i] == Mask::Values::kWithIgnored) with_ignored_.push_back(pairs[i].mask);
+    if (values[i] == Mask::Values::kWithIgnored) with_ignored_.insert(pairs[i].mask);
     if (values[i] == Mask::Values::kBlackAndWhite) black_and_white_.insert(pairs[i].mask);
     files.push_back(File(pairs[i], binary && crack ? 1 : 0));
   }

@@ -75,6 +75,21 @@ TEST_F(CrackTest, LeavesOutMasksWhose255MayBeEither) {
                        At("test/masks/c.png")));
 }
 
+TEST_F(CrackTest, LeavesOutTheFewMasksThatIgnoreWhat255IsInMost) {
+  for (const char* name : {"a", "b", "c"}) {
+    Pair("train/", name, {0, 255, 255, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0});
+  }
+  Pair("test/", "d", {0, 1, 255, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0});
+  Pair("test/", "e", {0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0});
+  const auto data = Opened("Crack");
+  EXPECT_EQ(Masks(*data, 4)[0], ".##. .... .... ....");
+  EXPECT_THAT(Names(*data, TEST), UnorderedElementsAre("test/images/e.png"));
+  EXPECT_THAT(data->info().notes,
+              Contains("1 image left out, as its mask is of 0, 1 and 255, but most are of 0 and "
+                       "255: " +
+                       At("test/masks/d.png")));
+}
+
 TEST_F(CrackTest, RefusesMasksOf1And255Alone) {
   Pair("", "a", {0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0});
   Pair("", "b", {1, 1, 255, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1});

@@ -66,7 +66,9 @@ class FusedLoss : public pipeline::Stage {
       const int count = ++seen[name];
       if (count > 1) absl::StrAppend(&name, "_", count);
       const double weight = options.loss_weights_size() > 0 ? options.loss_weights(i) : 1.0;
-      fused->terms_.push_back({name, *std::move(loss), weight, {}});
+      // As many parts as Load finds in a state, before any step.
+      std::vector<Part> parts((*loss)->PartsAt(pipeline::Step()).size());
+      fused->terms_.push_back({name, *std::move(loss), weight, std::move(parts)});
     }
     return fused;
   }

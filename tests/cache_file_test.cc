@@ -37,7 +37,11 @@ class CacheFile : public ::testing::Test {
 
   static Ran RunIt(const std::string& out, const std::vector<std::string>& more = {},
                    const std::string& verb = "train") {
-    std::vector<std::string> arguments = {verb, "--config=small", "--set",
+    return RunConfig("small", out, more, verb);
+  }
+  static Ran RunConfig(const std::string& config, const std::string& out,
+                       const std::vector<std::string>& more, const std::string& verb = "train") {
+    std::vector<std::string> arguments = {verb, "--config=" + config, "--set",
                                           "load.dataset=[datasets/BrainTumor] { root: \"data\" }"};
     if (verb == "train") arguments.push_back("--out=" + out);
     arguments.insert(arguments.end(), more.begin(), more.end());
@@ -101,9 +105,9 @@ TEST_F(CacheFile, GivesNoGrayImagesToThoseWhoSeeColors) {
                             "[plugins/Grayscale] {} } }",
                             ""}}));
   RunWithCache("gray");
-  const Ran without = RunIt("without", {"--config=colors"});
+  const Ran without = RunConfig("colors", "without", {});
   ASSERT_EQ(without.code, 0) << without.err;
-  const Ran with = RunIt("with", {"--config=colors", "--set", "load.cache_file=cache"});
+  const Ran with = RunConfig("colors", "with", {"--set", "load.cache_file=cache"});
   ASSERT_EQ(with.code, 0) << with.err;
   EXPECT_EQ(Losses("with"), Losses("without"));
 }

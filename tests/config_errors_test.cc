@@ -276,13 +276,11 @@ TEST(Program, RefusesBadConfigsWithoutATrace) {
   ExpectMistake(
       {"--config=small", "--set", "train.monitor=metrics.f1"},
       "--set train.monitor=metrics.f1: train.monitor: nobody reports \"metrics.f1\"; there "
-      "are: loss.total, loss.smooth_l1, loss.categorical_cross_entropy, weight.smooth_l1, "
-      "weight.categorical_cross_entropy, metrics.accuracy, metrics.balanced_accuracy, "
+      "are: loss.total, loss.smooth_l1, loss.categorical_cross_entropy, "
+      "metrics.accuracy, metrics.balanced_accuracy, "
       "metrics.weighted_precision, metrics.weighted_recall, metrics.weighted_f1, "
       "metrics.macro_precision, metrics.macro_recall, metrics.macro_f1, "
       "metrics.mean_iou_present, metrics.mean_iou_all, metrics.mean_dice_present, "
-      "metrics.majority_baseline, metrics.mean_iou_present_majority, "
-      "metrics.mean_iou_all_majority, metrics.classes_predicted, metrics.collapsed, "
       "metrics.recall.glioma, metrics.precision.glioma, metrics.f1.glioma, "
       "metrics.recall.meningioma, metrics.precision.meningioma, metrics.f1.meningioma, "
       "metrics.recall.no_tumor, metrics.precision.no_tumor, metrics.f1.no_tumor, "

@@ -275,6 +275,25 @@ TEST(FusedLoss, WeighsClassesInsideSmoothedLabelsAsTorchDoes) {
   EXPECT_NEAR(TotalOf(fused, kThree, at::tensor({1, 0, 2}, at::kLong)), sum / amount, kFloatError);
 }
 
+TEST(FusedLoss, GoesOnFromASavedPhaseInANewProcess) {
+  const char kTerms[] =
+      "term { [losses/Sum] { term { [losses/Focal] {} } term { [losses/Mse] {} } } } "
+      "term { [losses/SmoothL1] {} }";
+  const Built first = Build("plugins/FusedLoss", kTerms, kClassify);
+  const Built second = Build("plugins/FusedLoss", kTerms, kClassify);
+  TotalOf(first, kThree, kZeros, TrainStep({0, 1, 2}));
+  pipeline::State state;
+  first.stage->Save("loss", &state);
+  const absl::Status loaded = second.stage->Load("loss", state);
+  ASSERT_TRUE(loaded.ok()) << loaded;
+  pipeline::Report reports[2];
+  for (const Built* built : {&first, &second}) {
+    TotalOf(*built, kThree.flip({0}), at::ones({3}, at::kLong), TrainStep({3, 4, 5}));
+    built->stage->EndPhase(TrainStep({}), "loss", &reports[built == &second ? 1 : 0]);
+  }
+  EXPECT_EQ(reports[1].values(), reports[0].values());
+}
+
 // With d total / d s of -exp(-s) L + 1/2 at s = 0, by Kendall et al.
 TEST(FusedLoss, LearnsUncertainties) {
   const Built fused =

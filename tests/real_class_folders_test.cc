@@ -88,10 +88,11 @@ TEST_F(RealClassFolders, HostileTreesBehaveAsForBrainTumors) {
   EXPECT_THAT((*folder("brain_leak_and_conflict"))->info().notes,
               Contains("1 group of copies with different labels"));
   const auto bad = *folder("brain_mixed_bad_files");
-  int unusable = 0;
+  size_t unusable = 0;
   for (const auto phase : {TRAIN, VAL, TEST}) {
+    unusable += bad->info().skipped[PhaseIndex(phase)].size();
     for (int64_t i = 0; i < bad->info().images[PhaseIndex(phase)]; ++i) {
-      unusable += !bad->Read(phase, i, 32).ok();
+      EXPECT_TRUE(bad->Read(phase, i, 32).ok()) << bad->Name(phase, i);
     }
   }
   EXPECT_EQ(unusable, 5);

@@ -42,7 +42,7 @@ DrawnDataset::DrawnDataset(pipeline::DataInfo info, Draw draw, const std::vector
   CountClasses(labels, &info_);
   info_.split = absl::StrCat("VAL by seed ", context.seed);
   if (!context.split_file.empty()) {
-    info_.notes.push_back("drawn images have no files: split_file is neither read nor written");
+    info_.notes.emplace_back("drawn images have no files: split_file is neither read nor written");
   }
 }
 
