@@ -2,16 +2,15 @@
 #include "pipeline/files.h"
 
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <atomic>
-#include <csignal>
 #include <filesystem>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "tests/limits.h"
 #include "tests/testing.h"
 
 namespace {
@@ -44,30 +43,25 @@ TEST(Files, SayWhereTheyCannotBeWritten) {
             "cannot read missing: No such file or directory");
 }
 
-// While it lives, no file grows beyond so many bytes, as on a full disk.
-class SmallDisk {
- public:
-  explicit SmallDisk(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
-    getrlimit(RLIMIT_FSIZE, &before_);
-    const rlimit small = {bytes, before_.rlim_max};
-    setrlimit(RLIMIT_FSIZE, &small);
-  }
-  SmallDisk(const SmallDisk&) = delete;
-  ~SmallDisk() {
-    setrlimit(RLIMIT_FSIZE, &before_);
-    std::signal(SIGXFSZ, handler_);
-  }
+setrlimit(RLIMIT_FSIZE, &small);
+}
+SmallDisk(const SmallDisk&) = delete;
+~SmallDisk() {
+  setrlimit(RLIMIT_FSIZE, &before_);
+  std::signal(SIGXFSZ, handler_);
+}
 
- private:
-  void (*const handler_)(int);
-  rlimit before_ = {};
-};
+private:
+void (*const handler_)(int);
+rlimit before_ = {};
+}
+;
 
 TEST(Files, KeepTheOldOneWhereTheDiskIsFull) {
   const Workspace workspace;
   ASSERT_TRUE(pipeline::WriteFileAtomically("a.txt", "one").ok());
   {
-    const SmallDisk small(1000);
+    const testing_support::SmallDisk small(1000);
     EXPECT_EQ(pipeline::WriteFileAtomically("a.txt", std::string(5000, 'x')).message(),
               "cannot write a.txt: File too large");
   }
