@@ -1,13 +1,13 @@
 // Volumes that are met twice, that no memory can hold, and slices that are not square.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 
 #include "datasets/opening.h"
+#include "tests/limits.h"
 #include "tests/nifti_file.h"
 
 namespace datasets {
@@ -81,22 +81,7 @@ TEST_F(NiftiTest, FitsSlicesAndTheirMasks) {
   EXPECT_EQ(std::count(stretched.begin(), stretched.end(), 255), 0);
 }
 
-// Lets the process have little more memory than it has now, until it is destroyed.
-class LittleMemory {
- public:
-  explicit LittleMemory(size_t more) {
-    getrlimit(RLIMIT_AS, &before_);
-    size_t pages = 0;
-    std::ifstream("/proc/self/statm") >> pages;
-    rlimit limit = before_;
-    limit.rlim_cur = pages * sysconf(_SC_PAGESIZE) + more;
-    setrlimit(RLIMIT_AS, &limit);
-  }
-  ~LittleMemory() { setrlimit(RLIMIT_AS, &before_); }
-
- private:
-  rlimit before_ = {};
-};
+;
 
 TEST_F(NiftiTest, NamesVolumesThatNoMemoryHolds) {
   Case("p1");
@@ -110,7 +95,7 @@ TEST_F(NiftiTest, NamesVolumesThatNoMemoryHolds) {
   // A gigabyte of nothing.
   Write("p3/flair.nii", "");
   ASSERT_EQ(truncate(At("p3/flair.nii").c_str(), off_t{1} << 30), 0);
-  const LittleMemory little(160 << 20);
+  const testing_support::LittleMemory little(160 << 20);
   const auto data = Open("Nifti");
   ASSERT_TRUE(data.ok()) << data.status();
   EXPECT_THAT((*data)->info().notes, Contains("left out: " + At("p2/flair.nii") +

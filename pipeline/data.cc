@@ -38,8 +38,8 @@ const char* TaskName(Task task) {
   return "";
 }
 
-void DataInfo::AddSkipped(int phase, const std::string& why) {
-  std::vector<std::string>& files = skipped[phase];
+void DataInfo::AddSkipped(Phase phase, const std::string& why) {
+  std::vector<std::string>& files = skipped[PhaseIndex(phase)];
   if (std::find(files.begin(), files.end(), why) == files.end()) files.push_back(why);
 }
 

@@ -70,8 +70,8 @@ struct DataInfo {
   std::vector<std::pair<std::string, int64_t>> duplicates;
   std::vector<std::string> duplicate_groups;
 
-  // A file of several samples is named once. `phase` is a PhaseIndex.
-  void AddSkipped(int phase, const std::string& why);
+  // A file of several samples is named once.
+  void AddSkipped(Phase phase, const std::string& why);
 };
 
 // Names of `count` classes as parts of columns such as "metrics.iou.forest_land": letters, digits,

@@ -85,7 +85,7 @@ class FusedLoss : public pipeline::Stage {
     losses::Classes classes;
     classes.count = in.at("logits").shape[1];
     if (context->data != nullptr) {
-      classes.images = context->data->class_counts[0];
+      classes.images = context->data->class_counts[PhaseIndex(pipeline::TRAIN)];
       classes.names = context->data->classes;
     }
     const absl::Status weighed = ChooseClassWeights(classes);

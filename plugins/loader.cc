@@ -257,11 +257,10 @@ class Loader : public pipeline::Source {
   // Takes a sample that cannot be read out of the counts.
   void LeaveOut(int64_t sample, const std::string& error) {
     const std::string why = pipeline::ValidUtf8(error);
-    const int phase = PhaseIndex(phase_);
-    if (!left_out_.emplace(phase, sample).second) return;
-    --info_.images[phase];
+    if (!left_out_.emplace(phase_, sample).second) return;
+    --info_.images[PhaseIndex(phase_)];
     const int64_t before = CountSkipped();
-    info_.AddSkipped(phase, why);
+    info_.AddSkipped(phase_, why);
     if (CountSkipped() > before) untold_.push_back(why);
   }
 
@@ -321,8 +320,8 @@ class Loader : public pipeline::Source {
   std::unique_ptr<SampleReader> reader_;
   std::chrono::duration<double> waited_{0};
 
-  std::set<std::pair<int, int64_t>> left_out_;  // samples by PhaseIndex
-  std::vector<std::string> untold_;             // of info_.skipped, not named on the terminal yet
+  std::set<std::pair<Phase, int64_t>> left_out_;
+  std::vector<std::string> untold_;  // of info_.skipped, not named on the terminal yet
 
   std::unique_ptr<Prefetcher> prefetcher_;  // last: its threads use all of the above
 };

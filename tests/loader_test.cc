@@ -187,9 +187,9 @@ TEST_F(LoaderTest, FailsWhereTooManyBreak) {
 
 TEST(DataInfo, NamesAFileOfSeveralTilesOnce) {
   pipeline::DataInfo info;
-  info.AddSkipped(0, "a.png: damaged");
-  info.AddSkipped(0, "a.png: damaged");
-  info.AddSkipped(2, "a.png: damaged");
+  info.AddSkipped(pipeline::TRAIN, "a.png: damaged");
+  info.AddSkipped(pipeline::TRAIN, "a.png: damaged");
+  info.AddSkipped(pipeline::TEST, "a.png: damaged");
   EXPECT_THAT(info.skipped, ElementsAre(SizeIs(1), IsEmpty(), SizeIs(1)));
 }
 

@@ -25,6 +25,7 @@ namespace {
 using datasets::ChooseStratified;
 using datasets::DatasetContext;
 using datasets::kUnsplit;
+using datasets::Phases;
 using datasets::SplitItems;
 using pipeline::TEST;
 using pipeline::TRAIN;
@@ -98,7 +99,7 @@ SplitItems RandomItems(std::mt19937* random, bool given) {
     items.groups.push_back(group);
     items.labels.push_back(pure ? group % labels : below(labels));
     // A source's split goes by groups here, so that nothing straddles from the start.
-    items.phases.push_back(given ? std::vector<int>{0, 1, 2, kUnsplit}[group % 4] : kUnsplit);
+    items.phases.push_back(given ? Phases{TRAIN, VAL, TEST, kUnsplit}[group % 4] : kUnsplit);
   }
   return items;
 }
@@ -113,11 +114,10 @@ TEST(SplitBySeed, NeverPartsAGroup) {
     context.validation_fraction = 0.2;
     context.test_fraction = 0.2;
     datasets::SplitBySeed(context, &items);
-    std::map<size_t, std::set<int>> sides;
+    std::map<size_t, std::set<pipeline::Phase>> sides;
     for (size_t i = 0; i < items.phases.size(); ++i) {
-      ASSERT_GE(items.phases[i], 0);
-      ASSERT_LE(items.phases[i], 2);
-      sides[items.groups[i]].insert(items.phases[i]);
+      ASSERT_NE(items.phases[i], kUnsplit);
+      sides[items.groups[i]].insert(*items.phases[i]);
       if (before.phases[i] == kUnsplit) continue;
       EXPECT_EQ(items.phases[i], before.phases[i]);
     }
@@ -141,7 +141,7 @@ TEST(SplitBySeed, IsAsLargeAsGroupsAllow) {
     int64_t largest = 0;
     for (const auto& [group, size] : sizes) largest = std::max(largest, size);
     const auto labels = std::set<int64_t>(items.labels.begin(), items.labels.end()).size();
-    const auto tested = std::count(items.phases.begin(), items.phases.end(), 2);
+    const auto tested = std::count(items.phases.begin(), items.phases.end(), TEST);
     // A group goes or stays as a whole, and each label may want one more or fewer.
     EXPECT_NEAR(static_cast<double>(tested), 0.3 * static_cast<double>(items.labels.size()),
                 static_cast<double>(largest) * static_cast<double>(labels) + 1);
@@ -153,16 +153,16 @@ TEST(SplitBySeed, SaysWhereTheSplitCameFrom) {
   context.seed = 4;
   context.validation_fraction = 0.5;
   context.test_fraction = 0.5;
-  const auto origin = [&context](std::vector<int> phases) {
+  const auto origin = [&context](const Phases& phases) {
     SplitItems items = {std::vector<int64_t>(phases.size()), EachAlone(phases.size()), phases};
     return datasets::SplitBySeed(context, &items);
   };
-  EXPECT_EQ(origin({-1, -1, -1}), "by seed 4");
-  EXPECT_EQ(origin({0, 0, 2}), "folders, VAL by seed 4");
-  EXPECT_EQ(origin({0, 1, 2}), "folders");
-  EXPECT_EQ(origin({0, 0, -1, -1}), "folders, the rest by seed 4");
+  EXPECT_EQ(origin({kUnsplit, kUnsplit, kUnsplit}), "by seed 4");
+  EXPECT_EQ(origin({TRAIN, TRAIN, TEST}), "folders, VAL by seed 4");
+  EXPECT_EQ(origin({TRAIN, VAL, TEST}), "folders");
+  EXPECT_EQ(origin({TRAIN, TRAIN, kUnsplit, kUnsplit}), "folders, the rest by seed 4");
   context.validation_fraction = 0;
-  EXPECT_EQ(origin({0, 0, 2}), "folders");
+  EXPECT_EQ(origin({TRAIN, TRAIN, TEST}), "folders");
 }
 
 // Ten images each of two classes, with names that CSV has to quote.

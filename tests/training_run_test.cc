@@ -3,7 +3,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <chrono>
@@ -16,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "tests/image_folders.h"
+#include "tests/limits.h"
 #include "tests/testing.h"
 
 namespace {
@@ -166,14 +166,12 @@ TEST_F(TrainingRun, KeepsItsSummaryWhereTheTestFails) {
 }
 
 TEST_F(TrainingRun, PromisesNoWeightsThatTheDiskHadNoRoomFor) {
-  rlimit before = {};
-  getrlimit(RLIMIT_FSIZE, &before);
-  const rlimit small = {30000, before.rlim_max};  // enough for the config, not for weights
-  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
-  setrlimit(RLIMIT_FSIZE, &small);
-  const Ran ran = Train({"train.epochs=1", "classify.model.width=0.2"});
-  setrlimit(RLIMIT_FSIZE, &before);
-  std::signal(SIGXFSZ, handler);
+  Ran ran;
+  {
+    // Enough for the config, not for weights.
+    const testing_support::SmallDisk small(30000);
+    ran = Train({"train.epochs=1", "classify.model.width=0.2"});
+  }
   EXPECT_EQ(ran.code, 1);
   EXPECT_EQ(ran.err,
             "cannot write out/weights.safetensors: File too large\nno weights are in out\n");

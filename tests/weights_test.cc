@@ -1,40 +1,27 @@
-// Pretrained weights and frozen parts: PyTorch's logits, the account of a file, hostile files,
-// runs.
+// Pretrained weights: PyTorch's logits, the account of a file, wrapped names, hostile files.
 #include "models/weights.h"
 
-#include <ATen/Context.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/rand.h>
-#include <ATen/ops/rand_like.h>
-#include <ATen/ops/randn.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
-#include <c10/core/GradMode.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/nn/modules/batchnorm.h>
 
 #include <algorithm>
 #include <fstream>
 #include <limits>
-#include <map>
 
 #include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
-#include "models/freeze.h"
 #include "models/layers.h"
-#include "models/model.h"
 #include "pipeline/files.h"
-#include "pipeline/runs/safetensors.h"
-#include "pipeline/training/norms.h"
-#include "pipeline/training/optimizer.h"
+#include "tests/narrow_models.h"
 #include "tests/oracle.h"
-#include "tests/stages.h"
 #include "tests/testing.h"
 
 namespace {
@@ -46,28 +33,12 @@ using pipeline::NamedTensors;
 using pipeline::Task;
 using testing::ElementsAre;
 using testing_support::Error;
-using testing_support::PluginOf;
-using testing_support::RunPipeline;
+using testing_support::kNarrow;
+using testing_support::kNarrowOptions;
+using testing_support::Make;
+using testing_support::StateOf;
 using testing_support::Workspace;
-
-constexpr char kNarrow[] = "models/testdata/vgg16_narrow.safetensors";
-// As models/testdata/vgg16_narrow.safetensors was made.
-constexpr char kNarrowOptions[] = "head: GAP width: 0.0625";
-
-std::shared_ptr<models::Model> Make(const std::string& options, int64_t channels = 1,
-                                    Task task = Task::kMulticlass, int64_t classes = 4,
-                                    const std::string& url = "models/Vgg16") {
-  const models::ModelContext context = {channels,
-                                        64,
-                                        64,
-                                        classes,
-                                        task,
-                                        [] {
-        return *activations::Activations::Get().Create(PluginOf("activations/Relu", "")); }};
-  auto made = models::Models::Get().Create(PluginOf(url, options), context);
-  EXPECT_TRUE(made.ok()) << made.status();
-  return *std::move(made);
-}
+using testing_support::Write;
 
 WeightsFit Load(const std::string& path, models::Model& model) {
   const auto fit = LoadWeights(path, &model);
@@ -78,24 +49,6 @@ WeightsFit Load(const std::string& path, models::Model& model) {
 std::string ErrorOf(const std::string& path, const std::string& options = kNarrowOptions) {
   const auto model = Make(options);
   return std::string(LoadWeights(path, model.get()).status().message());
-}
-
-std::map<std::string, at::Tensor> StateOf(const models::Model& model) {
-  std::map<std::string, at::Tensor> state;
-  for (const auto& item : model.named_parameters()) state[item.key()] = item.value();
-  for (const auto& item : model.named_buffers()) state[item.key()] = item.value();
-  return state;
-}
-
-std::map<std::string, at::Tensor> Copied(std::map<std::string, at::Tensor> state) {
-  for (auto& [name, tensor] : state) tensor = tensor.detach().clone();
-  return state;
-}
-
-std::string Write(const std::string& name, const NamedTensors& tensors) {
-  const std::string path = testing::TempDir() + "/" + name;
-  EXPECT_TRUE(pipeline::WriteSafetensors(path, tensors, {}).ok());
-  return path;
 }
 
 nlohmann::json Oracle() {
@@ -366,165 +319,6 @@ TEST(Weights, WithBatchNormAreNotThoseWithout) {
   EXPECT_EQ(models::LoadWeights("normed", plain.get()).status().message(),
             "normed: has batch norm, but the model has none, so layers of one name are not the "
             "same; set batch_norm: true");
-}
-
-// ---- freezing ----
-
-TEST(Freeze, KeepsWeightsAndStatisticsThroughTraining) {
-  at::manual_seed(1);
-  const auto model = Make("head: GAP width: 0.05 batch_norm: true");
-  const auto frozen = models::Freeze({"features.0", "features.1", "features.3"}, model.get());
-  ASSERT_TRUE(frozen.ok());
-  EXPECT_EQ(*frozen, 6);
-  const auto before = Copied(StateOf(*model));
-  pipeline::Train train;
-  train.set_weight_decay(0.1);
-  pipeline::Optimizer optimizer(train, model->parameters());
-  model->train();
-  model->Forward(at::randn({4, 1, 64, 64})).square().sum().backward();
-  optimizer.Step(0.1, optimizer.GradientNorm());
-  {
-    pipeline::NormCalibration calibration({model.get()});
-    const c10::NoGradGuard no_gradients;
-    model->Forward(at::randn({4, 1, 64, 64}));
-    calibration.Keep();
-  }
-  for (const auto& [name, tensor] : StateOf(*model)) {
-    // features.10 and the like begin with the same letters.
-    const bool kept = absl::StartsWith(name, "features.0.") ||
-                      absl::StartsWith(name, "features.1.") ||
-                      absl::StartsWith(name, "features.3.");
-    EXPECT_EQ(tensor.equal(before.at(name)), kept) << name;
-  }
-}
-
-TEST(Freeze, NamesMistakes) {
-  const auto model = Make(kNarrowOptions);
-  const auto error = [&](const std::vector<std::string>& prefixes) {
-    return std::string(models::Freeze(prefixes, model.get()).status().message());
-  };
-  EXPECT_EQ(error({"features.0", "feature"}),
-            "freeze: no parameter of the model is, or begins with, \"feature\"; did you mean "
-            "\"features\"?");
-  EXPECT_EQ(error({""}), "freeze: no parameter of the model is, or begins with, \"\"");
-  EXPECT_EQ(error({"features.0.weigh"}),
-            "freeze: no parameter of the model is, or begins with, \"features.0.weigh\"; did you "
-            "mean \"features.0.weight\"?");
-  EXPECT_EQ(error({"features", "classifier"}), "freeze: leaves the model with nothing to learn");
-}
-
-// The model's stage with "features" frozen, over three-channel images of four classes.
-constexpr char kFrozenStage[] =
-    "model { [models/Vgg16] { head: GAP width: 0.0625 } } activation { [activations/Relu] {} } "
-    "freeze: \"features\" ";
-const pipeline::Specs kImages = {{"images", {at::kFloat, {-1, 3, 64, 64}, 1}}};
-
-pipeline::DataInfo FourClasses() {
-  pipeline::DataInfo data;
-  data.classes = {"a", "b", "c", "d"};
-  data.task = Task::kMulticlass;
-  return data;
-}
-
-TEST(Freeze, RefusesWhatTheFileHasNothingFor) {
-  NamedTensors tensors = *pipeline::ReadSafetensors(kNarrow);
-  const auto error = [&] {
-    const std::string path = Write("frozen", tensors);
-    const std::string message = testing_support::BuildError(
-        "plugins/Model", kFrozenStage + absl::StrCat("weights: \"", path, "\""), kImages,
-        FourClasses());
-    return message.substr(0, message.find(": /"));
-  };
-  EXPECT_EQ(error(), "");
-  for (auto& [name, tensor] : tensors) {
-    if (name == "features.2.weight") name = "other.weight";
-  }
-  EXPECT_EQ(error(), "freeze: features.2.weight would stay as drawn at random");
-  for (auto& [name, tensor] : tensors) {
-    if (absl::StartsWith(name, "features.")) name = "body" + name.substr(8);
-  }
-  EXPECT_EQ(
-      error(),
-      "freeze: features.0.weight, features.0.bias, features.2.weight, features.2.bias, and 22 "
-      "more would stay as drawn at random");
-}
-
-TEST(Freeze, SaysThatWhatIsFrozenWasDrawn) {
-  const auto built = testing_support::Build("plugins/Model", kFrozenStage, kImages, FourClasses());
-  EXPECT_THAT(built.stage->Notes(),
-              ElementsAre("frozen: 26 of 28 parameters (features), as drawn at random: no weights "
-                          "are given"));
-}
-
-// ---- runs ----
-
-constexpr char kModel[] = "[models/Vgg16] { head: GAP width: 0.05 batch_norm: true }";
-
-// Writes the config and weights of random values for its model.
-NamedTensors WriteRunWithWeights(const Workspace& workspace) {
-  std::string config = testing_support::SmallConfig();
-  const std::string model = "[models/Vgg16] { head: GAP width: 0.07 }";
-  config.replace(config.find(model), model.size(), kModel);
-  workspace.Write("c.pbtxt", config);
-  at::manual_seed(5);
-  const auto source = Make("head: GAP width: 0.05 batch_norm: true", 3, Task::kMulticlass, 9);
-  NamedTensors tensors;
-  for (const auto& [name, tensor] : StateOf(*source)) {
-    tensors.emplace_back(name,
-                         tensor.is_floating_point() ? at::rand_like(tensor) * 0.1 + 0.1 : tensor);
-  }
-  EXPECT_TRUE(pipeline::WriteSafetensors("w.safetensors", tensors, {}).ok());
-  return tensors;
-}
-
-TEST(Runs, StartFromWeightsAndLeaveFrozenPartsAlone) {
-  const Workspace workspace;
-  const NamedTensors given = WriteRunWithWeights(workspace);
-  const auto ran =
-      RunPipeline({"--config=c.pbtxt", "--set", "classify.weights=w.safetensors", "--set",
-                   "classify.freeze=[\"features\"]", "--set", "train.epochs=1", "--out=out"});
-  ASSERT_EQ(ran.code, 0) << ran.err;
-  for (const char* line :
-       {"weights of w.safetensors: 91 loaded, 0 missing, 0 unexpected, 2 of wrong shape\n",
-        "weights: features.0.weight summed over its 3 input channels\n",
-        "weights of wrong shape: classifier.0.weight [9, 26] for [4, 26], classifier.0.bias [9] "
-        "for "
-        "[4]\n",
-        "frozen: 52 of 54 parameters (features)\n"}) {
-    EXPECT_TRUE(absl::StrContains(ran.out, line)) << line << ran.out;
-  }
-  // Only the classifier is learned: 26 * 4 weights and 4 biases.
-  EXPECT_TRUE(absl::StrContains(ran.out, ", 108 parameters\n")) << ran.out;
-  const NamedTensors saved = *pipeline::ReadSafetensors("out/weights.safetensors");
-  const std::map<std::string, at::Tensor> after(saved.begin(), saved.end());
-  for (const auto& [name, tensor] : given) {
-    if (!absl::StartsWith(name, "features.") || name == "features.0.weight") continue;
-    EXPECT_TRUE(after.at(name).equal(tensor)) << name;
-  }
-}
-
-TEST(Runs, PinTheWeightsFile) {
-  const Workspace workspace;
-  WriteRunWithWeights(workspace);
-  const auto ran =
-      RunPipeline({"print-config", "--config=c.pbtxt", "--set", "classify.weights=w.safetensors"});
-  EXPECT_TRUE(absl::StrContains(ran.out, "weights: \"" + workspace.path() + "/w.safetensors\"\n"))
-      << ran.out;
-}
-
-TEST(Runs, NameWrongWeightsAndWrongPrefixes) {
-  const Workspace workspace;
-  WriteRunWithWeights(workspace);
-  const auto ran = RunPipeline({"check", "--config=c.pbtxt", "--set", "classify.weights=absent"});
-  EXPECT_EQ(ran.code, 2);
-  EXPECT_EQ(ran.err, "--set classify.weights=absent: weights: " + workspace.path() +
-                         "/absent: cannot read: No such file or directory\n");
-  const auto frozen =
-      RunPipeline({"check", "--config=c.pbtxt", "--set", "classify.freeze=[\"feature\"]"});
-  EXPECT_EQ(frozen.code, 2);
-  EXPECT_EQ(frozen.err,
-            "--set classify.freeze=[\"feature\"]: freeze: no parameter of the model is, or begins "
-            "with, \"feature\"; did you mean \"features\"?\n");
 }
 
 }  // namespace

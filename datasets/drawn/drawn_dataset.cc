@@ -28,16 +28,16 @@ DrawnDataset::DrawnDataset(pipeline::DataInfo info, Draw draw, const std::vector
         ShuffledIndices(counts.training, pipeline::Hash({context.seed, kind}));
     for (int64_t i = 0; i < counts.training + counts.test; ++i) {
       const bool testing = i >= counts.training;
-      const int phase = testing               ? PhaseIndex(pipeline::TEST)
-                        : order[i] < held_out ? PhaseIndex(pipeline::VAL)
-                                              : PhaseIndex(pipeline::TRAIN);
+      const pipeline::Phase phase = testing               ? pipeline::TEST
+                                    : order[i] < held_out ? pipeline::VAL
+                                                          : pipeline::TRAIN;
       const uint64_t seed = pipeline::Hash({kind, static_cast<uint64_t>(i)});
-      images_[phase].push_back({static_cast<int>(kind), label, seed});
+      images_[PhaseIndex(phase)].push_back({static_cast<int>(kind), label, seed});
     }
   }
   std::array<std::vector<int64_t>, pipeline::kPhases> labels;
-  for (int phase = 0; phase < pipeline::kPhases; ++phase) {
-    for (const Image& image : images_[phase]) labels[phase].push_back(image.label);
+  for (int i = 0; i < pipeline::kPhases; ++i) {
+    for (const Image& image : images_[i]) labels[i].push_back(image.label);
   }
   CountClasses(labels, &info_);
   info_.split = absl::StrCat("VAL by seed ", context.seed);

@@ -64,13 +64,13 @@ void NoteDeepImages(const Copies& copies, pipeline::DataInfo* info) {
       " of 255, nearly black; scale the values to 16 bits"));
 }
 
-void NotePartedGroups(const std::vector<ImageFile>& files, const std::vector<int>& phases,
-                      bool by_names, pipeline::DataInfo* info) {
+void NotePartedGroups(const std::vector<ImageFile>& files, const Phases& phases, bool by_names,
+                      pipeline::DataInfo* info) {
   std::map<std::string, Sides> groups;
   for (size_t i = 0; i < files.size(); ++i) {
     if (files[i].group.empty()) continue;
     Sides& sides = groups[files[i].group];
-    const bool is_test = phases[i] == PhaseIndex(pipeline::TEST);
+    const bool is_test = phases[i] == pipeline::TEST;
     (is_test ? sides.tested : sides.others)
         .insert(std::filesystem::path(files[i].path).stem().string());
   }

@@ -6,6 +6,7 @@
 
 #include "datasets/folders/files_dataset.h"
 #include "datasets/split/duplicates.h"
+#include "datasets/split/split.h"
 
 namespace datasets {
 
@@ -21,8 +22,8 @@ void NoteDeepImages(const Copies& copies, pipeline::DataInfo* info);
 // A source's own split may part what belongs together. `phases` are those of the files. Where
 // groups are told by file names, one that gives TRAIN and TEST files of one name is none: the
 // source begins to count anew in each of its folders.
-void NotePartedGroups(const std::vector<ImageFile>& files, const std::vector<int>& phases,
-                      bool by_names, pipeline::DataInfo* info);
+void NotePartedGroups(const std::vector<ImageFile>& files, const Phases& phases, bool by_names,
+                      pipeline::DataInfo* info);
 
 // A class that TRAIN lacks cannot be learned.
 void NoteMissingClasses(pipeline::DataInfo* info);

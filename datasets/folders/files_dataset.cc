@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <iterator>
 #include <map>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -26,7 +27,7 @@ namespace fs = std::filesystem;
 using pipeline::PhaseIndex;
 
 using Files = std::vector<ImageFile>;
-using Phases = std::array<Files, pipeline::kPhases>;
+using FilesByPhase = std::array<Files, pipeline::kPhases>;
 
 // A file's path, size and time of change; "" where it cannot be told.
 std::string StampOf(const std::string& path) {
@@ -48,7 +49,7 @@ const char* TextOf(Fit fit) {
 class FilesDataset : public Dataset {
  public:
   FilesDataset(pipeline::DataInfo info, MaskReader read_mask, const DatasetContext& context,
-               Phases files)
+               FilesByPhase files)
       : info_(std::move(info)),
         read_mask_(std::move(read_mask)),
         max_pixels_(context.max_pixels),
@@ -102,13 +103,13 @@ class FilesDataset : public Dataset {
   const int64_t max_pixels_;
   const bool color_;
   const Fit fit_;
-  const Phases files_;
+  const FilesByPhase files_;
 };
 
 // The files in one row, with what is known of their splits.
 struct Row {
   Files files;
-  std::vector<int> phases;  // by PhaseIndex, or kUnsplit
+  Phases phases;
   // Different paths, and each file's place among them: tiles share one.
   std::vector<std::string> paths;
   std::vector<size_t> path_of;
@@ -117,10 +118,11 @@ struct Row {
 Row InARow(SourceFiles source) {
   Row row;
   std::map<std::string, size_t> places;
-  const std::pair<Files*, int> lists[] = {{&source.train, PhaseIndex(pipeline::TRAIN)},
-                                          {&source.val, PhaseIndex(pipeline::VAL)},
-                                          {&source.test, PhaseIndex(pipeline::TEST)},
-                                          {&source.unsplit, kUnsplit}};
+  const std::pair<Files*, std::optional<pipeline::Phase>> lists[] = {
+      {&source.train, pipeline::TRAIN},
+      {&source.val, pipeline::VAL},
+      {&source.test, pipeline::TEST},
+      {&source.unsplit, kUnsplit}};
   for (const auto& [files, phase] : lists) {
     for (ImageFile& file : *files) {
       const auto [place, is_new] = places.emplace(file.path, row.paths.size());
@@ -150,8 +152,8 @@ absl::Status Obey(const std::string& split_file, pipeline::DataInfo* info, Row* 
   SourceFiles listed;
   Files* lists[] = {&listed.train, &listed.val, &listed.test};
   for (size_t i = 0; i < row->files.size(); ++i) {
-    const int phase = (*phases)[row->path_of[i]];
-    if (phase >= 0) lists[phase]->push_back(std::move(row->files[i]));
+    const std::optional<pipeline::Phase> phase = (*phases)[row->path_of[i]];
+    if (phase.has_value()) lists[PhaseIndex(*phase)]->push_back(std::move(row->files[i]));
   }
   const auto unlisted = std::count(phases->begin(), phases->end(), kUnsplit);
   if (unlisted > 0) {
@@ -171,9 +173,9 @@ std::string TextOf(const Row& row, const Copies& copies, const std::string& root
   for (size_t i = 0; i < row.files.size(); ++i) {
     const ImageFile& file = row.files[i];
     const size_t path = row.path_of[i];
-    entries[path] = {row.phases[i], BelowRoot(file.path, root), copies.contents[path]};
+    entries[path] = {*row.phases[i], BelowRoot(file.path, root), copies.contents[path]};
     if (file.mask.empty() || !listed.insert(file.mask).second) continue;
-    masks.push_back({row.phases[i], BelowRoot(file.mask, root), ContentHash(file.mask)});
+    masks.push_back({*row.phases[i], BelowRoot(file.mask, root), ContentHash(file.mask)});
   }
   entries.insert(entries.end(), masks.begin(), masks.end());
   return SplitText(entries);
@@ -217,7 +219,7 @@ void PartLoneGroups(const Row& row, const Copies& copies, std::vector<size_t>* t
 
 // Paths outside TEST whose copies are in it.
 std::set<size_t> CopiesOfTestImages(const Copies& copies, const std::vector<FileRef>& refs) {
-  const auto is_test = [&refs](size_t i) { return refs[i].phase == PhaseIndex(pipeline::TEST); };
+  const auto is_test = [&refs](size_t i) { return refs[i].phase == pipeline::TEST; };
   std::set<size_t> found;
   for (const auto* groups : {&copies.identical, &copies.near}) {
     for (const std::vector<size_t>& group : *groups) {
@@ -262,30 +264,31 @@ absl::StatusOr<std::unique_ptr<Dataset>> OpenFiles(pipeline::DataInfo info, Sour
   }
   std::vector<FileRef> refs(row.paths.size());
   for (size_t i = row.files.size(); i-- > 0;) {
-    refs[row.path_of[i]] = {row.files[i].path, strata ? row.files[i].label : 0, row.phases[i]};
+    refs[row.path_of[i]] = {row.files[i].path, strata ? row.files[i].label : 0, *row.phases[i]};
   }
   info.duplicate_groups = Describe(copies, refs);
   NoteCopies(copies, CountCopies(copies, refs), options.drop_copies, &info);
   NoteDeepImages(copies, &info);
   NotePartedGroups(row.files, row.phases, options.named_groups, &info);
   const std::set<size_t> copied = CopiesOfTestImages(copies, refs);
-  Phases phases;
+  FilesByPhase kept;
   std::array<std::vector<int64_t>, pipeline::kPhases> labels;
   for (size_t i = 0; i < row.files.size(); ++i) {
     if (options.drop_copies && copied.count(row.path_of[i]) > 0) continue;
     const std::string& broken = copies.broken[row.path_of[i]];
     if (!broken.empty()) {
-      info.AddSkipped(row.phases[i], broken);
+      info.AddSkipped(*row.phases[i], broken);
       continue;
     }
-    labels[row.phases[i]].push_back(row.files[i].label);
-    phases[row.phases[i]].push_back(std::move(row.files[i]));
+    const int at = PhaseIndex(*row.phases[i]);
+    labels[at].push_back(row.files[i].label);
+    kept[at].push_back(std::move(row.files[i]));
   }
   CountClasses(labels, &info);
   NoteMissingClasses(&info);
   MakeTextsValid(&info);
   return std::make_unique<FilesDataset>(std::move(info), std::move(options.read_mask), context,
-                                        std::move(phases));
+                                        std::move(kept));
 }
 
 void MakeTextsValid(pipeline::DataInfo* info) {
@@ -302,13 +305,14 @@ void MakeTextsValid(pipeline::DataInfo* info) {
 
 void CountClasses(const std::array<std::vector<int64_t>, pipeline::kPhases>& labels,
                   pipeline::DataInfo* info) {
-  for (int phase = 0; phase < pipeline::kPhases; ++phase) {
-    info->images[phase] = static_cast<int64_t>(labels[phase].size());
+  for (int i = 0; i < pipeline::kPhases; ++i) {
+    info->images[i] = static_cast<int64_t>(labels[i].size());
     if (info->task == pipeline::Task::kSegmentation) continue;
-    info->class_counts[phase].assign(info->classes.size(), 0);
-    if (phase == PhaseIndex(pipeline::TRAIN)) info->train_labels = labels[phase];
-    for (const int64_t label : labels[phase]) ++info->class_counts[phase][label];
+    info->class_counts[i].assign(info->classes.size(), 0);
+    for (const int64_t label : labels[i]) ++info->class_counts[i][label];
   }
+  if (info->task == pipeline::Task::kSegmentation) return;
+  info->train_labels = labels[PhaseIndex(pipeline::TRAIN)];
 }
 
 }  // namespace datasets

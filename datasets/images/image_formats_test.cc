@@ -1,7 +1,6 @@
 // Formats beside JPEG and PNG, what files say of their turning, and files that cannot be images.
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -14,6 +13,7 @@
 #include <vector>
 
 #include "datasets/images/image_file.h"
+#include "tests/limits.h"
 
 namespace datasets {
 namespace {
@@ -193,29 +193,14 @@ TEST_F(ImageFormats, FitAndReducedDecodingAgree) {
   }
 }
 
-// Lets the process have little more memory than it has now, until it is destroyed.
-class LittleMemory {
- public:
-  explicit LittleMemory(size_t more) {
-    getrlimit(RLIMIT_AS, &before_);
-    size_t pages = 0;
-    std::ifstream("/proc/self/statm") >> pages;
-    rlimit limit = before_;
-    limit.rlim_cur = pages * sysconf(_SC_PAGESIZE) + more;
-    setrlimit(RLIMIT_AS, &limit);
-  }
-  ~LittleMemory() { setrlimit(RLIMIT_AS, &before_); }
-
- private:
-  rlimit before_ = {};
-};
+;
 
 TEST_F(ImageFormats, SparseFilesOfAGigabyteCostNoMemory) {
   const std::string empty = Write("x.jpg", "");
   ASSERT_EQ(truncate(empty.c_str(), off_t{1} << 30), 0);
   const std::string begun = Write("y.jpg", Encoded(".jpg", Flag()));
   ASSERT_EQ(truncate(begun.c_str(), off_t{1} << 30), 0);
-  const LittleMemory little(64 << 20);
+  const testing_support::LittleMemory little(64 << 20);
   EXPECT_EQ(Why(empty), "x.jpg: not an image of a known format");
   EXPECT_EQ(Why(begun), "y.jpg: there is not enough memory to read it");
 }

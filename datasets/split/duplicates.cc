@@ -21,7 +21,6 @@ namespace {
 
 using Groups = std::vector<std::vector<size_t>>;
 
-constexpr int kTest = 2;
 constexpr int kThumbnail = 64;
 constexpr int kHashed = 32;
 constexpr int kFrequencies = 8;
@@ -179,7 +178,7 @@ Groups NearGroups(const Contents& contents) {
 
 bool IsAcrossSplits(const std::vector<size_t>& group, const std::vector<FileRef>& files) {
   const auto tests = std::count_if(group.begin(), group.end(),
-                                   [&files](size_t i) { return files[i].phase == kTest; });
+                                   [&files](size_t i) { return files[i].phase == pipeline::TEST; });
   return tests > 0 && static_cast<size_t>(tests) < group.size();
 }
 
@@ -191,15 +190,14 @@ bool HasConflict(const std::vector<size_t>& group, const std::vector<FileRef>& f
 
 std::string DescribeGroup(absl::string_view kind, const std::vector<size_t>& group,
                           const std::vector<FileRef>& files) {
-  constexpr const char* kPhases[] = {"TRAIN", "VAL", "TEST"};
   std::string line(kind);
   if (IsAcrossSplits(group, files)) absl::StrAppend(&line, ", across splits");
   if (HasConflict(group, files)) absl::StrAppend(&line, ", different labels");
   absl::string_view before = ": ";
   for (const size_t i : group) {
     const FileRef& file = files[i];
-    absl::StrAppend(&line, before, file.path, " (", kPhases[std::clamp(file.phase, 0, kTest)],
-                    ", label ", file.label, ")");
+    absl::StrAppend(&line, before, file.path, " (", pipeline::Phase_Name(file.phase), ", label ",
+                    file.label, ")");
     before = ", ";
   }
   return line;

@@ -7,12 +7,14 @@
 #include <string>
 #include <vector>
 
+#include "pipeline/pipeline.pb.h"
+
 namespace datasets {
 
 struct FileRef {
   std::string path;
   int64_t label = 0;
-  int phase = 0;  // 0 TRAIN, 1 VAL, 2 TEST
+  pipeline::Phase phase = pipeline::TRAIN;
 };
 
 // When two images are near: their 64-bit perceptual hashes differ in at most kNearDistance bits,

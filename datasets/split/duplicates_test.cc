@@ -17,11 +17,13 @@ namespace datasets {
 namespace {
 
 namespace fs = std::filesystem;
+using pipeline::TEST;
+using pipeline::TRAIN;
+using pipeline::VAL;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
 constexpr int64_t kMaxPixels = 1 << 26;
-constexpr int kTrain = 0, kVal = 1, kTest = 2;
 
 cv::Mat Drawing(uint64_t seed, cv::Size size = {320, 240}) {
   cv::RNG rng(seed * 7919 + 1);
@@ -51,12 +53,13 @@ class DuplicatesTest : public ::testing::Test {
   }
   ~DuplicatesTest() override { fs::remove_all(folder_); }
 
-  void Add(const std::string& name, const std::string& content, int phase, int64_t label = 0) {
+  void Add(const std::string& name, const std::string& content, pipeline::Phase phase,
+           int64_t label = 0) {
     const std::string path = (folder_ / name).string();
     std::ofstream(path, std::ios::binary) << content;
     files_.push_back({path, label, phase});
   }
-  void Add(const std::string& name, const cv::Mat& image, int phase, int64_t label = 0,
+  void Add(const std::string& name, const cv::Mat& image, pipeline::Phase phase, int64_t label = 0,
            int quality = 95) {
     std::vector<uint8_t> bytes;
     const std::vector<int> jpeg = {cv::IMWRITE_JPEG_QUALITY, quality};
@@ -81,11 +84,11 @@ TEST_F(DuplicatesTest, NothingInNothing) {
 }
 
 TEST_F(DuplicatesTest, ExactCopies) {
-  Add("a.png", Drawing(1), kTrain);
-  Add("b.png", Drawing(2), kTrain);
-  Add("c.png", Drawing(1), kTest);
-  Add("d.png", Drawing(2), kVal);
-  Add("e.png", Drawing(1), kVal);
+  Add("a.png", Drawing(1), TRAIN);
+  Add("b.png", Drawing(2), TRAIN);
+  Add("c.png", Drawing(1), TEST);
+  Add("d.png", Drawing(2), VAL);
+  Add("e.png", Drawing(1), VAL);
   const Copies copies = Find();
   EXPECT_THAT(copies.identical, ElementsAre(ElementsAre(0, 2, 4), ElementsAre(1, 3)));
   EXPECT_THAT(copies.near, IsEmpty());
@@ -96,10 +99,10 @@ TEST_F(DuplicatesTest, ExactCopies) {
 TEST_F(DuplicatesTest, ReencodedAndResizedCopiesAreNear) {
   cv::Mat smaller;
   cv::resize(Drawing(1), smaller, {}, 0.9, 0.9, cv::INTER_LINEAR);
-  Add("a.jpg", Drawing(1), kTrain);
-  Add("other.jpg", Drawing(2), kTest);
-  Add("b.jpg", Drawing(1), kTrain, 0, 60);
-  Add("c.png", smaller, kTest);
+  Add("a.jpg", Drawing(1), TRAIN);
+  Add("other.jpg", Drawing(2), TEST);
+  Add("b.jpg", Drawing(1), TRAIN, 0, 60);
+  Add("c.png", smaller, TEST);
   const Copies copies = Find();
   EXPECT_THAT(copies.identical, IsEmpty());
   EXPECT_THAT(copies.near, ElementsAre(ElementsAre(0, 2, 3)));
@@ -113,25 +116,25 @@ TEST_F(DuplicatesTest, EachKindOfCopyOfManyDrawings) {
     cv::resize(Drawing(seed), resized, {}, seed % 2 ? 0.5 : 1.3, seed % 2 ? 0.5 : 1.3);
     cv::resize(Drawing(seed), square, {224, 224});
     files_.clear();
-    Add("a.png", Drawing(seed), kTrain);
-    Add("b.jpg", resized, kTest, 0, 80);
-    Add("c.jpg", square, kTest, 0, 50);
-    Add("d.jpg", Drawing(seed) * 0.8, kTest);
+    Add("a.png", Drawing(seed), TRAIN);
+    Add("b.jpg", resized, TEST, 0, 80);
+    Add("c.jpg", square, TEST, 0, 50);
+    Add("d.jpg", Drawing(seed) * 0.8, TEST);
     EXPECT_THAT(Find().near, ElementsAre(ElementsAre(0, 1, 2, 3))) << "drawing " << seed;
   }
 }
 
 TEST_F(DuplicatesTest, DifferentDrawingsAreNotNear) {
   for (uint64_t seed = 0; seed < 100; ++seed) {
-    Add(std::to_string(seed) + ".jpg", Drawing(seed), seed % 2 ? kTest : kTrain);
+    Add(std::to_string(seed) + ".jpg", Drawing(seed), seed % 2 ? TEST : TRAIN);
   }
   EXPECT_THAT(Find().near, IsEmpty());
 }
 
 TEST_F(DuplicatesTest, IdenticalFilesJoinTheNearGroupOfOne) {
-  Add("a.png", Drawing(1), kTrain);
-  Add("b.jpg", Drawing(1), kTrain);
-  Add("c.png", Drawing(1), kTest);
+  Add("a.png", Drawing(1), TRAIN);
+  Add("b.jpg", Drawing(1), TRAIN);
+  Add("c.png", Drawing(1), TEST);
   const Copies copies = Find();
   EXPECT_THAT(copies.identical, ElementsAre(ElementsAre(0, 2)));
   EXPECT_THAT(copies.near, ElementsAre(ElementsAre(0, 1, 2)));
@@ -140,21 +143,21 @@ TEST_F(DuplicatesTest, IdenticalFilesJoinTheNearGroupOfOne) {
 }
 
 TEST_F(DuplicatesTest, GroupsHoldAllCopiesOfAFile) {
-  Add("a.png", Drawing(1), kTrain);
-  Add("b.png", Drawing(2), kTrain);
-  Add("c.jpg", Drawing(1), kTrain);
-  Add("d.png", Drawing(1), kTest);
-  Add("e.png", Drawing(2), kTest);
-  Add("f.png", Drawing(3), kTest);
+  Add("a.png", Drawing(1), TRAIN);
+  Add("b.png", Drawing(2), TRAIN);
+  Add("c.jpg", Drawing(1), TRAIN);
+  Add("d.png", Drawing(1), TEST);
+  Add("e.png", Drawing(2), TEST);
+  Add("f.png", Drawing(3), TEST);
   EXPECT_THAT(CopyGroups(Find(), files_.size()), ElementsAre(0, 1, 0, 0, 1, 5));
 }
 
 TEST_F(DuplicatesTest, LabelConflicts) {
-  Add("a.png", Drawing(1), kTrain, 0);
-  Add("b.png", Drawing(1), kTest, 3);
-  Add("c.png", Drawing(2), kTrain, 1);
-  Add("d.png", Drawing(2), kTrain, 1);
-  Add("e.jpg", Drawing(2), kTrain, 2);
+  Add("a.png", Drawing(1), TRAIN, 0);
+  Add("b.png", Drawing(1), TEST, 3);
+  Add("c.png", Drawing(2), TRAIN, 1);
+  Add("d.png", Drawing(2), TRAIN, 1);
+  Add("e.jpg", Drawing(2), TRAIN, 2);
   const Copies copies = Find();
   EXPECT_EQ(Count().conflicting_labels, 1);
   EXPECT_EQ(Count().near_conflicting_labels, 1);
@@ -169,30 +172,30 @@ TEST_F(DuplicatesTest, LabelConflicts) {
 }
 
 TEST_F(DuplicatesTest, UnreadableFilesAreLeftOut) {
-  Add("a.png", Drawing(1), kTrain);
+  Add("a.png", Drawing(1), TRAIN);
   std::vector<uint8_t> bytes;
   cv::imencode(".png", Drawing(1), bytes);
   std::string damaged(bytes.begin(), bytes.end());
   std::fill(damaged.begin() + 60, damaged.end() - 20, 'x');
-  for (const char* name : {"x1.png", "x2.png"}) Add(name, damaged, kTest);
-  for (const char* name : {"y1.jpg", "y2.jpg"}) Add(name, std::string(), kTest);
-  for (const char* name : {"z1.jpg", "z2.jpg"}) Add(name, std::string("<html>"), kTest);
-  Add("large.png", cv::Mat(1000, 1000, CV_8U, cv::Scalar(7)), kTrain);
-  Add("large2.png", cv::Mat(1000, 1000, CV_8U, cv::Scalar(7)), kTest);
-  files_.push_back({(folder_ / "missing.jpg").string(), 0, kTest});
-  files_.push_back({folder_.string(), 0, kTest});
-  Add("b.png", Drawing(1), kTest);
+  for (const char* name : {"x1.png", "x2.png"}) Add(name, damaged, TEST);
+  for (const char* name : {"y1.jpg", "y2.jpg"}) Add(name, std::string(), TEST);
+  for (const char* name : {"z1.jpg", "z2.jpg"}) Add(name, std::string("<html>"), TEST);
+  Add("large.png", cv::Mat(1000, 1000, CV_8U, cv::Scalar(7)), TRAIN);
+  Add("large2.png", cv::Mat(1000, 1000, CV_8U, cv::Scalar(7)), TEST);
+  files_.push_back({(folder_ / "missing.jpg").string(), 0, TEST});
+  files_.push_back({folder_.string(), 0, TEST});
+  Add("b.png", Drawing(1), TEST);
   const Copies copies = Find(999 * 1000);
   EXPECT_THAT(copies.identical, ElementsAre(ElementsAre(0, files_.size() - 1)));
   EXPECT_THAT(copies.near, IsEmpty());
 }
 
 TEST_F(DuplicatesTest, ImagesWithoutContrastAreNotNear) {
-  Add("black.png", cv::Mat(200, 200, CV_8U, cv::Scalar(0)), kTrain);
-  Add("white.png", cv::Mat(200, 200, CV_8U, cv::Scalar(255)), kTrain);
-  Add("pixel.png", cv::Mat(1, 1, CV_8U, cv::Scalar(90)), kTest);
-  Add("line.png", cv::Mat(2, 3000, CV_8U, cv::Scalar(90)), kTest);
-  Add("black2.png", cv::Mat(200, 200, CV_8U, cv::Scalar(0)), kTest);
+  Add("black.png", cv::Mat(200, 200, CV_8U, cv::Scalar(0)), TRAIN);
+  Add("white.png", cv::Mat(200, 200, CV_8U, cv::Scalar(255)), TRAIN);
+  Add("pixel.png", cv::Mat(1, 1, CV_8U, cv::Scalar(90)), TEST);
+  Add("line.png", cv::Mat(2, 3000, CV_8U, cv::Scalar(90)), TEST);
+  Add("black2.png", cv::Mat(200, 200, CV_8U, cv::Scalar(0)), TEST);
   const Copies copies = Find();
   EXPECT_THAT(copies.identical, ElementsAre(ElementsAre(0, 4)));
   EXPECT_THAT(copies.near, IsEmpty());
@@ -208,7 +211,7 @@ std::vector<FileRef> ListTree(const fs::path& folder) {
     const std::string label = (++within.begin())->string();
     files.push_back({entry.path().string(),
                      labels.emplace(label, static_cast<int64_t>(labels.size())).first->second,
-                     *within.begin() == "Testing" ? kTest : kTrain});
+                     *within.begin() == "Testing" ? TEST : TRAIN});
   }
   return files;
 }

@@ -84,7 +84,8 @@ std::vector<Group> ShuffledGroups(const std::vector<int64_t>& labels,
 }
 
 // Moves a fraction of the items in `from` to `to`.
-void Move(int from, int to, double fraction, uint64_t seed, SplitItems* items) {
+void Move(std::optional<pipeline::Phase> from, pipeline::Phase to, double fraction, uint64_t seed,
+          SplitItems* items) {
   std::vector<size_t> indices;
   std::vector<int64_t> labels;
   std::vector<size_t> groups;
@@ -101,10 +102,10 @@ void Move(int from, int to, double fraction, uint64_t seed, SplitItems* items) {
 }
 
 void FollowGroups(SplitItems* items) {
-  std::map<size_t, int> known;
+  std::map<size_t, std::optional<pipeline::Phase>> known;
   for (size_t i = 0; i < items->phases.size(); ++i) {
-    int& phase = known.emplace(items->groups[i], kUnsplit).first->second;
-    phase = std::max(phase, items->phases[i]);
+    std::optional<pipeline::Phase>& phase = known.emplace(items->groups[i], kUnsplit).first->second;
+    phase = std::max(phase, items->phases[i]);  // kUnsplit < TRAIN < VAL < TEST
   }
   for (size_t i = 0; i < items->phases.size(); ++i) {
     if (items->phases[i] == kUnsplit) items->phases[i] = known.at(items->groups[i]);
@@ -151,23 +152,23 @@ std::vector<bool> ChooseStratified(const std::vector<int64_t>& labels,
 }
 
 std::string SplitBySeed(const DatasetContext& context, SplitItems* items) {
-  std::vector<int>& phases = items->phases;
-  const auto has = [&phases](int phase) {
+  Phases& phases = items->phases;
+  const auto has = [&phases](std::optional<pipeline::Phase> phase) {
     return std::find(phases.begin(), phases.end(), phase) != phases.end();
   };
-  constexpr int kTrain = 0, kVal = 1, kTest = 2;
-  static_assert(pipeline::TRAIN + kTest == pipeline::TEST);
-  const bool given_test = has(kTest), given_val = has(kVal),
-             given_any = given_test || given_val || has(kTrain);
+  const bool given_test = has(pipeline::TEST), given_val = has(pipeline::VAL),
+             given_any = given_test || given_val || has(pipeline::TRAIN);
   FollowGroups(items);
   const bool unsplit = has(kUnsplit);
   if (!given_test) {
     // A seed of its own, lest TEST and VAL were drawn by the same numbers.
-    const uint64_t seed = pipeline::Hash({context.seed, kTest});
-    Move(kUnsplit, kTest, context.test_fraction, seed, items);
+    const uint64_t seed = pipeline::Hash({context.seed, 2});
+    Move(kUnsplit, pipeline::TEST, context.test_fraction, seed, items);
   }
-  std::replace(phases.begin(), phases.end(), kUnsplit, kTrain);
-  if (!given_val) Move(kTrain, kVal, context.validation_fraction, context.seed, items);
+  std::replace(phases.begin(), phases.end(), kUnsplit, std::optional(pipeline::TRAIN));
+  if (!given_val) {
+    Move(pipeline::TRAIN, pipeline::VAL, context.validation_fraction, context.seed, items);
+  }
   const std::string seed = absl::StrCat("by seed ", context.seed);
   if (!given_any) return seed;
   if (unsplit) return absl::StrCat("folders, the rest ", seed);

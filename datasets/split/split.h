@@ -12,8 +12,11 @@
 
 namespace datasets {
 
-// The phase (by PhaseIndex) of a file that no split has yet.
-constexpr int kUnsplit = -1;
+// Of a dataset's files, by their index.
+using Phases = std::vector<std::optional<pipeline::Phase>>;
+
+// The phase of a file that no split has yet.
+constexpr std::optional<pipeline::Phase> kUnsplit = std::nullopt;
 
 // The phase whose images a folder of such a name holds, in any case: train or training; val, valid
 // or validation; test or testing.
@@ -34,7 +37,7 @@ std::vector<bool> ChooseStratified(const std::vector<int64_t>& labels,
 struct SplitItems {
   std::vector<int64_t> labels;  // what is stratified
   std::vector<size_t> groups;   // items of a group stay together
-  std::vector<int> phases;      // by PhaseIndex, or kUnsplit
+  Phases phases;
 };
 
 // Gives each unsplit item a phase: that of the others of its group, if they have one (TEST before

@@ -25,7 +25,6 @@
 #include "absl/strings/strip.h"
 #include "datasets/split/names.h"
 #include "pipeline/csv.h"
-#include "pipeline/data.h"
 #include "pipeline/files.h"
 #include "pipeline/pipeline.pb.h"
 #include "pipeline/registry.h"
@@ -178,7 +177,7 @@ absl::StatusOr<std::vector<SplitEntry>> ReadSplitFile(const std::string& path) {
     if (!seen.insert(cells[1]).second) {
       return Refuse(path, line, absl::StrCat("lists ", cells[1], " again"));
     }
-    entries.push_back({pipeline::PhaseIndex(phase), cells[1], cells[2]});
+    entries.push_back({phase, cells[1], cells[2]});
   }
   return entries;
 }
@@ -186,8 +185,7 @@ absl::StatusOr<std::vector<SplitEntry>> ReadSplitFile(const std::string& path) {
 std::string SplitText(const std::vector<SplitEntry>& entries) {
   std::string text = absl::StrCat(kBegin, kWhatItIs, "\n", kColumns, "\n");
   for (const SplitEntry& entry : entries) {
-    const auto phase = static_cast<pipeline::Phase>(pipeline::TRAIN + entry.phase);
-    absl::StrAppend(&text, pipeline::Phase_Name(phase), ",",
+    absl::StrAppend(&text, pipeline::Phase_Name(entry.phase), ",",
                     pipeline::CsvCell(pipeline::ValidUtf8(entry.path)), ",", entry.content, "\n");
   }
   return text;
@@ -200,10 +198,9 @@ absl::Status CheckWritable(const std::string& path) {
       absl::StrCat("cannot write ", path, ": ", std::strerror(errno)));
 }
 
-absl::StatusOr<std::vector<int>> PhasesByFile(const std::string& split_file,
-                                              const std::string& root,
-                                              const std::vector<std::string>& paths,
-                                              const std::set<std::string>& masks) {
+absl::StatusOr<Phases> PhasesByFile(const std::string& split_file, const std::string& root,
+                                    const std::vector<std::string>& paths,
+                                    const std::set<std::string>& masks) {
   const absl::StatusOr<std::vector<SplitEntry>> entries = ReadSplitFile(split_file);
   if (!entries.ok()) return entries.status();
   // By what the file says of them.
@@ -211,7 +208,7 @@ absl::StatusOr<std::vector<int>> PhasesByFile(const std::string& split_file,
   for (size_t i = 0; i < paths.size(); ++i) places.emplace(pipeline::ValidUtf8(paths[i]), i);
   std::map<std::string, std::string> known_masks;
   for (const std::string& mask : masks) known_masks.emplace(pipeline::ValidUtf8(mask), mask);
-  std::vector<int> phases(paths.size(), -1);
+  Phases phases(paths.size(), kUnsplit);
   std::vector<std::string> missing, changed;
   for (const SplitEntry& entry : *entries) {
     const auto found = places.find(entry.path);

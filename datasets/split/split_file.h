@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "datasets/split/split.h"
 
 namespace datasets {
 
@@ -22,7 +23,7 @@ namespace datasets {
 // are shown as ValidUtf8 does, and found again by that. The last column is what `xxh128sum` prints
 // of the file; "unreadable" where it cannot be read. A byte order mark before it all does no harm.
 struct SplitEntry {
-  int phase = 0;     // by PhaseIndex
+  pipeline::Phase phase = pipeline::TRAIN;
   std::string path;  // bytes where it is to be written, text where it was read
   std::string content;
 };
@@ -43,14 +44,13 @@ std::string ContentHash(const std::string& path);
 // The same of a file that was read.
 std::string HashOf(absl::string_view bytes);
 
-// The phases of the files `paths` (bytes, relative to `root`), -1 for files that are not listed.
-// `masks` need not be listed. Files that are listed and exist, but are among neither, are passed
-// over: another task uses them. Errors name files that are listed but do not exist, and files
-// (masks too) whose content is not that which is listed.
-absl::StatusOr<std::vector<int>> PhasesByFile(const std::string& split_file,
-                                              const std::string& root,
-                                              const std::vector<std::string>& paths,
-                                              const std::set<std::string>& masks);
+// The phases of the files `paths` (bytes, relative to `root`), kUnsplit for files that are not
+// listed. `masks` need not be listed. Files that are listed and exist, but are among neither, are
+// passed over: another task uses them. Errors name files that are listed but do not exist, and
+// files (masks too) whose content is not that which is listed.
+absl::StatusOr<Phases> PhasesByFile(const std::string& split_file, const std::string& root,
+                                    const std::vector<std::string>& paths,
+                                    const std::set<std::string>& masks);
 
 }  // namespace datasets
 

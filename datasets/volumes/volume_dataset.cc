@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <map>
 #include <opencv2/core.hpp>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -117,7 +118,7 @@ class VolumeDataset : public Dataset {
     const auto phases = Split(cases, context);
     if (!phases.ok()) return phases.status();
     for (size_t i = 0; i < cases.size(); ++i) {
-      if ((*phases)[i] != kUnsplit) AddCase(cases[i], (*phases)[i]);
+      if ((*phases)[i].has_value()) AddCase(cases[i], *(*phases)[i]);
     }
     const absl::Status counted = Count();
     MakeTextsValid(&info_);
@@ -191,18 +192,17 @@ class VolumeDataset : public Dataset {
     }
   }
 
-  void AddCase(const Case& one, int phase) {
+  void AddCase(const Case& one, pipeline::Phase phase) {
     names_.push_back(one.source.name);
     for (const StoredSlice& slice : one.slices->slices) {
       const bool tumor = slice.labelled >= options_.min_tumor_pixels;
       if (binary() && !tumor && slice.labelled > 0) continue;
-      slices_[phase].push_back({slice, names_.size() - 1, binary() && tumor ? 1 : 0});
+      slices_[PhaseIndex(phase)].push_back({slice, names_.size() - 1, binary() && tumor ? 1 : 0});
     }
   }
 
-  // The phase of each case (by PhaseIndex): as the split file says, else by patient.
-  absl::StatusOr<std::vector<int>> Split(const std::vector<Case>& cases,
-                                         const DatasetContext& context) {
+  // The phase of each case: as the split file says, else by patient.
+  absl::StatusOr<Phases> Split(const std::vector<Case>& cases, const DatasetContext& context) {
     const std::string& split_file = context.split_file;
     const bool filed = !split_file.empty() && !info_.embedded_sample;
     std::error_code ignored;
@@ -215,8 +215,7 @@ class VolumeDataset : public Dataset {
     std::vector<SplitCase> split;
     for (const Case& one : cases) split.push_back({one.source.patient, one.source.phase});
     const PatientSplit drawn = SplitByPatient(split, context);
-    std::vector<int> phases;
-    for (const pipeline::Phase phase : drawn.phases) phases.push_back(PhaseIndex(phase));
+    Phases phases(drawn.phases.begin(), drawn.phases.end());
     info_.split = drawn.origin;
     if (!drawn.note.empty()) info_.notes.push_back(drawn.note);
     NoteSplit(split);
@@ -243,8 +242,7 @@ class VolumeDataset : public Dataset {
     return paths;
   }
 
-  absl::StatusOr<std::vector<int>> ReadSplit(const std::vector<Case>& cases,
-                                             const std::string& split_file) {
+  absl::StatusOr<Phases> ReadSplit(const std::vector<Case>& cases, const std::string& split_file) {
     std::vector<std::string> paths;
     std::vector<size_t> owners;
     for (size_t i = 0; i < cases.size(); ++i) {
@@ -255,10 +253,10 @@ class VolumeDataset : public Dataset {
     }
     const auto listed = PhasesByFile(split_file, info_.origin, paths, {});
     if (!listed.ok()) return listed.status();
-    std::vector<int> phases(cases.size(), kUnsplit);
+    Phases phases(cases.size(), kUnsplit);
     for (size_t i = 0; i < paths.size(); ++i) {
       if ((*listed)[i] == kUnsplit) continue;
-      int& phase = phases[owners[i]];
+      std::optional<pipeline::Phase>& phase = phases[owners[i]];
       if (phase != kUnsplit && phase != (*listed)[i]) {
         return absl::InvalidArgumentError(absl::StrCat(
             split_file,
@@ -275,12 +273,13 @@ class VolumeDataset : public Dataset {
   }
 
   // What a split file says.
-  std::string TextOf(const std::vector<Case>& cases, const std::vector<int>& phases) const {
+  std::string TextOf(const std::vector<Case>& cases, const Phases& phases) const {
     std::vector<SplitEntry> entries;
     for (size_t i = 0; i < cases.size(); ++i) {
       if (phases[i] == kUnsplit) continue;
       for (const std::string& path : PathsOf(cases[i])) {
-        entries.push_back({phases[i], path, ContentHash((fs::path(info_.origin) / path).string())});
+        entries.push_back(
+            {*phases[i], path, ContentHash((fs::path(info_.origin) / path).string())});
       }
     }
     return SplitText(entries);
@@ -302,8 +301,8 @@ class VolumeDataset : public Dataset {
   // There must be something to tell apart.
   absl::Status Count() {
     std::array<std::vector<int64_t>, pipeline::kPhases> labels;
-    for (int phase = 0; phase < pipeline::kPhases; ++phase) {
-      for (const Slice& slice : slices_[phase]) labels[phase].push_back(slice.label);
+    for (int i = 0; i < pipeline::kPhases; ++i) {
+      for (const Slice& slice : slices_[i]) labels[i].push_back(slice.label);
     }
     CountClasses(labels, &info_);
     const auto& train = slices_[PhaseIndex(pipeline::TRAIN)];

@@ -56,10 +56,10 @@ void PrintHeader(const LoadedConfig& config, const BuildContext& context, const 
       {"images",
        absl::StrCat(images(TRAIN), " train, ", images(VAL), " val, ", images(TEST), " test")},
   };
-  if (data.class_counts[0].empty()) {
+  if (data.class_counts[PhaseIndex(TRAIN)].empty()) {
     rows.emplace_back("classes", absl::StrJoin(data.classes, ", "));
   }
-  for (size_t i = 0; i < data.class_counts[0].size(); ++i) {
+  for (size_t i = 0; i < data.class_counts[PhaseIndex(TRAIN)].size(); ++i) {
     std::vector<int64_t> counts;
     for (const auto& phase : data.class_counts) counts.push_back(phase[i]);
     rows.emplace_back(i == 0 ? "classes" : "",

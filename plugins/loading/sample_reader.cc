@@ -19,8 +19,8 @@ constexpr int kDecoding = 3;
 SampleReader::SampleReader(const datasets::Dataset* dataset, Options options,
                            std::unique_ptr<ImageCache> file)
     : dataset_(*dataset), options_(std::move(options)), file_(std::move(file)) {
-  for (int phase = 0; phase < pipeline::kPhases; ++phase) {
-    memory_[phase].resize(dataset_.info().images[phase]);
+  for (int i = 0; i < pipeline::kPhases; ++i) {
+    memory_[i].resize(dataset_.info().images[i]);
   }
 }
 
