@@ -60,6 +60,7 @@ def cpu_seconds(arguments, folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--sample", type=int, default=1, metavar="N")
+    parser.add_argument("--slowest", type=int, default=15, metavar="N")
     parser.add_argument("targets", nargs="+", metavar="TARGET")
     options, flags = parser.parse_known_args()
     generate_sources(options.targets, flags)
@@ -72,7 +73,7 @@ def main():
         measured = [second for command, second in seconds.items() if command in wanted]
         total = sum(measured) * len(wanted) / len(measured)
         print(f"{total:.0f} compiler seconds for {target}: {len(wanted)} files, {len(measured)} of them compiled")
-    for command, second in sorted(seconds.items(), key=lambda item: -item[1])[:15]:
+    for command, second in sorted(seconds.items(), key=lambda item: -item[1])[:options.slowest]:
         print(f"{second:8.1f}  {source_of(command)}")
 
 
