@@ -43,20 +43,6 @@ TEST(Files, SayWhereTheyCannotBeWritten) {
             "cannot read missing: No such file or directory");
 }
 
-setrlimit(RLIMIT_FSIZE, &small);
-}
-SmallDisk(const SmallDisk&) = delete;
-~SmallDisk() {
-  setrlimit(RLIMIT_FSIZE, &before_);
-  std::signal(SIGXFSZ, handler_);
-}
-
-private:
-void (*const handler_)(int);
-rlimit before_ = {};
-}
-;
-
 TEST(Files, KeepTheOldOneWhereTheDiskIsFull) {
   const Workspace workspace;
   ASSERT_TRUE(pipeline::WriteFileAtomically("a.txt", "one").ok());
