@@ -35,6 +35,7 @@ class BinaryCrossEntropy : public Loss, public PixelLoss {
       float* __restrict dlog = block.dlog;
       float* __restrict dtop = block.dtop;
       const float* __restrict log_y = block.log_y;
+      const float* __restrict excess = block.excess;
       for (int i = 0; i < stride; ++i) value[i] = 1;
       for (int c = 0; c < block.classes; ++c) {
         const float* __restrict p = block.p + c * stride;
@@ -49,7 +50,7 @@ class BinaryCrossEntropy : public Loss, public PixelLoss {
         }
       }
       for (int i = 0; i < stride; ++i) {
-        value[i] = -mean * (log_y[i] + kernels::Log(value[i]));
+        value[i] = -mean * (log_y[i] + kernels::Log(value[i]) - excess[i]);
         dlog[i] -= step;
       }
     });

@@ -7,6 +7,7 @@
 #define LOSSES_BLOCK_H_
 
 #include <cstdint>
+#include <vector>
 
 namespace losses {
 
@@ -23,6 +24,12 @@ struct Block {
   // Sum of p over the classes with p <= 1/2: where a class has p > 1/2, exactly 1 - p of that
   // class.
   const float* rest = nullptr;
+  // log(1 - p) of a class with p > 1/2 that is not the target is log(rest) - excess: 0 unless all
+  // other logits lie so far below that floats cannot hold their probabilities.
+  const float* excess = nullptr;
+  // Sum over the classes of log_weights()[c] log p_c, exact however far apart the logits are; only
+  // where a loss of the fusion has log_weights.
+  const float* log_sum = nullptr;
 
   float* value = nullptr;  // += the loss of each pixel
   float* dp = nullptr;     // plane: += scale dL/dp_c
@@ -30,6 +37,7 @@ struct Block {
   // += scale (1 - p_c) dL/dp_c for the class with p_c > 1/2: instead of dp for losses whose slope
   // grows as 1 / (1 - p_c).
   float* dtop = nullptr;
+  float* dlog_sum = nullptr;  // += scale dL/dlog_sum; where log_sum is
 
   int64_t epoch = 0;  // for losses that change over time
 };
@@ -40,6 +48,9 @@ class PixelLoss {
   virtual ~PixelLoss() = default;
   // Whether Add writes dp or dtop; if no loss of a fusion does, both are left out.
   virtual bool uses_dp() const { return true; }
+  // If Add uses log_sum and dlog_sum: what the fusion's classes weigh (Classes::weights, which are
+  // the same for all losses of a fusion; empty for 1 each). Else nullptr.
+  virtual const std::vector<float>* log_weights() const { return nullptr; }
   virtual void Add(const Block& block, float scale) const = 0;
 };
 

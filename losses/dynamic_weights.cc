@@ -11,9 +11,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace losses {
 namespace {
+
+constexpr double kLargest = std::numeric_limits<double>::max();
 
 std::vector<double> ToVector(const at::Tensor& tensor) {
   const at::Tensor flat = tensor.detach().to(at::kCPU, at::kDouble).contiguous();
@@ -74,8 +77,8 @@ class Dwa : public DynamicWeights {
     std::vector<double> last = ToVector(last_), before = ToVector(before_);
     std::vector<double> ratios(last.size(), 1);
     for (size_t k = 0; k < last.size(); ++k) {
-      if (before[k] == 0) return ratios;
-      ratios[k] = last[k] / before[k] / temperature_;
+      if (before[k] > 0) ratios[k] = std::min(last[k] / before[k], kLargest);
+      ratios[k] /= temperature_;
     }
     return Shares(ratios);
   }
@@ -126,8 +129,9 @@ class GradNorm : public DynamicWeights {
     if (first[0] == 0) first = values;
     double mean_norm = 0, mean_ratio = 0;
     for (size_t k = 0; k < factors.size(); ++k) {
-      // A term that is solved, or that no logit moves, says nothing about balance.
-      if (!(values[k] > 0) || !(first[k] > 0) || !(norms[k] > 0)) return;
+      // A term that is solved, or that no logit moves, says nothing about balance; nor does one
+      // whose gradient overflowed.
+      if (!(values[k] > 0) || !(first[k] > 0) || !(norms[k] > 0) || std::isinf(norms[k])) return;
       mean_norm += factors[k] * norms[k] / count;
       mean_ratio += values[k] / first[k] / count;
     }

@@ -36,12 +36,13 @@ class DynamicWeights {
 std::unique_ptr<DynamicWeights> UncertaintyWeights(int64_t terms);
 
 // Dynamic weight average, Liu, Johns and Davison (CVPR 2019): f_k = K softmax(r_k / temperature),
-// where r_k is the mean of L_k over the last epoch divided by that over the one before. 1 in the
-// first two epochs.
+// where r_k is the mean of L_k over the last epoch divided by that over the one before; where that
+// was 0 the term has no ratio and counts as unchanged, r_k = 1. All are 1 in the first two epochs.
 std::unique_ptr<DynamicWeights> DwaWeights(int64_t terms, double temperature);
 
 // GradNorm, Chen et al. (ICML 2018), with norms taken with respect to the logits: wants every
-// G_k = f_k |dL_k/dz| to be mean(G) (R_k / mean(R))^alpha, where R_k = L_k / L_k at the first step.
+// G_k = f_k |dL_k/dz| to be mean(G) (R_k / mean(R))^alpha, where R_k = L_k / L_k at the first step
+// at which no term and no norm is 0 (at others nothing is learned).
 // The step towards it is taken in log f_k, by rate log(wanted / G_k), and the f_k are then scaled
 // to sum up to K: plain descent on the f_k, as in the paper, does not converge where norms differ
 // by orders of magnitude.

@@ -42,7 +42,8 @@ absl::StatusOr<std::vector<double>> BalancedWeights(const Classes& classes) {
   std::vector<double> weights;
   for (size_t c = 0; c < classes.images.size(); ++c) {
     if (classes.images[c] == 0) {
-      const std::string name = c < classes.names.size() ? classes.names[c] : absl::StrCat(c);
+      const std::string name =
+          c < classes.names.size() ? absl::StrCat("\"", classes.names[c], "\"") : absl::StrCat(c);
       return absl::InvalidArgumentError(absl::StrCat("class ", name, " has no training images"));
     }
     weights.push_back(all / static_cast<double>(classes.count * classes.images[c]));

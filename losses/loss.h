@@ -64,8 +64,9 @@ struct LossValue {
 // What a loss may ask about the classes before the first step.
 struct Classes {
   int64_t count = 0;
-  std::vector<int64_t> images;  // of each class in TRAIN; empty where they are not counted
-  std::vector<std::string> names = {};
+  std::vector<int64_t> images;     // of each class in TRAIN; empty where they are not counted
+  std::vector<std::string> names;  // for messages; may be empty
+  std::vector<double> weights;     // of labels by class in this fusion; empty where all weigh 1
 };
 
 // N / (C n) for a class with n of the N images: 1 on average over the images. An error where a
@@ -86,8 +87,11 @@ class Loss {
   // The same as a fast form for the processor, or nullptr: see block.h. At most one of them.
   virtual const PixelLoss* pixel_form() const { return nullptr; }
   virtual const RatioLoss* ratio_form() const { return nullptr; }
-  // A loss that is a weighted sum of others: these (then nothing else of it is asked).
-  virtual std::vector<std::pair<Loss*, double>> parts() { return {}; }
+  // The losses that it is the sum of, with their weights at the step: itself, unless it only adds
+  // up others (then nothing else of it is asked).
+  virtual std::vector<std::pair<Loss*, double>> PartsAt(const pipeline::Step& step) {
+    return {{this, 1.0}};
+  }
 };
 
 // Half precision as float32; anything else as it is.

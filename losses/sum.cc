@@ -41,21 +41,25 @@ class Sum : public Loss {
     return absl::OkStatus();
   }
 
-  std::vector<std::pair<Loss*, double>> parts() override {
+  std::vector<std::pair<Loss*, double>> PartsAt(const pipeline::Step& step) override {
     std::vector<std::pair<Loss*, double>> parts;
-    for (const auto& [loss, weight] : terms_) parts.emplace_back(loss.get(), weight);
+    for (const auto& [loss, weight] : terms_) {
+      for (const auto& [part, factor] : loss->PartsAt(step)) {
+        parts.emplace_back(part, weight * loss->WeightAt(step) * factor);
+      }
+    }
     return parts;
   }
 
   // The sum of the means, as one unit of weight 1.
   LossValue operator()(const LossInput& input) override {
     at::Tensor total = at::zeros({1}, input.logits().options());
-    for (const auto& [loss, weight] : terms_) {
-      const LossValue value = (*loss)(input);
+    for (const auto& [part, weight] : PartsAt(input.step())) {
+      const LossValue value = (*part)(input);
       const at::Tensor amount = value.weight.sum();
       const at::Tensor mean =
           value.sum.sum() / at::where(amount > 0, amount, at::ones_like(amount));
-      total = total + mean * (weight * loss->WeightAt(input.step()));
+      total = total + mean * weight;
     }
     return {total, at::ones({1}, input.logits().options())};
   }

@@ -6,12 +6,15 @@
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
+#include <fstream>
 #include <map>
+#include <set>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "models/wrapping.h"
 #include "pipeline/runs/safetensors.h"
 
 namespace models {
@@ -89,16 +92,68 @@ bool HasLayers(const NamedTensors& tensors) {
                        [](const auto& item) { return item.second.dim() == 4; }) > 1;
 }
 
+// The program that makes safetensors of what torch.save wrote.
+constexpr char kConvert[] =
+    "import sys, torch, safetensors.torch as s; d = torch.load(sys.argv[1], map_location=\"cpu\", "
+    "weights_only=True); s.save_file({k: v.clone().contiguous() for k, v in "
+    "d.get(\"state_dict\", d).items()}, sys.argv[2])";
+
+// An error where the file begins as another format does.
+absl::Status CheckFormat(const std::string& path) {
+  std::string head(512, '\0');
+  std::ifstream(path, std::ios::binary).read(head.data(), static_cast<int64_t>(head.size()));
+  const bool zip = absl::StartsWith(head, "PK\x03\x04");
+  // torch.save's first member, or, before version 1.6, a pickle of its magic number.
+  if ((zip && absl::StrContains(head, "/data.pkl")) ||
+      absl::StartsWith(head, "\x80\x02\x8a\x0al")) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path,
+                     ": a PyTorch file (pickled), not safetensors; this converts it: python3 "
+                     "-c '",
+                     kConvert, "' ", path, " weights.safetensors"));
+  }
+  const char* const other = zip                                     ? "a zip archive"
+                            : absl::StartsWith(head, "\x89HDF\r\n") ? "an HDF5 file (as of Keras)"
+                                                                    : nullptr;
+  if (other == nullptr) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(path, ": ", other, ", not safetensors"));
+}
+
+// The file's tensors under the model's names; without values where `targets` have no use for them.
+absl::StatusOr<NamedTensors> ReadFor(const std::map<std::string, at::Tensor>& targets,
+                                     const std::string& path, std::string* removed) {
+  const absl::Status known = CheckFormat(path);
+  if (!known.ok()) return known;
+  const absl::StatusOr<NamedTensors> header =
+      pipeline::ReadSafetensors(path, [](const std::string&, at::IntArrayRef) { return false; });
+  if (!header.ok()) return header.status();
+  std::vector<std::string> names;
+  for (const auto& [name, tensor] : *header) names.push_back(name);
+  std::set<std::string> wanted;
+  for (const auto& [name, tensor] : targets) wanted.insert(name);
+  const Unwrapped unwrapped = Unwrap(names, wanted);
+  const auto own = [&unwrapped](const std::string& name) {
+    const auto found = unwrapped.names.find(name);
+    return found == unwrapped.names.end() ? name : found->second;
+  };
+  absl::StatusOr<NamedTensors> file =
+      pipeline::ReadSafetensors(path, [&](const std::string& name, at::IntArrayRef shape) {
+        const auto target = targets.find(own(name));
+        return target != targets.end() && MayFit(shape, target->second);
+      });
+  if (!file.ok()) return file.status();
+  for (auto& [name, tensor] : *file) name = own(name);
+  *removed = unwrapped.removed;
+  return file;
+}
+
 }  // namespace
 
 absl::StatusOr<WeightsFit> LoadWeights(const std::string& path, Model* model) {
   const NamedTensors state = StateOf(*model);
   const std::map<std::string, at::Tensor> targets(state.begin(), state.end());
-  const absl::StatusOr<NamedTensors> file =
-      pipeline::ReadSafetensors(path, [&targets](const std::string& name, at::IntArrayRef shape) {
-        const auto target = targets.find(name);
-        return target != targets.end() && MayFit(shape, target->second);
-      });
+  WeightsFit fit;
+  const absl::StatusOr<NamedTensors> file = ReadFor(targets, path, &fit.removed);
   if (!file.ok()) return file.status();
   if (HasLayers(*file) && HasNorms(*file) != HasNorms(state)) {
     const bool has = HasNorms(*file);
@@ -110,7 +165,6 @@ absl::StatusOr<WeightsFit> LoadWeights(const std::string& path, Model* model) {
   std::map<std::string, at::Tensor> saved(file->begin(), file->end());
   const auto is_kernel = [](const auto& item) { return item.second.dim() == 4; };
   const auto first = std::find_if(state.begin(), state.end(), is_kernel);
-  WeightsFit fit;
   std::vector<std::string> names;
   for (auto item = state.begin(); item != state.end(); ++item) {
     const auto& [name, target] = *item;
@@ -118,11 +172,13 @@ absl::StatusOr<WeightsFit> LoadWeights(const std::string& path, Model* model) {
     const auto found = saved.find(name);
     if (found == saved.end()) {
       fit.missing.push_back(name);
+      fit.unfilled.insert(name);
       continue;
     }
     bool summed = false;
     const at::Tensor fitted = Fitted(found->second, target, item == first, &summed);
     if (!fitted.defined()) {
+      fit.unfilled.insert(name);
       fit.wrong_shape.push_back(
           absl::StrCat(name, " ", ShownShape(found->second), " for ", ShownShape(target)));
     } else {
@@ -149,12 +205,28 @@ absl::StatusOr<WeightsFit> LoadWeights(const std::string& path, Model* model) {
   return fit;
 }
 
+absl::Status CheckFrozen(const std::string& path, const WeightsFit& fit, const Model& model) {
+  std::vector<std::string> drawn;
+  for (const auto& item : model.named_parameters()) {
+    if (!item.value().requires_grad() && fit.unfilled.count(item.key()) != 0) {
+      drawn.push_back(item.key());
+    }
+  }
+  if (drawn.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(FirstOf(drawn), " would stay as drawn at random: ", path, " has nothing for ",
+                   drawn.size() == 1 ? "it" : "them"));
+}
+
 std::vector<std::string> Lines(const std::string& path, const WeightsFit& fit) {
   std::vector<std::string> lines = {absl::StrCat(
       "weights of ", path, ": ", fit.loaded, " loaded, ", fit.missing.size(), " missing, ",
       fit.unexpected.size(), " unexpected, ", fit.wrong_shape.size(), " of wrong shape")};
   if (!fit.summed.empty()) {
     lines.push_back(absl::StrCat("weights: ", fit.summed, " summed over its 3 input channels"));
+  }
+  if (!fit.removed.empty()) {
+    lines.push_back(absl::StrCat("weights: names taken without \"", fit.removed, "\""));
   }
   const auto list = [&](const char* what, const std::vector<std::string>& names) {
     if (!names.empty()) lines.push_back(absl::StrCat("weights ", what, ": ", FirstOf(names)));

@@ -16,6 +16,7 @@
 #include "pipeline/precision.h"
 #include "pipeline/registry.h"
 #include "pipeline/report.h"
+#include "pipeline/state.h"
 
 namespace torch::nn {
 class Module;
@@ -78,6 +79,12 @@ class Stage {
   virtual absl::Status Run(const Step& step, const Tensors& in, Tensors* out) = 0;
   // Reports what was gathered over the phase, and forgets it. `node` is the stage's name.
   virtual void EndPhase(const Step& step, const std::string& node, Report* report) {}
+  // What the phase under way has gathered so far, under names that begin with the stage's own: with
+  // it a stage that was built anew goes on as if the phase had not been cut. Load follows Build.
+  virtual void Save(const std::string& node, State* state) const {}
+  virtual absl::Status Load(const std::string& node, const State& state) {
+    return absl::OkStatus();
+  }
   // The scalar values of the step that just ran, for the progress line: name and value.
   virtual std::vector<std::pair<std::string, double>> Live() const { return {}; }
   // What a user should know once the stage is built, one line each, for the run's header.

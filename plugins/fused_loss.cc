@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 
 #include "absl/strings/str_cat.h"
 #include "losses/dynamic_weights.h"
@@ -65,7 +66,7 @@ class FusedLoss : public pipeline::Stage {
       const int count = ++seen[name];
       if (count > 1) absl::StrAppend(&name, "_", count);
       const double weight = options.loss_weights_size() > 0 ? options.loss_weights(i) : 1.0;
-      fused->AddTerm(name, *std::move(loss), weight);
+      fused->terms_.push_back({name, *std::move(loss), weight, {}});
     }
     return fused;
   }
@@ -79,17 +80,19 @@ class FusedLoss : public pipeline::Stage {
                                         pipeline::BuildContext* context) override {
     const absl::Status fits = pipeline::CheckLabels(in.at("logits"), in.at("labels"));
     if (!fits.ok()) return fits;
-    losses::Classes classes = {in.at("logits").shape[1], {}};
+    losses::Classes classes;
+    classes.count = in.at("logits").shape[1];
     if (context->data != nullptr) {
       classes.images = context->data->class_counts[0];
       classes.names = context->data->classes;
     }
+    const absl::Status weighed = ChooseClassWeights(classes);
+    if (!weighed.ok()) return weighed;
+    classes.weights = class_weights_;
     for (size_t i = 0; i < terms_.size(); ++i) {
       const absl::Status ready = terms_[i].loss->Prepare(classes);
       if (!ready.ok()) return pipeline::Within(absl::StrCat("term[", i, "]"), ready);
     }
-    const absl::Status weighed = ChooseClassWeights(classes);
-    if (!weighed.ok()) return weighed;
     return pipeline::Specs{{"total", {at::kFloat, {}, 0}}};
   }
 
@@ -118,10 +121,10 @@ class FusedLoss : public pipeline::Stage {
   void EndPhase(const pipeline::Step& step, const std::string& node,
                 pipeline::Report* report) override {
     double total = 0;
-    for (const Term& term : terms_) total += Weight(term) * Mean(term);
+    for (const Term& term : terms_) total += Weight(term) * term.Mean();
     report->Add(node + ".total", total, pipeline::Better::kLower);
     for (const Term& term : terms_) {
-      report->Add(absl::StrCat(node, ".", term.name), Mean(term), pipeline::Better::kLower);
+      report->Add(absl::StrCat(node, ".", term.name), term.Mean(), pipeline::Better::kLower);
     }
     for (const Term& term : terms_) report->Add("weight." + term.name, Weight(term));
     if (step.phase == pipeline::TRAIN) {
@@ -137,6 +140,34 @@ class FusedLoss : public pipeline::Stage {
     }
   }
 
+  void Save(const std::string& node, pipeline::State* state) const override {
+    std::vector<double> sums = {static_cast<double>(steps_), static_cast<double>(shares_)};
+    for (const Term& term : terms_) {
+      sums.insert(sums.end(), {term.now, term.live, term.factors, term.share});
+      for (const Part& part : term.parts) {
+        sums.insert(sums.end(), {part.weight, part.sum, part.amount});
+      }
+    }
+    state->Put(node + ".sums", sums);
+  }
+
+  absl::Status Load(const std::string& node, const pipeline::State& state) override {
+    size_t count = 2;
+    for (const Term& term : terms_) count += 4 + 3 * term.parts.size();
+    const auto sums = state.Numbers(node + ".sums", count);
+    if (!sums.ok()) return sums.status();
+    auto next = sums->begin();
+    steps_ = static_cast<int64_t>(*next++);
+    shares_ = static_cast<int64_t>(*next++);
+    for (Term& term : terms_) {
+      for (double* value : {&term.now, &term.live, &term.factors, &term.share}) *value = *next++;
+      for (Part& part : term.parts) {
+        for (double* value : {&part.weight, &part.sum, &part.amount}) *value = *next++;
+      }
+    }
+    return absl::OkStatus();
+  }
+
   std::vector<std::pair<std::string, double>> Live() const override {
     std::vector<std::pair<std::string, double>> values;
     for (const Term& term : terms_) values.emplace_back(term.name, term.live);
@@ -146,35 +177,31 @@ class FusedLoss : public pipeline::Stage {
   torch::nn::Module* module() override { return dynamic_ ? dynamic_->module() : nullptr; }
 
  private:
+  // A loss of a term, with what the phase adds up.
   struct Part {
-    losses::Loss* loss;
-    double weight;               // within the term
-    double now = 0;              // with the loss's own factor, at the last step
+    losses::Loss* loss = nullptr;
+    double weight = 0;           // within the term, at the last step
     double sum = 0, amount = 0;  // over the phase
   };
   struct Term {
     std::string name;
     std::unique_ptr<losses::Loss> loss;
     double weight;
-    std::vector<Part> parts;  // the loss itself, unless it is a sum
-    bool is_sum = false;
+    std::vector<Part> parts;
+    double now = 1;      // the loss's own factor, at the last step
     double live = 0;     // value of the last step
     double factors = 0;  // sum over the phase's steps of what the weight was multiplied by
     double share = 0;    // sum over the steps at which norms were taken
+
+    // The sum of its parts' means over the phase.
+    double Mean() const {
+      double mean = 0;
+      for (const Part& part : parts) {
+        if (part.amount > 0) mean += part.weight * part.sum / part.amount;
+      }
+      return mean;
+    }
   };
-
-  void AddTerm(const std::string& name, std::unique_ptr<losses::Loss> loss, double weight) {
-    Term term = {name, std::move(loss), weight, {}};
-    Flatten(term.loss.get(), 1, &term.parts);
-    term.is_sum = term.parts[0].loss != term.loss.get();
-    terms_.push_back(std::move(term));
-  }
-
-  static void Flatten(losses::Loss* loss, double weight, std::vector<Part>* parts) {
-    const auto inner = loss->parts();
-    if (inner.empty()) parts->push_back({loss, weight});
-    for (const auto& [part, factor] : inner) Flatten(part, weight * factor, parts);
-  }
 
   absl::Status ChooseClassWeights(const losses::Classes& classes) {
     class_weights_.assign(options_.class_weight().begin(), options_.class_weight().end());
@@ -213,14 +240,18 @@ class FusedLoss : public pipeline::Stage {
   // Every part of every term, with all of its factors.
   std::vector<losses::Term> PartsAt(const pipeline::Step& step,
                                     const std::vector<double>& factors) {
-    std::vector<losses::Term> parts;
+    std::vector<losses::Term> all;
     for (size_t k = 0; k < terms_.size(); ++k) {
-      for (Part& part : terms_[k].parts) {
-        part.now = part.weight * part.loss->WeightAt(step);
-        parts.push_back({part.loss, terms_[k].weight * factors[k] * part.now});
+      Term& term = terms_[k];
+      term.now = term.loss->WeightAt(step);
+      const auto parts = term.loss->PartsAt(step);
+      term.parts.resize(parts.size());
+      for (size_t i = 0; i < parts.size(); ++i) {
+        std::tie(term.parts[i].loss, term.parts[i].weight) = parts[i];
+        all.push_back({parts[i].first, term.weight * factors[k] * term.now * parts[i].second});
       }
     }
-    return parts;
+    return all;
   }
 
   // Adds up what the phase reports; returns each term's value with its fixed weights.
@@ -229,18 +260,15 @@ class FusedLoss : public pipeline::Stage {
     size_t i = 0;
     for (size_t k = 0; k < terms_.size(); ++k) {
       Term& term = terms_[k];
-      double mean = 0, raw = 0;
+      term.live = 0;
       for (Part& part : term.parts) {
         part.sum += value.sums[i];
         part.amount += value.amounts[i];
-        const double own = value.amounts[i] > 0 ? value.sums[i] / value.amounts[i] : 0;
-        raw += own * (term.is_sum ? part.now : 1);
-        mean += own * part.now;
+        if (value.amounts[i] > 0) term.live += part.weight * value.sums[i] / value.amounts[i];
         ++i;
       }
-      term.live = raw;
-      term.factors += factors[k] * (term.is_sum ? 1 : term.parts[0].now);
-      means.push_back(term.weight * mean);
+      term.factors += factors[k] * term.now;
+      means.push_back(term.weight * term.now * term.live);
     }
     ++steps_;
     return means;
@@ -265,7 +293,9 @@ class FusedLoss : public pipeline::Stage {
     std::vector<double> norms;
     for (const Term& term : terms_) {
       std::vector<losses::Term> parts;
-      for (const Part& part : term.parts) parts.push_back({part.loss, term.weight * part.now});
+      for (const Part& part : term.parts) {
+        parts.push_back({part.loss, term.weight * term.now * part.weight});
+      }
       norms.push_back(losses::GradientNorm(step, logits, labels, weight, parts));
     }
     return norms;
@@ -284,13 +314,6 @@ class FusedLoss : public pipeline::Stage {
   // Over the phase.
   double Weight(const Term& term) const {
     return steps_ == 0 ? term.weight : term.weight * term.factors / static_cast<double>(steps_);
-  }
-  static double Mean(const Term& term) {
-    double mean = 0;
-    for (const Part& part : term.parts) {
-      if (part.amount > 0) mean += (term.is_sum ? part.now : 1) * part.sum / part.amount;
-    }
-    return mean;
   }
 
   const FusedLossOptions options_;

@@ -17,7 +17,6 @@
 #include "pipeline/exceptions.h"
 #include "pipeline/stage.h"
 #include "pipeline/utf8.h"
-#include "pipeline/utf8.h"
 #include "plugins/loader.pb.h"
 #include "plugins/loading/batch.h"
 #include "plugins/loading/prefetcher.h"

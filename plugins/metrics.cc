@@ -120,6 +120,17 @@ class Metrics : public pipeline::Stage {
     report->AddMatrix("confusion_matrix", confusion);
   }
 
+  void Save(const std::string& node, pipeline::State* state) const override {
+    state->Put(node + ".counts", counts_);
+    if (tolerance_.has_value()) state->Put(node + ".tolerance", tolerance_->counts());
+  }
+
+  absl::Status Load(const std::string& node, const pipeline::State& state) override {
+    const absl::Status loaded = state.CopyTo(node + ".counts", counts_);
+    if (!loaded.ok() || !tolerance_.has_value()) return loaded;
+    return state.CopyTo(node + ".tolerance", tolerance_->counts());
+  }
+
  private:
   absl::Status PrepareTolerance(const at::Device& device) {
     const bool asked = options_.has_foreground_class() || options_.tolerance_px_size() > 0;

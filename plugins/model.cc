@@ -100,11 +100,12 @@ class Model : public pipeline::Stage {
  private:
   absl::Status LoadPretrained() {
     if (options_.weights().empty()) return absl::OkStatus();
-    const auto fit = models::LoadWeights(options_.weights(), model_.get());
+    absl::StatusOr<models::WeightsFit> fit = models::LoadWeights(options_.weights(), model_.get());
     if (!fit.ok()) {
       return pipeline::OptionError("weights", absl::StrCat("weights: ", fit.status().message()));
     }
     notes_ = models::Lines(pipeline::Shown(options_.weights()), *fit);
+    fit_ = *std::move(fit);
     return absl::OkStatus();
   }
 
@@ -113,8 +114,15 @@ class Model : public pipeline::Stage {
     const std::vector<std::string> prefixes(options_.freeze().begin(), options_.freeze().end());
     const auto frozen = models::Freeze(prefixes, model_.get());
     if (!frozen.ok()) return frozen.status();
-    notes_.push_back(absl::StrCat("frozen: ", *frozen, " of ", model_->parameters().size(),
-                                  " parameters (", absl::StrJoin(prefixes, ", "), ")"));
+    const absl::Status filled =
+        models::CheckFrozen(pipeline::Shown(options_.weights()), fit_, *model_);
+    if (!filled.ok()) {
+      return pipeline::OptionError("freeze", absl::StrCat("freeze: ", filled.message()));
+    }
+    notes_.push_back(absl::StrCat(
+        "frozen: ", *frozen, " of ", model_->parameters().size(), " parameters (",
+        absl::StrJoin(prefixes, ", "), ")",
+        options_.weights().empty() ? ", as drawn at random: no weights are given" : ""));
     return absl::OkStatus();
   }
 
@@ -142,6 +150,7 @@ class Model : public pipeline::Stage {
   int64_t train_images_ = 0;
   pipeline::Precision precision_ = pipeline::Train::FP32;
   std::string device_;
+  models::WeightsFit fit_;  // of the weights, where they are given
   std::vector<std::string> notes_;
 };
 

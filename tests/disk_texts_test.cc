@@ -132,10 +132,10 @@ TEST_F(DiskTexts, BrokenFilesAreNamedInPrint) {
 
 TEST_F(DiskTexts, APictureIsXml) {
   const Ran ran =
-      RunPipeline({"plot", "[activations/Lerch] { s: 1 } # <\x1B\xE9&>", "--out=p.svg"});
+      RunPipeline({"plot", "[activations/Lerch] { s: 1 } # <\x1B\xE9&>\n", "--out=p.svg"});
   ASSERT_EQ(ran.code, 0) << ran.err;
   EXPECT_THAT(workspace_.Read("p.svg"),
-              HasSubstr(">[activations/Lerch] { s: 1 } # &lt;\\x1B\\xE9&amp;></text>"));
+              HasSubstr(">[activations/Lerch] { s: 1 } # &lt;\\x1B\\xE9&amp;>\\x0A</text>"));
 }
 
 TEST(Csv, CellsThatWouldEndEarlyAreQuoted) {

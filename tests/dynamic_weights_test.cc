@@ -11,6 +11,7 @@
 #include <torch/nn/module.h>
 
 #include <cmath>
+#include <limits>
 
 #include "losses/fusion.h"
 #include "tests/oracle.h"
@@ -66,6 +67,44 @@ TEST(DynamicWeights, GradNormEqualsItsReference) {
 }
 TEST(DynamicWeights, RandomEqualsItsReference) {
   ExpectFactors(losses::RandomWeights(3).get(), "random", 1e-12);
+}
+
+// The factors of the third epoch, after two of one step each.
+std::vector<double> DwaAfter(const std::vector<double>& first, const std::vector<double>& second) {
+  const auto weights = losses::DwaWeights(3, 2);
+  Step step;
+  for (const std::vector<double>& values : {first, second}) {
+    weights->Factors(step);
+    weights->Observe(step, values, {});
+    ++step.epoch;
+  }
+  return weights->Factors(step);
+}
+
+TEST(DynamicWeights, DwaCountsATermThatWasZeroAsUnchanged) {
+  const auto shares = [](double a, double b, double c) {
+    const double x = std::exp(a / 2), y = std::exp(b / 2), z = std::exp(c / 2), sum = x + y + z;
+    return std::vector<double>{3 * x / sum, 3 * y / sum, 3 * z / sum};
+  };
+  const auto expect = [&](const std::vector<double>& first, const std::vector<double>& second,
+                          const std::vector<double>& expected) {
+    const std::vector<double> found = DwaAfter(first, second);
+    for (size_t k = 0; k < 3; ++k) EXPECT_NEAR(found[k], expected[k], 1e-12) << k;
+  };
+  expect({2, 0, 4}, {1, 5, 2}, shares(0.5, 1, 0.5));
+  expect({0, 2, 4}, {1, 1, 4}, shares(1, 0.5, 1));
+  expect({2, 4, 0}, {1, 1, 0}, shares(0.5, 0.25, 1));
+  expect({0, 0, 0}, {1, 2, 3}, {1, 1, 1});
+  // A ratio that no double holds takes all of the weight.
+  expect({1, 1e-310, 1}, {1, 1, 1}, {0, 3, 0});
+}
+
+TEST(DynamicWeights, GradNormDoesNotLearnFromAnInfiniteGradient) {
+  const auto weights = losses::GradNormWeights(2, 1.5, 0.1);
+  weights->Observe(Step(), {1, 1}, {1, 2});
+  const std::vector<double> before = weights->Factors(Step());
+  weights->Observe(Step(), {1, 1}, {std::numeric_limits<double>::infinity(), 2});
+  EXPECT_EQ(weights->Factors(Step()), before);
 }
 
 // Copies parameters and buffers by name, as a checkpoint does.

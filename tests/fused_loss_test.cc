@@ -227,10 +227,10 @@ TEST(FusedLoss, RefusesClassWeightsThatCannotBe) {
             "class_weights: class 1 has no training images");
   pipeline::DataInfo named = DataOf({3, 0, 1});
   named.classes = {"cat", "dog", "owl"};
-  EXPECT_EQ(testing_support::BuildError("plugins/FusedLoss",
-                                        std::string(kTerm) + "class_weights: BALANCED", kClassify,
-                                        named),
-            "class_weights: class dog has no training images");
+  EXPECT_EQ(
+      testing_support::BuildError("plugins/FusedLoss",
+                                  std::string(kTerm) + "class_weights: BALANCED", kClassify, named),
+      "class_weights: class \"dog\" has no training images");
   EXPECT_EQ(
       BuildError("plugins/FusedLoss", std::string(kTerm) + "class_weights: BALANCED", kClassify),
       "class_weights: this dataset does not count its classes");
@@ -255,6 +255,24 @@ TEST(FusedLoss, TakesASumAsOneTerm) {
   fused.stage->EndPhase(TrainStep({}, 2), "loss", &report);
   EXPECT_NEAR(report.Find("loss.focal+mse"), sum, 2 * kFloatError);
   EXPECT_EQ(report.Find("weight.focal+mse"), 2);
+}
+
+// torch.nn.functional.cross_entropy(z, y, weight, label_smoothing=0.1), of its documentation: the
+// smooth part weighs each class; both parts are divided by the weights of the labels.
+TEST(FusedLoss, WeighsClassesInsideSmoothedLabelsAsTorchDoes) {
+  const Built fused = Build("plugins/FusedLoss",
+                            "term { [losses/CategoricalCrossEntropy] { label_smoothing: 0.1 } } "
+                            "class_weight: [0.5, 3, 1]",
+                            kClassify);
+  const double w[] = {0.5, 3, 1};
+  const int labels[] = {1, 0, 2};
+  double sum = 0, amount = 0;
+  for (int i = 0; i < 3; ++i) {
+    sum -= 0.9 * w[labels[i]] * std::log(kThree[i][labels[i]].item<double>());
+    for (int c = 0; c < 3; ++c) sum -= 0.1 / 3 * w[c] * std::log(kThree[i][c].item<double>());
+    amount += w[labels[i]];
+  }
+  EXPECT_NEAR(TotalOf(fused, kThree, at::tensor({1, 0, 2}, at::kLong)), sum / amount, kFloatError);
 }
 
 // With d total / d s of -exp(-s) L + 1/2 at s = 0, by Kendall et al.

@@ -94,7 +94,7 @@ const Variant kVariants[] = {
     {"BinaryCrossEntropy", ""},
     {"Calibration", ""},
     {"CategoricalCrossEntropy", ""},
-    {"CategoricalCrossEntropy", "label_smoothing: 0.1"},  // has no block form
+    {"CategoricalCrossEntropy", "label_smoothing: 0.1"},
     {"Dice", ""},
     {"Dice", "squared: true"},
     {"Dice", "sums: PER_BATCH smooth_numerator: 1 smooth_denominator: 1"},
@@ -293,9 +293,18 @@ TEST(Fusions, AreTheWeightedSumOfTheirTerms) {
   }
 }
 
+// A loss as an author first writes it.
+class TensorFormAlone : public Loss {
+ public:
+  losses::LossValue operator()(const losses::LossInput& input) override {
+    return losses::PerSample(input, (1 - losses::AtTarget(input, input.probabilities())).square());
+  }
+};
+
 TEST(Fusions, MixBothForms) {
   at::manual_seed(6);
-  const auto fast = Make("Dice"), slow = Make("CategoricalCrossEntropy", "label_smoothing: 0.2");
+  const auto fast = Make("Dice");
+  const auto slow = std::make_unique<TensorFormAlone>();
   const Batch batch = RandomBatch({2, 3, 6, 7}, 1, true, true);
   const std::vector<Term> terms = {{fast.get(), 2}, {slow.get(), 1}};
   const Result expected = RunFusion(batch, terms, at::kDouble, false);
@@ -315,6 +324,66 @@ TEST(Fusions, WidenHalfPrecision) {
   EXPECT_EQ(value.total.item<float>(),
             Fuse(kStep, logits.to(at::kFloat), labels, {}, {{loss.get(), 1}}).total.item<float>());
   EXPECT_EQ(torch::autograd::grad({value.total}, {narrow})[0].scalar_type(), at::kBFloat16);
+}
+
+// Logits further apart than floats' exponents reach.
+TEST(BlockForms, SmoothLabelsWithWeightsOfClasses) {
+  at::manual_seed(8);
+  const auto smooth = Make("CategoricalCrossEntropy", "label_smoothing: 0.3"), dice = Make("Dice"),
+             square = Make("Mse");
+  losses::Classes classes;
+  classes.count = 4;
+  classes.weights = {0.5, 3, 0, 1};
+  ASSERT_TRUE(smooth->Prepare(classes).ok());
+  const at::Tensor table = at::tensor(classes.weights, at::kDouble);
+  // With nothing else, with a loss that has slopes of its own, and with one that takes a first
+  // pass.
+  const std::vector<std::vector<Term>> fusions = {
+      {{smooth.get(), 2}},
+      {{smooth.get(), 2}, {square.get(), 1}},
+      {{smooth.get(), 2}, {dice.get(), 1}, {square.get(), 1}}};
+  for (const auto& shape : std::vector<std::vector<int64_t>>{{70, 4}, {2, 4, 40, 30}}) {
+    for (const double scale : {1.0, 30.0}) {
+      Batch batch = RandomBatch(shape, scale, true, true);
+      batch.weight = batch.weight * table.index({batch.labels.clamp_min(0)});
+      for (const auto& terms : fusions) {
+        const Result expected = RunFusion(batch, terms, at::kDouble, false);
+        std::vector<at::MemoryFormat> formats = {at::MemoryFormat::Contiguous};
+        if (shape.size() == 4) formats.push_back(at::MemoryFormat::ChannelsLast);
+        for (const auto format : formats) {
+          const Result found = RunFusion(batch, terms, at::kFloat, true, format);
+          EXPECT_NEAR(found.total, expected.total, 2e-6 * expected.total) << shape << scale;
+          EXPECT_LT(RelativeError(found.gradient, expected.gradient), 1e-5) << shape << scale;
+        }
+      }
+    }
+  }
+}
+
+TEST(BlockForms, HaveNoCapForDistantLogits) {
+  const std::pair<const char*, const char*> kinds[] = {
+      {"BinaryCrossEntropy", ""},
+      {"CategoricalCrossEntropy", ""},
+      {"CategoricalCrossEntropy", "label_smoothing: 0.1"}};
+  for (const auto& [name, options] : kinds) {
+    const auto loss = Make(name, options);
+    for (const double gap : {40.0, 63.0, 66.0, 79.0, 81.0, 100.0, 110.0, 300.0, 2e4}) {
+      Batch batch;
+      batch.logits = at::tensor({0.0, -gap, -gap - 2, 0.0, -gap, -2 * gap, 0.0, -1.0, -gap,  //
+                                 -gap, -gap / 2, 0.0, 0.0, 0.0, -gap},
+                                at::kDouble)
+                         .reshape({5, 3});
+      for (const int64_t label : {0, 1, 2}) {
+        batch.labels = at::full({5}, label, at::kLong);
+        const Result expected = RunFusion(batch, {{loss.get(), 1}}, at::kDouble, false);
+        const Result found = RunFusion(batch, {{loss.get(), 1}}, at::kFloat, true);
+        EXPECT_NEAR(found.total, expected.total, 2e-6 * std::max(1.0, expected.total))
+            << name << " " << gap << " " << label;
+        EXPECT_LT(RelativeError(found.gradient, expected.gradient), 1e-5)
+            << name << " " << gap << " " << label;
+      }
+    }
+  }
 }
 
 TEST(Fusions, GiveNaNForNaN) {

@@ -1,5 +1,6 @@
 // The loader as a stage: what a pass gives, also where files break while the program runs.
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -95,9 +95,13 @@ TEST_P(EveryLoss, EqualsItsOracle) {
     const at::Tensor labels = TensorOf<int64_t>(c["labels"], label_shape);
     const at::Tensor target = labels.clamp_min(0);
     at::Tensor weight = (labels != pipeline::kIgnoredLabel).to(at::kDouble);
+    losses::Classes classes;
+    classes.count = shape[1];
     if (c.contains("class_weights")) {
+      classes.weights = c["class_weights"].get<std::vector<double>>();
       weight = weight * TensorOf<double>(c["class_weights"], {shape[1]}).index({target});
     }
+    ASSERT_TRUE(loss->Prepare(classes).ok());
     const at::Tensor gradient = TensorOf<double>(c["gradient"], shape);
     const at::Tensor value = at::tensor(c["value"].get<double>(), at::kDouble);
     EXPECT_LT(Error(Value(*loss, logits, target, weight), value), 1e-10);

@@ -243,7 +243,7 @@ TEST(EveryForm, HasTablesAsAccurateAsFloat32) {
     EXPECT_LT(f->piecewise()->value_error(), 5e-7) << name << " " << options;
     EXPECT_LT(f->piecewise()->slope_error(), 5e-6) << name << " " << options;
     // On points that the fit did not see, far ones included.
-    torch::manual_seed(3);
+    at::manual_seed(3);
     at::Tensor x = at::randn({20000, 1}) * 8;
     x.slice(0, 0, 2000) *= 100;
     const at::Tensor exact = Apply(*f, x.to(at::kDouble));

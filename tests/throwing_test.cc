@@ -78,7 +78,7 @@ TEST_F(ThrowingStage, WhenAPhaseEnds) {
             "END_PHASE");
   // The others ended theirs.
   bool counted = false;
-  for (const auto& [column, value] : report.values()) counted |= column == "metrics.accuracy";
+  for (const auto& value : report.values()) counted |= value.column == "metrics.accuracy";
   EXPECT_TRUE(counted);
 }
 

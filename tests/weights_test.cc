@@ -34,6 +34,7 @@
 #include "pipeline/training/norms.h"
 #include "pipeline/training/optimizer.h"
 #include "tests/oracle.h"
+#include "tests/stages.h"
 #include "tests/testing.h"
 
 namespace {
@@ -244,6 +245,52 @@ TEST(Weights, OfHalfAndDoublePrecisionAreConverted) {
   }
 }
 
+// ---- wrapped names ----
+
+// The tensors of kNarrow under other names.
+std::string Renamed(const std::string& file, const std::string& from, const std::string& to) {
+  NamedTensors tensors = *pipeline::ReadSafetensors(kNarrow);
+  for (auto& [name, tensor] : tensors) {
+    if (absl::StartsWith(name, from)) name = to + name.substr(from.size());
+  }
+  return Write(file, tensors);
+}
+
+TEST(Weights, AreFoundBehindTheNamesOfWrappers) {
+  const auto plain = Make(kNarrowOptions);
+  Load(kNarrow, *plain);
+  const auto expected = StateOf(*plain);
+  const std::pair<std::string, std::string> wrappings[] = {
+      {"", "module."},                    // DataParallel over the whole
+      {"features.", "features.module."},  // over a part, as torchvision's example trains VGG
+      {"", "_orig_mod."},                 // torch.compile
+      {"", "model."},                     // a holder
+      {"", "module.backbone.encoder."}};  // several
+  for (const auto& [from, to] : wrappings) {
+    const auto model = Make(kNarrowOptions);
+    const WeightsFit fit = Load(Renamed("wrapped", from, to), *model);
+    EXPECT_EQ(fit.loaded, 28) << to;
+    EXPECT_THAT(fit.unexpected, ElementsAre()) << to;
+    for (const auto& [name, tensor] : StateOf(*model)) {
+      EXPECT_TRUE(tensor.equal(expected.at(name))) << to << name;
+    }
+    const std::string said = to == "features.module." ? "module." : to;
+    EXPECT_THAT(Lines("f", fit),
+                testing::Contains("weights: names taken without \"" + said + "\""));
+  }
+}
+
+TEST(Weights, OfTwoHoldersAreNotGuessedAt) {
+  NamedTensors tensors;
+  const NamedTensors own = *pipeline::ReadSafetensors(kNarrow);
+  for (const auto& [name, tensor] : own) {
+    tensors.emplace_back("student." + name, tensor);
+    tensors.emplace_back("teacher." + name, tensor);
+  }
+  EXPECT_TRUE(absl::StrContains(ErrorOf(Write("two", tensors)),
+                                "holds nothing that fits the model; it has: student."));
+}
+
 // ---- hostile files ----
 
 TEST(Weights, RefuseFilesThatAreNoWeights) {
@@ -253,6 +300,25 @@ TEST(Weights, RefuseFilesThatAreNoWeights) {
   std::ofstream(folder + "text") << "These are no weights, but a text of some length.";
   EXPECT_EQ(ErrorOf(folder + "text"),
             folder + "text: not safetensors: its header would be longer than the file or 100 MB");
+  // The beginnings of what torch.save writes, now and before version 1.6.
+  std::ofstream(folder + "new.pth") << std::string("PK\x03\x04", 4) << std::string(26, '\0')
+                                    << "archive/data.pkl" << std::string(80, '\0');
+  std::ofstream(folder + "old.pth")
+      << std::string("\x80\x02\x8a\x0al\xfc\x9c\x46\xf9", 9) << std::string(80, '\0');
+  for (const std::string& file : {folder + "new.pth", folder + "old.pth"}) {
+    EXPECT_EQ(
+        ErrorOf(file),
+        file +
+            ": a PyTorch file (pickled), not safetensors; this converts it: python3 -c 'import "
+            "sys, torch, safetensors.torch as s; d = torch.load(sys.argv[1], map_location=\"cpu\", "
+            "weights_only=True); s.save_file({k: v.clone().contiguous() for k, v in "
+            "d.get(\"state_dict\", d).items()}, sys.argv[2])' " +
+            file + " weights.safetensors");
+  }
+  std::ofstream(folder + "zip") << std::string("PK\x03\x04", 4) << std::string(80, '\0');
+  EXPECT_EQ(ErrorOf(folder + "zip"), folder + "zip: a zip archive, not safetensors");
+  std::ofstream(folder + "h5") << std::string("\x89HDF\r\n\x1a\n", 8) << std::string(80, '\0');
+  EXPECT_EQ(ErrorOf(folder + "h5"), folder + "h5: an HDF5 file (as of Keras), not safetensors");
   const std::string whole = *pipeline::ReadFile(kNarrow, 1 << 20);
   for (const size_t length :
        {whole.size() - 1, whole.size() / 2, size_t{20}, size_t{8}, size_t{0}}) {
@@ -274,10 +340,10 @@ TEST(Weights, RefuseValuesThatWouldSpoilTheModel) {
 }
 
 TEST(Weights, RefuseAFileThatGivesTheModelNothing) {
-  const std::string foreign = Write("foreign", {{"model.features.0.bias", at::zeros({4})},
+  const std::string foreign = Write("foreign", {{"model.features.0_bias", at::zeros({4})},
                                                 {std::string(200, 'x'), at::zeros({1})}});
   EXPECT_EQ(ErrorOf(foreign),
-            foreign + ": holds nothing that fits the model; it has: model.features.0.bias, " +
+            foreign + ": holds nothing that fits the model; it has: model.features.0_bias, " +
                 std::string(80, 'x') +
                 "...; the model has: features.0.weight, features.0.bias, features.2.weight, "
                 "features.2.bias, and 24 more");
@@ -316,7 +382,7 @@ TEST(Freeze, KeepsWeightsAndStatisticsThroughTraining) {
   pipeline::Optimizer optimizer(train, model->parameters());
   model->train();
   model->Forward(at::randn({4, 1, 64, 64})).square().sum().backward();
-  optimizer.Step(0.1);
+  optimizer.Step(0.1, optimizer.GradientNorm());
   {
     pipeline::NormCalibration calibration({model.get()});
     const c10::NoGradGuard no_gradients;
@@ -345,6 +411,49 @@ TEST(Freeze, NamesMistakes) {
             "freeze: no parameter of the model is, or begins with, \"features.0.weigh\"; did you "
             "mean \"features.0.weight\"?");
   EXPECT_EQ(error({"features", "classifier"}), "freeze: leaves the model with nothing to learn");
+}
+
+// The model's stage with "features" frozen, over three-channel images of four classes.
+constexpr char kFrozenStage[] =
+    "model { [models/Vgg16] { head: GAP width: 0.0625 } } activation { [activations/Relu] {} } "
+    "freeze: \"features\" ";
+const pipeline::Specs kImages = {{"images", {at::kFloat, {-1, 3, 64, 64}, 1}}};
+
+pipeline::DataInfo FourClasses() {
+  pipeline::DataInfo data;
+  data.classes = {"a", "b", "c", "d"};
+  data.task = Task::kMulticlass;
+  return data;
+}
+
+TEST(Freeze, RefusesWhatTheFileHasNothingFor) {
+  NamedTensors tensors = *pipeline::ReadSafetensors(kNarrow);
+  const auto error = [&] {
+    const std::string path = Write("frozen", tensors);
+    const std::string message = testing_support::BuildError(
+        "plugins/Model", kFrozenStage + absl::StrCat("weights: \"", path, "\""), kImages,
+        FourClasses());
+    return message.substr(0, message.find(": /"));
+  };
+  EXPECT_EQ(error(), "");
+  for (auto& [name, tensor] : tensors) {
+    if (name == "features.2.weight") name = "other.weight";
+  }
+  EXPECT_EQ(error(), "freeze: features.2.weight would stay as drawn at random");
+  for (auto& [name, tensor] : tensors) {
+    if (absl::StartsWith(name, "features.")) name = "body" + name.substr(8);
+  }
+  EXPECT_EQ(
+      error(),
+      "freeze: features.0.weight, features.0.bias, features.2.weight, features.2.bias, and 22 "
+      "more would stay as drawn at random");
+}
+
+TEST(Freeze, SaysThatWhatIsFrozenWasDrawn) {
+  const auto built = testing_support::Build("plugins/Model", kFrozenStage, kImages, FourClasses());
+  EXPECT_THAT(built.stage->Notes(),
+              ElementsAre("frozen: 26 of 28 parameters (features), as drawn at random: no weights "
+                          "are given"));
 }
 
 // ---- runs ----

@@ -95,12 +95,13 @@ bool Begins(absl::string_view bytes, absl::string_view magic) {
 }
 
 std::string ReadJpeg(absl::string_view head, absl::string_view tail, ImageHeader* header) {
+  if (!absl::StrContains(tail, kJpegEnd)) return "a JPEG cut short";
   const absl::StatusOr<JpegHeader> found = ReadJpegHeader(head);
   if (!found.ok()) {
     return absl::StrCat("a JPEG whose header cannot be read: ", found.status().message());
   }
   *header = {found->width, found->height, TiffOrientation(found->exif)};
-  return absl::StrContains(tail, kJpegEnd) ? "" : "a JPEG cut short";
+  return "";
 }
 
 // The content of the first chunk of a tag; "" where none lies in `bytes`.
@@ -265,7 +266,7 @@ std::string PngDamage(absl::string_view bytes) {
 absl::string_view AfterHeaders(absl::string_view bytes) {
   if (!IsJpeg(bytes)) return bytes;
   const absl::StatusOr<JpegHeader> header = ReadJpegHeader(bytes);
-  return header.ok() ? bytes.substr(header->scan) : "";
+  return header.ok() ? bytes.substr(header->scan) : bytes;
 }
 
 std::string ReadImageHeader(absl::string_view head, absl::string_view tail, ImageHeader* header) {

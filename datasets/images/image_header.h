@@ -35,7 +35,8 @@ bool IsLossy(absl::string_view bytes);
 // say it on stderr, without the file's name.
 std::string PngDamage(absl::string_view bytes);
 
-// What follows the headers of a whole file; they may hold a preview that has an end of its own.
+// What follows the headers of a whole file; they may hold a preview that has an end of its own. All
+// of it where they cannot be read.
 absl::string_view AfterHeaders(absl::string_view bytes);
 
 }  // namespace datasets

@@ -78,7 +78,8 @@ std::vector<absl::Status> LookAtMasks(
       if (mask.ok()) look(i, *mask);
       return mask.status();
     });
-    if (absl::IsInternal(statuses[i])) {
+    // What was thrown knows no file.
+    if (absl::IsInternal(statuses[i]) || absl::IsResourceExhausted(statuses[i])) {
       statuses[i] = absl::InternalError(absl::StrCat(pairs[i].mask, ": ", statuses[i].message()));
     }
   });

@@ -72,7 +72,9 @@ Loop::Loop(const Document& document, const BuildContext& context, Graph* graph,
       graph_(*graph),
       observers_(std::move(observers)),
       optimizer_(options_, graph->Parameters()),
-      monitor_(DirectionOf(options_.monitor(), graph)) {}
+      monitor_(DirectionOf(options_.monitor(), graph)) {
+  if (context.precision == Train::FP16) scaler_.emplace();
+}
 
 absl::Status Loop::Check() const {
   Diagnostics errors;
@@ -161,8 +163,10 @@ absl::Status Loop::Learn(const Step& step, double* loss) {
   double norm = 0;
   const absl::Status learned = Caught([&] {
     optimizer_.ZeroGradients();
-    total.backward();
+    (scaler_.has_value() ? scaler_->Scale(total) : total).backward();
+    if (scaler_.has_value()) scaler_->Unscale(graph_.Parameters());
     norm = optimizer_.GradientNorm();
+    if (scaler_.has_value()) scaler_->Update(std::isfinite(norm));
     learning_rate_ = Rate(step);
     // A gradient that is not finite would leave no weight as it was.
     if (std::isfinite(norm)) optimizer_.Step(learning_rate_, norm);
@@ -172,7 +176,9 @@ absl::Status Loop::Learn(const Step& step, double* loss) {
     return absl::Status(learned.code(),
                         absl::StrCat(StepName(step), ", backward: ", learned.message()));
   }
-  if (std::isfinite(norm)) return absl::OkStatus();
+  // A scale that was too large is halved until it fits; at 1 it was not the scale.
+  const bool overflowed = scaler_.has_value() && scaler_->scale() >= 1;
+  if (std::isfinite(norm) || overflowed) return absl::OkStatus();
   return BadNumber(step,
                    absl::StrCat("backward: the gradient of ", NameOfBadGradient(graph_), " is ",
                                 named(norm), " although ", options_.minimize(), " is ", *loss));
@@ -268,6 +274,8 @@ absl::Status Loop::Epoch(int64_t epoch) {
 void Loop::Save(State* state) const {
   optimizer_.Save(state);
   monitor_.Save(state);
+  if (scaler_.has_value()) scaler_->Save(state);
+  for (const Graph::NodeEntry& node : graph_.nodes()) node.stage->Save(node.name, state);
   const auto number = [](int64_t count) { return static_cast<double>(count); };
   state->Put("loop.counters",
              {number(counters_.epochs), number(counters_.steps), number(counters_.train_images),
@@ -281,7 +289,11 @@ absl::Status Loop::Load(const State& state) {
   const auto count = [&](int i) { return static_cast<int64_t>((*numbers)[i]); };
   counters_ = {count(0),      count(1),      count(2),     (*numbers)[3],
                (*numbers)[4], (*numbers)[5], (*numbers)[6]};
-  const absl::Status loaded = optimizer_.Load(state);
+  absl::Status loaded = optimizer_.Load(state);
+  if (loaded.ok() && scaler_.has_value()) loaded = scaler_->Load(state);
+  for (const Graph::NodeEntry& node : graph_.nodes()) {
+    if (loaded.ok()) loaded = node.stage->Load(node.name, state);
+  }
   if (!loaded.ok()) return loaded;
   return monitor_.Load(state, HasValidation() ? counters_.epochs : 0);
 }

@@ -12,6 +12,7 @@
 #include "pipeline/graph/graph.h"
 #include "pipeline/stage.h"
 #include "pipeline/state.h"
+#include "pipeline/training/loss_scaler.h"
 #include "pipeline/training/monitor.h"
 #include "pipeline/training/observer.h"
 #include "pipeline/training/optimizer.h"
@@ -62,6 +63,7 @@ class Loop {
   Graph& graph_;
   const std::vector<Observer*> observers_;
   Optimizer optimizer_;
+  std::optional<LossScaler> scaler_;  // in FP16
   Monitor monitor_;
   Counters counters_;
   double started_ = 0;

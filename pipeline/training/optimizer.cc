@@ -4,7 +4,11 @@
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/_foreach_mul.h>
+#include <ATen/ops/_fused_adam.h>
 #include <ATen/ops/empty_like.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/zeros_like.h>
 #include <c10/core/GradMode.h>
 
@@ -12,6 +16,8 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <map>
+#include <numeric>
 
 #include "absl/strings/str_cat.h"
 #include "pipeline/training/optimizer_kernels.h"
@@ -34,9 +40,23 @@ at::Tensor GradientOf(const at::Tensor& parameter) {
 float* Data(const at::Tensor& tensor) { return tensor.data_ptr<float>(); }
 
 // Whether the raw loops apply: dense memory of floats on the CPU.
-bool IsPlain(const at::Tensor& parameter) {
-  return parameter.device().is_cpu() && parameter.scalar_type() == at::kFloat &&
-         parameter.is_non_overlapping_and_dense();
+bool IsPlain(const at::Tensor& tensor) {
+  return tensor.device().is_cpu() && tensor.scalar_type() == at::kFloat &&
+         tensor.is_non_overlapping_and_dense();
+}
+
+// The sum of squares of a plain tensor, in parts of a fixed size and in order, whatever the
+// threads.
+double SquaresOf(const at::Tensor& tensor) {
+  const int64_t count = tensor.numel(), parts = (count + kGrain - 1) / kGrain;
+  std::vector<double> sums(parts);
+  at::parallel_for(0, parts, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t part = begin; part < end; ++part) {
+      const int64_t from = part * kGrain;
+      sums[part] = SumOfSquares(std::min(kGrain, count - from), Data(tensor) + from);
+    }
+  });
+  return std::accumulate(sums.begin(), sums.end(), 0.0);
 }
 
 void AdamByTensors(const UpdateRule& rule, const at::Tensor& g, const at::Tensor& p,
@@ -68,33 +88,82 @@ void Optimizer::ZeroGradients() {
 }
 
 double Optimizer::GradientNorm() const {
+  const c10::NoGradGuard no_gradients;
   double squares = 0;
+  std::vector<at::Tensor> elsewhere;  // not waited for one by one
   for (const at::Tensor& parameter : parameters_) {
-    if (!parameter.grad().defined()) continue;
-    const at::Tensor gradient = GradientOf(parameter);
-    squares += IsPlain(parameter) ? SumOfSquares(gradient.numel(), Data(gradient))
-                                  : gradient.norm().square().item<double>();
+    const at::Tensor& gradient = parameter.grad();
+    if (!gradient.defined()) continue;
+    if (IsPlain(gradient)) {
+      squares += SquaresOf(gradient);
+    } else {
+      elsewhere.push_back(gradient.norm(2, at::kDouble));
+    }
   }
+  if (!elsewhere.empty()) squares += at::stack(elsewhere).square().sum().item<double>();
   return std::sqrt(squares);
 }
 
-void Optimizer::Step(double learning_rate, double norm) {
+void Optimizer::Step(double learning_rate, double gradient_norm) {
   const c10::NoGradGuard no_gradients;
+  TORCH_CHECK(std::isfinite(gradient_norm), "the gradient is ",
+              std::isnan(gradient_norm) ? "NaN" : "infinite");
+  const double clip = options_.clip_norm();
+  const double factor = clip > 0 ? std::min(1.0, clip / (gradient_norm + 1e-6)) : 1;
+  const bool adam = options_.optimizer() != Train::SGD;
+  if (adam && !parameters_.empty() && parameters_[0].is_cuda()) {
+    StepFused(learning_rate, factor);
+  } else {
+    StepEach(learning_rate, factor);
+  }
+}
+
+bool Optimizer::Begin(size_t i) {
+  const at::Tensor& parameter = parameters_[i];
+  if (!parameter.grad().defined()) return false;
+  if (steps_[i]++ > 0) return true;
+  first_[i] = at::zeros_like(parameter);
+  if (options_.optimizer() != Train::SGD) second_[i] = at::zeros_like(parameter);
+  return true;
+}
+
+// Adam and AdamW on a GPU: one kernel for all parameters, LibTorch's.
+void Optimizer::StepFused(double learning_rate, double factor) {
+  std::vector<at::Tensor> p, g, m, v, steps;
+  std::map<int64_t, at::Tensor> counts;  // the kernel wants them on the GPU; nearly always one
+  const at::TensorOptions number = parameters_[0].options().requires_grad(false);
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    if (!Begin(i)) continue;
+    p.push_back(parameters_[i]);
+    g.push_back(GradientOf(parameters_[i]));
+    m.push_back(first_[i]);
+    v.push_back(second_[i]);
+    at::Tensor& count = counts[steps_[i]];
+    if (!count.defined()) count = at::full({}, static_cast<double>(steps_[i]), number);
+    steps.push_back(count);
+  }
+  if (p.empty()) return;
+  const bool decoupled = options_.optimizer() == Train::ADAMW;
+  const double decay = options_.weight_decay();
+  // LibTorch 1.13 has no fused AdamW, which is this and Adam without a penalty.
+  if (decoupled && decay > 0) at::_foreach_mul_(p, 1 - learning_rate * decay);
+  // The kernel divides gradients by the last argument.
+  at::_fused_adam_(p, g, m, v, {}, steps, learning_rate, kBeta1, kBeta2, decoupled ? 0 : decay,
+                   kEpsilon, /*amsgrad=*/false, /*maximize=*/false,
+                   at::full({}, 1 / factor, number));
+}
+
+void Optimizer::StepEach(double learning_rate, double factor) {
   const bool sgd = options_.optimizer() == Train::SGD;
   const bool decoupled = options_.optimizer() == Train::ADAMW;
   const double decay = options_.weight_decay();
   UpdateRule rule = {};
-  const double clip = options_.clip_norm();
-  rule.gradient_factor = static_cast<float>(clip > 0 ? std::min(1.0, clip / (norm + 1e-6)) : 1);
+  rule.gradient_factor = static_cast<float>(factor);
   rule.penalty = decoupled ? 0 : static_cast<float>(decay);
   rule.shrink = decoupled ? static_cast<float>(1 - learning_rate * decay) : 1;
   for (size_t i = 0; i < parameters_.size(); ++i) {
     const at::Tensor& p = parameters_[i];
-    if (!p.grad().defined()) continue;
-    if (steps_[i]++ == 0) {
-      first_[i] = at::zeros_like(p);
-      if (!sgd) second_[i] = at::zeros_like(p);
-    }
+    if (!Begin(i)) continue;
     const auto step = static_cast<double>(steps_[i]);
     rule.rate =
         static_cast<float>(sgd ? learning_rate : learning_rate / (1 - std::pow(kBeta1, step)));
@@ -148,8 +217,8 @@ double LearningRate(const Train& options, int64_t epoch, int64_t step, int64_t s
   const double warmup = options.warmup_epochs();
   double factor = 1;
   if (warmup > 0) factor = std::min(1.0, (at + 1.0 / steps) / warmup);
-  const double length = std::max(1.0, options.epochs() - warmup);
-  const double progress = std::clamp((at - warmup) / length, 0.0, 1.0);
+  const double length = options.epochs() - warmup;  // what is left after the warm-up, if anything
+  const double progress = length > 0 ? std::clamp((at - warmup) / length, 0.0, 1.0) : 0;
   if (options.schedule() == Train::COSINE) factor *= 0.5 * (1 + std::cos(M_PI * progress));
   if (options.schedule() == Train::STEP) {
     const double done = static_cast<double>(epoch) / options.epochs();

@@ -15,24 +15,33 @@ namespace pipeline {
 // ADAM (Kingma and Ba 2015; betas 0.9, 0.999, epsilon 1e-8), ADAMW (Loshchilov and Hutter 2019) and
 // SGD with Nesterov momentum 0.9, as torch.optim defines them. On a CPU each update is one pass
 // over the parameters' memory: LibTorch's own ten passes cost several percent of a step where the
-// model has large linear layers.
+// model has large linear layers. On a GPU Adam is LibTorch's single kernel.
 class Optimizer {
  public:
   // `parameters` are float32 leaves; those without a gradient stay as they are.
   Optimizer(const Train& options, std::vector<at::Tensor> parameters);
 
   void ZeroGradients();
-  // The norm of all gradients together; NaN or infinite where one of them is not finite.
+
+  // The 2-norm over all gradients, added up in double: NaN or infinite if any of them is, and only
+  // then. One pass over their memory.
   double GradientNorm() const;
-  // Updates the parameters with the gradients, whose norm is `norm`: scaled down first where that
-  // exceeds clip_norm.
-  void Step(double learning_rate, double norm);
+
+  // Updates the parameters with the gradients, scaled down first where their common norm,
+  // `gradient_norm`, exceeds clip_norm. Throws c10::Error, with nothing updated, if the norm is not
+  // finite.
+  void Step(double learning_rate, double gradient_norm);
 
   // Under "optimizer.".
   void Save(State* state) const;
   absl::Status Load(const State& state);
 
  private:
+  // Makes the state of parameter i at its first update, and counts it; false without a gradient.
+  bool Begin(size_t i);
+  void StepFused(double learning_rate, double factor);
+  void StepEach(double learning_rate, double factor);
+
   const Train options_;
   const std::vector<at::Tensor> parameters_;
   // Per parameter; made at its first update. SGD has `first_` alone, its momentum.

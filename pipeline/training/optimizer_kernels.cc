@@ -46,7 +46,7 @@ void UpdateSgd(const UpdateRule& rule, bool first, int64_t n, const float* __res
 }
 
 double SumOfSquares(int64_t n, const float* g) {
-  return kernels::Vectorized([=]() SIMD {
+  const double quick = kernels::Vectorized([=]() SIMD {
     double total = 0;
     for (int64_t begin = 0; begin < n; begin += kBlock) {
       const int64_t end = std::min(n, begin + kBlock);
@@ -57,6 +57,10 @@ double SumOfSquares(int64_t n, const float* g) {
     }
     return total;
   });
+  if (std::isfinite(quick)) return quick;
+  double total = 0;  // squares of some floats are no floats
+  for (int64_t i = 0; i < n; ++i) total += double{g[i]} * g[i];
+  return total;
 }
 
 }  // namespace pipeline

@@ -33,6 +33,8 @@ class ToleranceCounts {
   std::vector<ToleranceScores> Take();
 
   const std::vector<int64_t>& radii() const { return radii_; }
+  // What was added so far, int64: whoever writes to it sets it.
+  const at::Tensor& counts() const { return counts_; }
 
  private:
   const int64_t foreground_;

@@ -1,5 +1,5 @@
 // Squared hinge.
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
 
 #include "losses/loss.h"
 #include "squared_hinge.pb.h"
