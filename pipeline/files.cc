@@ -112,6 +112,31 @@ absl::Status WriteFileAtomically(const std::string& path, const std::string& con
   return file.Commit();
 }
 
+GrowingFile::GrowingFile(const std::string& path)
+    : path_(path),
+      descriptor_(open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644)) {
+  if (descriptor_ < 0) opened_ = SystemError("write", path);
+}
+
+GrowingFile::~GrowingFile() {
+  if (descriptor_ >= 0) close(descriptor_);
+}
+
+absl::Status GrowingFile::Append(const std::string& record) {
+  if (!opened_.ok()) return opened_;
+  ssize_t wrote;
+  do {
+    wrote = write(descriptor_, record.data(), record.size());
+  } while (wrote < 0 && errno == EINTR);
+  if (wrote == static_cast<ssize_t>(record.size())) return absl::OkStatus();
+  if (wrote < 0) return SystemError("write", path_);
+  struct stat info = {};
+  const bool taken_back = fstat(descriptor_, &info) == 0 &&
+                          ftruncate(descriptor_, info.st_size - static_cast<off_t>(wrote)) == 0;
+  return absl::UnknownError(absl::StrCat("cannot write ", path_, ": no space left",
+                                         taken_back ? "" : "; its last record is torn"));
+}
+
 absl::Status MakeFolders(const std::string& path) {
   std::error_code error;
   std::filesystem::create_directories(path, error);

@@ -36,6 +36,24 @@ class AtomicFile {
 
 absl::Status WriteFileAtomically(const std::string& path, const std::string& content);
 
+// A file that grows by whole records: each is one write at its end, and one that fails is taken
+// back. What was added before stays, whatever ends the process.
+class GrowingFile {
+ public:
+  // Goes on at the end of a file that is there.
+  explicit GrowingFile(const std::string& path);
+  GrowingFile(const GrowingFile&) = delete;
+  ~GrowingFile();
+
+  // What went wrong, if only when the file was opened.
+  absl::Status Append(const std::string& record);
+
+ private:
+  const std::string path_;
+  const int descriptor_;
+  absl::Status opened_;
+};
+
 // mkdir -p.
 absl::Status MakeFolders(const std::string& path);
 

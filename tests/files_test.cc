@@ -59,6 +59,22 @@ TEST(Files, KeepTheOldOneWhereTheDiskIsFull) {
   EXPECT_EQ(files, 1) << "a temporary file was left behind";
 }
 
+TEST(Files, ThatGrowHoldWholeRecordsAlone) {
+  const Workspace workspace;
+  {
+    pipeline::GrowingFile file("a.log");
+    ASSERT_TRUE(file.Append("one\n").ok());
+    const testing_support::SmallDisk small(1000);
+    EXPECT_EQ(file.Append(std::string(5000, 'x')).message(), "cannot write a.log: no space left");
+    EXPECT_TRUE(file.Append("two\n").ok());
+  }
+  pipeline::GrowingFile again("a.log");
+  ASSERT_TRUE(again.Append("three\n").ok());
+  EXPECT_EQ(workspace.Read("a.log"), "one\ntwo\nthree\n");
+  EXPECT_EQ(pipeline::GrowingFile("no/such").Append("x").message(),
+            "cannot write no/such: No such file or directory");
+}
+
 TEST(Files, AreClaimedByOneOfMany) {
   const Workspace workspace;
   std::atomic<int> claimed{0}, made{0};

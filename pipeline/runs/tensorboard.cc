@@ -5,15 +5,12 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/full.h>
-#include <fcntl.h>
 #include <sys/time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <boost/crc.hpp>
-#include <cerrno>
 #include <cmath>
-#include <cstring>
 #include <opencv2/imgcodecs.hpp>
 
 #include "absl/strings/ascii.h"
@@ -90,12 +87,6 @@ uint32_t MaskedCrc32c(const std::string& bytes) {
   return ((sum >> 15) | (sum << 17)) + 0xA282EAD8U;
 }
 
-TensorBoard::~TensorBoard() {
-  for (const int file : files_) {
-    if (file >= 0) close(file);
-  }
-}
-
 absl::Status TensorBoard::Open(Phase phase) {
   const std::string folder = absl::StrCat(folder_, "/", absl::AsciiStrToLower(Phase_Name(phase)));
   const absl::Status made = MakeFolders(folder);
@@ -104,11 +95,7 @@ absl::Status TensorBoard::Open(Phase phase) {
   // TensorBoard takes files whose names hold "tfevents".
   const std::string path =
       absl::StrCat(folder, "/events.out.tfevents.", static_cast<int64_t>(now), ".", getpid());
-  int& file = files_[PhaseIndex(phase)];
-  file = open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  if (file < 0) {
-    return absl::UnknownError(absl::StrCat("cannot write ", path, ": ", std::strerror(errno)));
-  }
+  files_[PhaseIndex(phase)] = std::make_unique<GrowingFile>(path);
   tensorboard::Event version;
   version.set_wall_time(now);
   version.set_file_version("brain.Event:2");
@@ -116,22 +103,14 @@ absl::Status TensorBoard::Open(Phase phase) {
 }
 
 absl::Status TensorBoard::Append(Phase phase, const tensorboard::Event& event) {
-  if (files_[PhaseIndex(phase)] < 0) {
+  if (files_[PhaseIndex(phase)] == nullptr) {
     const absl::Status opened = Open(phase);
     if (!opened.ok()) return opened;
   }
-  const int file = files_[PhaseIndex(phase)];
   const std::string data = event.SerializeAsString();
   const std::string length = LittleEndian(static_cast<uint64_t>(data.size()));
-  const std::string record = absl::StrCat(length, LittleEndian(MaskedCrc32c(length)), data,
-                                          LittleEndian(MaskedCrc32c(data)));
-  ssize_t wrote;
-  do {
-    wrote = write(file, record.data(), record.size());
-  } while (wrote < 0 && errno == EINTR);
-  if (wrote == static_cast<ssize_t>(record.size())) return absl::OkStatus();
-  return absl::UnknownError(absl::StrCat("cannot write ", folder_, ": ",
-                                         wrote < 0 ? std::strerror(errno) : "no space left"));
+  return files_[PhaseIndex(phase)]->Append(absl::StrCat(length, LittleEndian(MaskedCrc32c(length)),
+                                                        data, LittleEndian(MaskedCrc32c(data))));
 }
 
 absl::Status TensorBoard::AddScalars(Phase phase, int64_t step,

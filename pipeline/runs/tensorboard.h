@@ -6,11 +6,13 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "pipeline/files.h"
 #include "pipeline/stage.h"
 
 namespace pipeline {
@@ -29,7 +31,6 @@ class TensorBoard {
  public:
   explicit TensorBoard(std::string folder) : folder_(std::move(folder)) {}
   TensorBoard(const TensorBoard&) = delete;
-  ~TensorBoard();
 
   // Columns such as "loss.total" become tags such as "loss/total"; NaN is left out. `step` counts
   // TRAIN steps since the start of the run.
@@ -51,7 +52,7 @@ class TensorBoard {
   absl::Status Open(Phase phase);
 
   const std::string folder_;
-  std::array<int, kPhases> files_ = {-1, -1, -1};  // descriptors
+  std::array<std::unique_ptr<GrowingFile>, kPhases> files_;
 };
 
 }  // namespace pipeline
