@@ -68,7 +68,6 @@ Loop::Loop(const Document& document, const BuildContext& context, Graph* graph,
            std::vector<Observer*> observers)
     : document_(document),
       options_(document.config.train()),
-      context_(context),
       graph_(*graph),
       observers_(std::move(observers)),
       optimizer_(options_, graph->Parameters()),

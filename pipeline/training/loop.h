@@ -21,7 +21,7 @@ namespace pipeline {
 
 class Loop {
  public:
-  // All must outlive the loop; the graph is built with `context`.
+  // Document, graph and observers must outlive the loop; the graph was built with `context`.
   Loop(const Document& document, const BuildContext& context, Graph* graph,
        std::vector<Observer*> observers);
 
@@ -59,7 +59,6 @@ class Loop {
 
   const Document& document_;
   const Train& options_;
-  const BuildContext& context_;
   Graph& graph_;
   const std::vector<Observer*> observers_;
   Optimizer optimizer_;
