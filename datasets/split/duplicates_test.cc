@@ -13,6 +13,12 @@
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
 
+#ifdef __SANITIZE_THREAD__
+// libgdal, which OpenCV's decoders load, takes two locks of its own in both orders while it starts,
+// on one thread.
+extern "C" const char* __tsan_default_suppressions() { return "deadlock:libgdal.so"; }
+#endif
+
 namespace datasets {
 namespace {
 
