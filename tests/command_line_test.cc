@@ -117,7 +117,7 @@ TEST_F(CommandLine, HelpIsMadeOfTheVerbs) {
             "pipeline check CONFIG [--set PATH=VALUE]... [--decode] [--plugin FILE.so]...\n"
             "\n"
             "tries everything but training, in seconds; writes nothing\n"
-            "Reads the header of every image and runs one small batch of each phase.\n"
+            "Reads every image's header and runs a small batch of each size that passes have.\n"
             "\n"
             "  --config CONFIG   the same as the word CONFIG: a path, or a file of configs/\n"
             "  --set PATH=VALUE  changes one value, as in --set train.epochs=5\n"

@@ -46,7 +46,7 @@ REGISTER_VERB({
     .name = "check",
     .arguments = "CONFIG",
     .help = "tries everything but training, in seconds; writes nothing\n"
-            "Reads the header of every image and runs one small batch of each phase.",
+            "Reads every image's header and runs a small batch of each size that passes have.",
     .flags = {ConfigFlag(),
               SetFlag(),
               {"decode", "", "decode every image; list the broken ones, and copies"},
