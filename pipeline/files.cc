@@ -137,6 +137,26 @@ absl::Status GrowingFile::Append(const std::string& record) {
                                          taken_back ? "" : "; its last record is torn"));
 }
 
+absl::StatusOr<int64_t> GrowingFile::Sync() const {
+  if (!opened_.ok()) return opened_;
+  struct stat info = {};
+  if (fdatasync(descriptor_) != 0 || fstat(descriptor_, &info) != 0) {
+    return SystemError("sync", path_);
+  }
+  return static_cast<int64_t>(info.st_size);
+}
+
+absl::Status GrowingFile::CutBack(int64_t size) {
+  if (!opened_.ok()) return opened_;
+  struct stat info = {};
+  if (fstat(descriptor_, &info) != 0) return SystemError("read", path_);
+  if (info.st_size < size) {
+    return absl::NotFoundError(absl::StrCat(path_, " has less than ", size, " bytes"));
+  }
+  if (ftruncate(descriptor_, size) != 0) return SystemError("write", path_);
+  return absl::OkStatus();
+}
+
 absl::Status MakeFolders(const std::string& path) {
   std::error_code error;
   std::filesystem::create_directories(path, error);

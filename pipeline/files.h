@@ -3,6 +3,7 @@
 #define PIPELINE_FILES_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
 #include "absl/status/status.h"
@@ -47,6 +48,10 @@ class GrowingFile {
 
   // What went wrong, if only when the file was opened.
   absl::Status Append(const std::string& record);
+  // Bytes so far, once they are on the disk.
+  absl::StatusOr<int64_t> Sync() const;
+  // Takes back all that was added after its first `size` bytes; NOT_FOUND where it has less.
+  absl::Status CutBack(int64_t size);
 
  private:
   const std::string path_;
