@@ -3,6 +3,7 @@
 #define PIPELINE_FILES_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
 #include "absl/status/status.h"
@@ -25,12 +26,18 @@ class AtomicFile {
   void Append(const void* data, size_t size);
   absl::Status Commit();
 
+  // Whether a file's name is that of one which was never committed, as a process that is killed
+  // leaves it.
+  static bool IsLeftOver(const std::string& name);
+
  private:
   void Fail(const std::string& what);
+  void Write(const void* data, size_t size);
 
   const std::string path_;
   const std::string temporary_;
   int descriptor_;
+  std::string buffer_;  // not written yet
   absl::Status status_;
 };
 
@@ -47,6 +54,10 @@ class GrowingFile {
 
   // What went wrong, if only when the file was opened.
   absl::Status Append(const std::string& record);
+  // Bytes so far, once they are on the disk.
+  absl::StatusOr<int64_t> Sync() const;
+  // Takes back all that was added after its first `size` bytes; NOT_FOUND where it has less.
+  absl::Status CutBack(int64_t size);
 
  private:
   const std::string path_;

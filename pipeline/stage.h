@@ -108,7 +108,8 @@ class Source : public Stage {
   virtual const DataInfo& data() const = 0;
   // Steps of one pass over a phase. Constant.
   virtual int64_t StepsIn(Phase phase) const = 0;
-  // Starts a pass over step.phase of step.epoch.
+  // Starts a pass over step.phase of step.epoch at its step.index, which is not 0 where a pass that
+  // was cut off goes on.
   virtual absl::Status Begin(const Step& step) = 0;
   // The samples whose rows the batch of a step of this pass has; waits until that is known. Samples
   // that cannot be read are not among them: where none is left the step must not be run.

@@ -4,15 +4,17 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <map>
 #include <memory>
 #include <numeric>
 #include <opencv2/core.hpp>
-#include <set>
 #include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
 #include "datasets/dataset.h"
 #include "pipeline/exceptions.h"
 #include "pipeline/stage.h"
@@ -98,10 +100,10 @@ class Loader : public pipeline::Source {
       prefetcher_->Stop();
       phase_ = step.phase;
       Arrange(static_cast<uint64_t>(step.epoch));
-      prefetcher_->Start(Sizes(phase_));
-      allocated_ = 0;
+      prefetcher_->Start(Sizes(phase_), step.index);
+      allocated_ = step.index;
       const absl::Status few = CheckBroken();
-      if (few.ok()) AllocateUpTo(kDepth);
+      if (few.ok()) AllocateUpTo(step.index + kDepth);
       return few;
     });
     return failure_;
@@ -133,6 +135,40 @@ class Loader : public pipeline::Source {
   }
 
   double WaitSeconds() const override { return waited_.count(); }
+
+  // The files that turned out broken: a pass that goes on does not meet them again.
+  void Save(const std::string& node, pipeline::State* state) const override {
+    std::vector<double> numbers;
+    std::vector<std::string> texts;
+    for (const auto& [sample, why] : left_out_) {
+      numbers.insert(numbers.end(),
+                     {static_cast<double>(sample.first), static_cast<double>(sample.second)});
+      texts.push_back(absl::StrReplaceAll(why, {{"\n", " "}}));
+    }
+    state->Put(node + ".left_out", numbers);
+    state->PutText(node + ".left_out_why", absl::StrJoin(texts, "\n"));
+  }
+
+  absl::Status Load(const std::string& node, const pipeline::State& state) override {
+    const auto numbers = state.Numbers(node + ".left_out");
+    const auto text = state.Text(node + ".left_out_why");
+    if (!numbers.ok()) return numbers.status();
+    if (!text.ok()) return text.status();
+    const std::vector<std::string> texts =
+        text->empty() ? std::vector<std::string>() : absl::StrSplit(*text, '\n');
+    if (numbers->size() != 2 * texts.size()) {
+      return absl::DataLossError(node + ".left_out does not hold a reason for each file");
+    }
+    for (size_t i = 0; i < texts.size(); ++i) {
+      const double phase = (*numbers)[2 * i], sample = (*numbers)[2 * i + 1];
+      const bool is_phase = phase == 1 || phase == 2 || phase == 3;
+      const Phase of = is_phase ? static_cast<Phase>(phase) : pipeline::TRAIN;
+      const bool sound = is_phase && sample >= 0 && sample < static_cast<double>(CountIn(of));
+      if (!sound) return absl::DataLossError(node + ".left_out names a sample that is not");
+      LeaveOut(of, static_cast<int64_t>(sample), texts[i]);
+    }
+    return absl::OkStatus();
+  }
 
   std::string SampleName(Phase phase, int64_t sample) const override {
     return dataset_->Name(phase, sample);
@@ -254,19 +290,19 @@ class Loader : public pipeline::Source {
     const absl::Status filled = prefetcher_->Wait(index);
     waited_ += std::chrono::steady_clock::now() - asked;
     if (!filled.ok()) return filled;
-    for (const auto& [sample, why] : batches_[index].Broken()) LeaveOut(sample, why);
+    for (const auto& [sample, why] : batches_[index].Broken()) LeaveOut(phase_, sample, why);
     // Where too many are broken the batch stays whole, so that it is run and says so.
     if (CheckCount().ok()) batches_[index].DropBroken();
     return absl::OkStatus();
   }
 
   // Takes a sample that cannot be read out of the counts.
-  void LeaveOut(int64_t sample, const std::string& error) {
+  void LeaveOut(Phase phase, int64_t sample, const std::string& error) {
     const std::string why = pipeline::ValidUtf8(error);
-    if (!left_out_.emplace(phase_, sample).second) return;
-    --info_.images[PhaseIndex(phase_)];
+    if (!left_out_.emplace(std::make_pair(phase, sample), why).second) return;
+    --info_.images[PhaseIndex(phase)];
     const int64_t before = CountSkipped();
-    info_.AddSkipped(phase_, why);
+    info_.AddSkipped(phase, why);
     if (CountSkipped() > before) untold_.push_back(why);
   }
 
@@ -326,7 +362,7 @@ class Loader : public pipeline::Source {
   std::unique_ptr<SampleReader> reader_;
   std::chrono::duration<double> waited_{0};
 
-  std::set<std::pair<Phase, int64_t>> left_out_;
+  std::map<std::pair<Phase, int64_t>, std::string> left_out_;  // and why
   std::vector<std::string> untold_;  // of info_.skipped, not named on the terminal yet
 
   std::unique_ptr<Prefetcher> prefetcher_;  // last: its threads use all of the above

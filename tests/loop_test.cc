@@ -1,11 +1,12 @@
 // The loop on a real graph: what its passes leave untouched, and what it does with bad numbers.
 #include "pipeline/training/loop.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/equal.h>
-#include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <map>
@@ -159,56 +160,102 @@ TEST_F(LoopTest, AnObserversExceptionEndsTheRun) {
   EXPECT_EQ(Run(&throws).status.message(), "not enough memory");
 }
 
-// Ends the run after so many epochs.
-class StopAfter : public pipeline::Observer {
+// Cuts the run at its `at`th pause, and keeps the state that it then has.
+class CutAt : public pipeline::Observer {
  public:
-  explicit StopAfter(int64_t epochs) : epochs_(epochs) {}
-  absl::Status EpochDone(const EpochEvent& event) override {
-    return event.counters.epochs == epochs_ ? absl::CancelledError("enough") : absl::OkStatus();
+  explicit CutAt(int at) : at_(at) {}
+  absl::Status Paused(const pipeline::PauseEvent& event) override {
+    if (++pauses != at_) return absl::OkStatus();
+    pipeline::State now;
+    const absl::Status saved = event.save(&now);
+    state = now.Copy();
+    return saved.ok() ? absl::CancelledError("enough") : saved;
   }
+  int pauses = 0;
+  pipeline::State state;
 
  private:
-  const int64_t epochs_;
+  const int at_;
 };
 
-TEST_F(LoopTest, GoesOnFromItsSavedStateAsIfItHadNeverStopped) {
-  for (const char* optimizer : {"ADAM", "ADAMW", "SGD"}) {
-    SCOPED_TRACE(optimizer);
-    const std::vector<std::string> sets = {absl::StrCat("train.optimizer=", optimizer),
-                                           "train.epochs=6",
-                                           "train.patience=3",
-                                           "train.schedule=PLATEAU",
-                                           "loss.dynamic_loss_weighting=DWA",
-                                           "classify.model.batch_norm=true"};
+class CutRun : public LoopTest {
+ protected:
+  void ExpectGoesOn(const std::vector<std::string>& sets) {
     Make(sets);
-    pipeline::Observer none;
-    const pipeline::Outcome whole = Run(&none);
+    CutAt never(-1);
+    const pipeline::Outcome whole = Run(&never);
     ASSERT_TRUE(whole.status.ok()) << whole.status;
     const State expected = Copied(graph(), "");
-
-    Make(sets);
-    StopAfter two(2);
-    pipeline::Loop first(loaded_.config.document, context_, loaded_.graph.get(), {&two});
-    EXPECT_TRUE(absl::IsCancelled(first.Run().status));
-    pipeline::State state;
-    first.Save(&state);
-    const State weights = Copied(graph(), "");
-
-    Make(sets);
-    {
-      const c10::NoGradGuard no_gradients;
-      for (const auto& [name, tensor] : graph().State()) tensor.copy_(weights.at(name));
+    ASSERT_GT(never.pauses, 10);
+    // The pause before the first step, then all of the first two epochs, then every third.
+    for (int cut = 1; cut <= never.pauses; cut += cut < 11 ? 1 : 3) {
+      SCOPED_TRACE(absl::StrCat("cut at pause ", cut));
+      Make(sets);
+      CutAt first(cut);
+      EXPECT_TRUE(absl::IsCancelled(Run(&first).status));
+      Make(sets);
+      pipeline::Loop second(loaded_.config.document, context_, loaded_.graph.get(), {});
+      const absl::Status loaded = second.Load(first.state);
+      ASSERT_TRUE(loaded.ok()) << loaded;
+      const pipeline::Outcome rest = second.Run();
+      EXPECT_TRUE(rest.status.ok()) << rest.status;
+      EXPECT_EQ(rest.best_epoch, whole.best_epoch);
+      EXPECT_EQ(rest.stopped, whole.stopped);
+      EXPECT_EQ(rest.counters.steps, whole.counters.steps);
+      EXPECT_EQ(rest.counters.train_images, whole.counters.train_images);
+      EXPECT_EQ(rest.test->values(), whole.test->values());
+      ExpectEqual(expected, Copied(graph(), ""));
     }
-    pipeline::Loop second(loaded_.config.document, context_, loaded_.graph.get(), {});
-    ASSERT_TRUE(second.Load(state).ok());
-    const pipeline::Outcome rest = second.Run();
-    EXPECT_TRUE(rest.status.ok()) << rest.status;
-    EXPECT_EQ(rest.best_epoch, whole.best_epoch);
-    EXPECT_EQ(rest.stopped, whole.stopped);
-    EXPECT_EQ(rest.counters.steps, whole.counters.steps);
-    EXPECT_EQ(rest.test->values(), whole.test->values());
-    ExpectEqual(expected, Copied(graph(), ""));
   }
+};
+
+TEST_F(CutRun, GoesOnWithAdam) {
+  ExpectGoesOn({"train.epochs=6", "train.patience=3", "train.schedule=PLATEAU",
+                "loss.dynamic_loss_weighting=DWA", "classify.model.batch_norm=true"});
+}
+
+TEST_F(CutRun, GoesOnWithAdamWAndAnAverage) {
+  ExpectGoesOn({"train.epochs=4", "train.optimizer=ADAMW", "train.schedule=COSINE",
+                "train.ema_decay=0.9", "loss.dynamic_loss_weighting=GRADNORM",
+                "classify.model.batch_norm=true", "classify.model.dropout=0.5"});
+}
+
+TEST_F(CutRun, GoesOnWithSgdAndBalancedSampling) {
+  ExpectGoesOn({"train.epochs=4", "train.optimizer=SGD", "train.schedule=STEP",
+                "train.warmup_epochs=1.5", "loss.dynamic_loss_weighting=UNCERTAINTY",
+                "load.sampling=BALANCED", "classify.activation=[activations/Lerch] {}"});
+}
+
+TEST_F(CutRun, GoesOnWithoutValidation) {
+  ExpectGoesOn({"train.epochs=4", "load.validation_fraction=0", "train.ema_decay=0.9",
+                "loss.dynamic_loss_weighting=RANDOM"});
+}
+
+TEST_F(LoopTest, TheAverageFollowsItsFormula) {
+  Make({"train.epochs=1", "train.ema_decay=0.6", "load.validation_fraction=0"});
+  // What training makes, by step, and what the average then must be.
+  class Followed : public pipeline::Observer {
+   public:
+    explicit Followed(const Graph* graph) : graph_(*graph), weight_(Now()) {}
+    absl::Status StepDone(const PassEvent& event, double) override {
+      if (event.step.phase != pipeline::TRAIN) return absl::OkStatus();
+      const auto steps = static_cast<double>(event.counters.steps);
+      const double decay = std::min(0.6, (1 + steps) / (10 + steps));
+      weight_ = weight_ * decay + Now() * (1 - decay);
+      return absl::OkStatus();
+    }
+    at::Tensor average() const { return weight_; }
+    at::Tensor Now() const { return graph_.State()[0].second.detach().to(at::kDouble); }
+
+   private:
+    const Graph& graph_;
+    at::Tensor weight_;
+  } followed(&graph());
+  const pipeline::Outcome outcome = Run(&followed);
+  ASSERT_TRUE(outcome.status.ok()) << outcome.status;
+  // The run ends with the average in the graph; float32 against float64.
+  const at::Tensor off = (followed.Now() - followed.average()).abs().max();
+  EXPECT_LT(off.item<double>(), 1e-7);
 }
 
 TEST_F(LoopTest, RefusesAStateThatIsNotItsOwn) {
@@ -216,11 +263,11 @@ TEST_F(LoopTest, RefusesAStateThatIsNotItsOwn) {
   pipeline::Loop loop(loaded_.config.document, context_, loaded_.graph.get(), {});
   EXPECT_EQ(loop.Load({}).message(), "no loop.counters");
   pipeline::State state;
-  loop.Save(&state);
+  EXPECT_TRUE(loop.Save(&state).ok());
   EXPECT_TRUE(loop.Load(state).ok());
   state.Put("optimizer.steps", std::vector<double>{1});
   EXPECT_TRUE(absl::StartsWith(loop.Load(state).message(), "optimizer.steps does not hold "));
-  loop.Save(&state);
+  EXPECT_TRUE(loop.Save(&state).ok());
   state.Put("monitor.epochs", std::vector<double>{-1, 7});
   EXPECT_EQ(loop.Load(state).message(), "monitor.epochs names an epoch that was not");
 }

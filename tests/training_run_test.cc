@@ -158,7 +158,8 @@ TEST_F(TrainingRun, KeepsItsSummaryWhereTheTestFails) {
   EXPECT_TRUE(absl::StrContains(ran.err, "4 files cannot be read, more than max_broken (0)"))
       << ran.err;
   EXPECT_TRUE(absl::StrContains(ran.err, "\nthe weights of epoch ")) << ran.err;
-  EXPECT_TRUE(absl::EndsWith(ran.err, " are in out/weights.safetensors\n")) << ran.err;
+  EXPECT_TRUE(absl::EndsWith(ran.err, " are in out/weights.safetensors; go on with --resume=out\n"))
+      << ran.err;
   const json summary = Summary();
   EXPECT_EQ(summary["epochs"], 60);
   EXPECT_TRUE(summary["test"].is_null());
@@ -187,7 +188,9 @@ TEST_F(TrainingRun, KeepsWhatWasLearnedWhenTheTerminalGoes) {
   program.Signal(SIGHUP);
   const Ran ran = program.Wait();
   EXPECT_EQ(ran.code, 128 + SIGHUP);
-  EXPECT_TRUE(absl::EndsWith(ran.err, "; the latest weights are in out/weights.safetensors\n"))
+  EXPECT_TRUE(absl::EndsWith(ran.err,
+                             "; the latest weights are in out/weights.safetensors; go on with "
+                             "--resume=out\n"))
       << ran.err;
   EXPECT_TRUE(workspace_.Has("out/weights.safetensors"));
   EXPECT_EQ(Summary()["stopped"], "interrupted");

@@ -13,6 +13,8 @@
 
 DEFINE_string(config, "", "");
 DEFINE_string(out, "", "");
+DEFINE_string(resume, "", "");
+DEFINE_string(allow, "", "");
 
 namespace pipeline {
 namespace {

@@ -11,7 +11,9 @@
 #include "absl/status/statusor.h"
 #include "pipeline/cli/verb.h"
 
+DECLARE_string(allow);
 DECLARE_string(out);
+DECLARE_string(resume);
 
 namespace pipeline {
 

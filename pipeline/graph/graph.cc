@@ -132,6 +132,19 @@ absl::Status Graph::RunUntil(const Step& step, const std::vector<std::string>& n
   return absl::OkStatus();
 }
 
+absl::Status Graph::RunOn(const Step& step, Tensors given) {
+  for (NodeEntry& node : nodes_) {
+    node.outputs.clear();
+    if (node.stage.get() == source_) node.outputs = std::move(given);
+  }
+  for (NodeEntry& node : nodes_) {
+    if (node.stage.get() == source_) continue;
+    const absl::Status status = RunNode(step, &node);
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Graph::EndPhase(const Step& step, Report* report) {
   absl::Status first;
   for (NodeEntry& node : nodes_) {
@@ -203,6 +216,14 @@ std::vector<at::Tensor> Graph::Parameters() const {
     }
   }
   return parameters;
+}
+
+std::vector<at::Tensor> Graph::Buffers() const {
+  std::vector<at::Tensor> buffers;
+  for (const torch::nn::Module* module : Modules()) {
+    for (const at::Tensor& buffer : module->buffers()) buffers.push_back(buffer);
+  }
+  return buffers;
 }
 
 void Graph::SetTraining(bool training) {

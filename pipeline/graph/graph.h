@@ -34,6 +34,9 @@ class Graph {
   // no trace of the step.
   absl::Status RunUntil(const Step& step, const std::vector<std::string>& nodes);
 
+  // The same of every stage but the source, on `given` outputs of it.
+  absl::Status RunOn(const Step& step, Tensors given);
+
   // Ends the phase on every stage, in order, whatever the others say; the first failure, which
   // names its node.
   absl::Status EndPhase(const Step& step, Report* report);
@@ -56,6 +59,8 @@ class Graph {
   std::vector<std::pair<std::string, at::Tensor>> State() const;
   // The parameters that are learned, for the optimizer.
   std::vector<at::Tensor> Parameters() const;
+  // What else changes while stages run, such as the moving averages of batch norm.
+  std::vector<at::Tensor> Buffers() const;
   // The stages' modules.
   std::vector<torch::nn::Module*> Modules() const;
   // Sets dropout and batch norm to training or inference.

@@ -21,6 +21,8 @@ class Curves : public Observer {
 
   absl::Status StepDone(const PassEvent& event, double loss) override;
   absl::Status PassDone(const PassEvent& event) override;
+  absl::Status Save(State* state) const override { return board_.Save(state); }
+  absl::Status Load(const State& state) override { return board_.Load(state); }
 
  private:
   absl::Status ShowImages(const PassEvent& event);

@@ -3,12 +3,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "pipeline/csv.h"
 #include "pipeline/files.h"
+#include "pipeline/runs/json.h"
 #include "pipeline/utf8.h"
 
 namespace pipeline {
@@ -32,6 +34,24 @@ absl::Status MetricsCsv::PassDone(const PassEvent& event) {
                 PassValues(event));
 }
 
+absl::Status MetricsCsv::Save(State* state) const {
+  state->PutText("metrics.rows", JsonText({{"columns", columns_}, {"rows", rows_}}));
+  return absl::OkStatus();
+}
+
+absl::Status MetricsCsv::Load(const State& state) {
+  const absl::StatusOr<std::string> text = state.Text("metrics.rows");
+  if (!text.ok()) return text.status();
+  try {
+    const auto json = nlohmann::ordered_json::parse(*text);
+    columns_ = json.at("columns").get<std::vector<std::string>>();
+    rows_ = json.at("rows").get<std::vector<std::map<std::string, std::string>>>();
+  } catch (const nlohmann::json::exception& error) {
+    return absl::DataLossError("metrics.rows holds no rows");
+  }
+  return Write();
+}
+
 absl::Status MetricsCsv::AddRow(const std::vector<std::pair<std::string, std::string>>& cells,
                                 const std::vector<std::pair<std::string, double>>& values) {
   std::map<std::string, std::string> row;
@@ -47,6 +67,10 @@ absl::Status MetricsCsv::AddRow(const std::vector<std::pair<std::string, std::st
     put(column, std::isnan(value) ? "" : absl::StrFormat("%.9g", value));
   }
   rows_.push_back(std::move(row));
+  return Write();
+}
+
+absl::Status MetricsCsv::Write() const {
   const auto heading = [](std::string* line, const std::string& column) {
     line->append(CsvCell(ValidUtf8(column)));
   };

@@ -19,12 +19,17 @@ class MetricsCsv : public Observer {
   explicit MetricsCsv(std::string path) : path_(std::move(path)) {}
 
   absl::Status PassDone(const PassEvent& event) override;
+  // The rows so far. Load replaces the file.
+  absl::Status Save(State* state) const override;
+  absl::Status Load(const State& state) override;
 
   // Text cells (epoch, phase, step), then numbers.
   absl::Status AddRow(const std::vector<std::pair<std::string, std::string>>& cells,
                       const std::vector<std::pair<std::string, double>>& values);
 
  private:
+  absl::Status Write() const;
+
   const std::string path_;
   std::vector<std::string> columns_;
   std::vector<std::map<std::string, std::string>> rows_;

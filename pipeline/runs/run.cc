@@ -20,6 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kConfig[] = "config.pbtxt", kFacts[] = "run.json";
+constexpr size_t kMaxConfig = size_t{1} << 20;
 constexpr size_t kMaxFacts = size_t{1} << 26;  // bytes of run.json
 
 std::string Timestamp() {
@@ -65,6 +66,22 @@ absl::StatusOr<std::string> NamedFolder(const std::string& out) {
 
 }  // namespace
 
+absl::Status WriteConfig(const std::string& folder, const std::string& text) {
+  const std::string path = absl::StrCat(folder, "/", kConfig);
+  const std::string content =
+      absl::StrCat("# Resolved: no include, no overrides, the data pinned.\n", text);
+  const absl::StatusOr<std::string> there = ReadFile(path, kMaxConfig);
+  if (there.ok() && *there == content) return absl::OkStatus();
+  return WriteFileAtomically(path, content);
+}
+
+absl::Status Run::ReplaceConfig(const LoadedConfig& config) {
+  const std::string name = config_.name;
+  config_ = config;
+  config_.name = name;
+  return WriteConfig(path_, PrintText(config.document.config));
+}
+
 absl::StatusOr<Run> Run::Create(const std::string& out, const LoadedConfig& config,
                                 const Graph& graph) {
   const absl::StatusOr<std::string> folder =
@@ -79,10 +96,7 @@ absl::StatusOr<Run> Run::Create(const std::string& out, const LoadedConfig& conf
     run.data_ = source->data();
     run.inputs_ = node.specs;
   }
-  absl::Status status =
-      WriteFileAtomically(run.File(kConfig), absl::StrCat("# Resolved from ", Shown(config.path),
-                                                          ": no include, the data pinned.\n",
-                                                          PrintText(config.document.config)));
+  absl::Status status = WriteConfig(run.path_, PrintText(config.document.config));
   if (status.ok()) {
     status =
         WriteFileAtomically(run.File(kFacts), FactsText({config.name, run.data_, run.inputs_}));

@@ -26,6 +26,9 @@ class Run {
   // The run in `folder`. Errors name the file that is missing or wrong.
   static absl::StatusOr<Run> Open(const std::string& folder);
 
+  // Makes config.pbtxt say what the run now goes on with.
+  absl::Status ReplaceConfig(const LoadedConfig& config);
+
   const std::string& path() const { return path_; }
   std::string File(const std::string& name) const { return path_ + "/" + name; }
   std::string WeightsFile() const { return File("weights.safetensors"); }
@@ -48,6 +51,9 @@ class Run {
   DataInfo data_;
   Specs inputs_;
 };
+
+// Writes a folder's config.pbtxt, unless it says so already; `text` is a resolved config.
+absl::Status WriteConfig(const std::string& folder, const std::string& text);
 
 // The source of such a graph: one batch after another, given by the caller.
 class GivenImages : public Source {

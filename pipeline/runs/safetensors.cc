@@ -4,6 +4,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
+#include <xxhash.h>
 
 #include <algorithm>
 #include <cstring>
@@ -13,6 +14,7 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "pipeline/files.h"
 
 namespace pipeline {
@@ -28,6 +30,26 @@ const std::pair<const char*, at::ScalarType> kTypes[] = {
     {"I64", at::kLong},   {"I32", at::kInt},   {"I16", at::kShort}, {"I8", at::kChar},
     {"U8", at::kByte},    {"BOOL", at::kBool},
 };
+
+// Keys of the metadata.
+constexpr char kWhole[] = "xxh3_128", kTensor[] = "xxh3_64 ";
+// What stands for the checksum of a header while it is computed.
+constexpr char kNoChecksum[] = "00000000000000000000000000000000";
+// What stands before it: in no text within JSON, which would have the quotes escaped.
+constexpr absl::string_view kMark = "\"xxh3_128\":\"";
+
+std::string Marked(const std::string& checksum) { return absl::StrCat(kMark, checksum, "\""); }
+
+std::string Hex(uint64_t number) { return absl::StrCat(absl::Hex(number, absl::kZeroPad16)); }
+
+std::string HashOf(const at::Tensor& plain) {
+  return Hex(XXH3_64bits(plain.data_ptr(), plain.numel() * plain.element_size()));
+}
+
+std::string HashOf(const std::string& header) {
+  const XXH128_hash_t hash = XXH3_128bits(header.data(), header.size());
+  return Hex(hash.high64) + Hex(hash.low64);
+}
 
 struct Entry {
   std::string name;
@@ -84,13 +106,39 @@ std::string ParseEntry(const std::string& name, const Json& json, Entry* entry) 
   return "";
 }
 
+// What the header says beside the tensors; values that are no text are passed over.
+Metadata MetadataOf(const Json& header) {
+  Metadata metadata;
+  const auto found = header.find("__metadata__");
+  if (found == header.end() || !found->is_object()) return metadata;
+  for (const auto& [key, value] : found->items()) {
+    if (value.is_string()) metadata[key] = value.get<std::string>();
+  }
+  return metadata;
+}
+
+// Whether a header has no checksum, or is as it was when that was taken.
+bool FitsChecksum(std::string header, const Metadata& metadata) {
+  const std::string checksum = ChecksumOf(metadata);
+  if (checksum.empty()) return true;
+  const size_t at = header.find(Marked(checksum));
+  if (at == std::string::npos || checksum.size() + 1 != sizeof(kNoChecksum)) return false;
+  return HashOf(header.replace(at + kMark.size(), checksum.size(), kNoChecksum)) == checksum;
+}
+
 }  // namespace
 
-absl::Status WriteSafetensors(const std::string& path, const NamedTensors& tensors,
-                              const std::map<std::string, std::string>& metadata) {
+std::string ChecksumOf(const Metadata& metadata) {
+  const auto found = metadata.find(kWhole);
+  return found == metadata.end() ? "" : found->second;
+}
+
+absl::StatusOr<std::string> WriteSafetensors(const std::string& path, const NamedTensors& tensors,
+                                             Metadata metadata) {
+  std::vector<at::Tensor> plain;
   // In the order given, as readers that do not sort show them.
   nlohmann::ordered_json header = nlohmann::ordered_json::object();
-  header["__metadata__"] = metadata;
+  header["__metadata__"] = nullptr;
   uint64_t offset = 0;
   for (const auto& [name, tensor] : tensors) {
     const at::ScalarType scalar = tensor.scalar_type();
@@ -99,25 +147,33 @@ absl::Status WriteSafetensors(const std::string& path, const NamedTensors& tenso
     if (type == std::end(kTypes)) {
       return absl::InvalidArgumentError(absl::StrCat("cannot save ", name, ": unsupported type"));
     }
+    plain.push_back(tensor.detach().cpu().contiguous());
+    metadata[kTensor + name] = HashOf(plain.back());
     const uint64_t end = offset + tensor.numel() * tensor.element_size();
     header[name] = {
         {"dtype", type->first}, {"shape", tensor.sizes().vec()}, {"data_offsets", {offset, end}}};
     offset = end;
   }
+  metadata[kWhole] = kNoChecksum;
+  header["__metadata__"] = metadata;
   std::string text = header.dump();
   text.resize((text.size() + 7) / 8 * 8, ' ');  // tensors start aligned
+  const std::string checksum = HashOf(text);
+  text.replace(text.find(Marked(kNoChecksum)) + kMark.size(), checksum.size(), checksum);
   const uint64_t length = text.size();
   AtomicFile file(path);
   file.Append(&length, sizeof(length));
   file.Append(text.data(), text.size());
-  for (const auto& [name, tensor] : tensors) {
-    const at::Tensor plain = tensor.detach().cpu().contiguous();
-    file.Append(plain.data_ptr(), plain.numel() * plain.element_size());
+  for (const at::Tensor& tensor : plain) {
+    file.Append(tensor.data_ptr(), tensor.numel() * tensor.element_size());
   }
-  return file.Commit();
+  const absl::Status written = file.Commit();
+  if (!written.ok()) return written;
+  return checksum;
 }
 
-absl::StatusOr<NamedTensors> ReadSafetensors(const std::string& path, const WantsTensor& wants) {
+absl::StatusOr<NamedTensors> ReadSafetensors(const std::string& path, const WantsTensor& wants,
+                                             Metadata* metadata) {
   const auto refuse = [&](const std::string& why) {
     return absl::InvalidArgumentError(absl::StrCat(path, ": ", why));
   };
@@ -137,6 +193,8 @@ absl::StatusOr<NamedTensors> ReadSafetensors(const std::string& path, const Want
   // nlohmann keeps the last of two equal keys, so two tensors of one name leave a gap below.
   const Json header = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!header.is_object()) return refuse("not safetensors: the header is no JSON object");
+  const Metadata told = MetadataOf(header);
+  if (!FitsChecksum(text, told)) return refuse("damaged: its header does not fit its checksum");
 
   std::vector<Entry> entries;
   for (const auto& [name, json] : header.items()) {
@@ -172,8 +230,13 @@ absl::StatusOr<NamedTensors> ReadSafetensors(const std::string& path, const Want
     if (bytes > 0 && !stream.read(static_cast<char*>(tensor.data_ptr()), bytes)) {
       return refuse("cannot read");
     }
+    const auto checksum = told.find(kTensor + entry.name);
+    if (checksum != told.end() && checksum->second != HashOf(tensor)) {
+      return refuse(absl::StrCat("damaged: tensor \"", entry.name, "\" does not fit its checksum"));
+    }
     tensors.emplace_back(entry.name, tensor);
   }
+  if (metadata != nullptr) *metadata = told;
   return tensors;
 }
 

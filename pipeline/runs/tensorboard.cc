@@ -11,9 +11,11 @@
 #include <algorithm>
 #include <boost/crc.hpp>
 #include <cmath>
+#include <filesystem>
 #include <opencv2/imgcodecs.hpp>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "pipeline/files.h"
 #include "pipeline/runs/tensorboard.pb.h"
@@ -23,6 +25,8 @@ namespace pipeline {
 namespace {
 
 constexpr int64_t kImages = 4;  // side by side
+constexpr char kEvents[] = "events.out.tfevents.";
+constexpr char kSizes[] = "tensorboard.bytes.", kNames[] = "tensorboard.file.";  // in a state
 
 double WallTime() {
   timeval now = {};
@@ -87,15 +91,69 @@ uint32_t MaskedCrc32c(const std::string& bytes) {
   return ((sum >> 15) | (sum << 17)) + 0xA282EAD8U;
 }
 
+std::string TensorBoard::FolderOf(Phase phase) const {
+  return absl::StrCat(folder_, "/", absl::AsciiStrToLower(Phase_Name(phase)));
+}
+
+absl::Status TensorBoard::Save(State* state) const {
+  for (const Phase phase : {TRAIN, VAL, TEST}) {
+    const auto& file = files_[PhaseIndex(phase)];
+    if (file == nullptr) continue;
+    const absl::StatusOr<int64_t> size = file->file.Sync();
+    if (!size.ok()) return size.status();
+    state->Put(kSizes + Phase_Name(phase), {static_cast<double>(*size)});
+    state->PutText(kNames + Phase_Name(phase), file->name);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TensorBoard::Load(const State& state) {
+  for (const Phase phase : {TRAIN, VAL, TEST}) {
+    files_[PhaseIndex(phase)] = nullptr;
+    const absl::StatusOr<std::string> name = state.Text(kNames + Phase_Name(phase));
+    const auto size = state.Numbers(kSizes + Phase_Name(phase), 1);
+    const absl::Status status =
+        name.ok() && size.ok() ? GoOn(phase, *name, (*size)[0]) : GoOn(phase, "", 0);
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TensorBoard::GoOn(Phase phase, const std::string& name, double size) {
+  std::error_code error;
+  std::vector<std::filesystem::path> later;
+  bool found = false;
+  for (const auto& entry : std::filesystem::directory_iterator(FolderOf(phase), error)) {
+    if (entry.path().filename() == name) {
+      found = true;
+    } else if (absl::StartsWith(entry.path().filename().string(), kEvents)) {
+      later.push_back(entry.path());
+    }
+  }
+  for (const std::filesystem::path& path : later) {
+    std::filesystem::remove(path, error);
+    if (error) {
+      return absl::UnknownError(
+          absl::StrCat("cannot remove ", path.string(), ": ", error.message()));
+    }
+  }
+  if (!found) return absl::OkStatus();
+  auto file = std::make_unique<File>(FolderOf(phase), name);
+  const absl::Status cut = file->file.CutBack(static_cast<int64_t>(size));
+  // Somebody has cut it further: its curves begin anew.
+  if (absl::IsNotFound(cut)) return GoOn(phase, "", 0);
+  if (cut.ok()) files_[PhaseIndex(phase)] = std::move(file);
+  return cut;
+}
+
 absl::Status TensorBoard::Open(Phase phase) {
-  const std::string folder = absl::StrCat(folder_, "/", absl::AsciiStrToLower(Phase_Name(phase)));
+  const std::string folder = FolderOf(phase);
   const absl::Status made = MakeFolders(folder);
   if (!made.ok()) return made;
   const double now = WallTime();
   // TensorBoard takes files whose names hold "tfevents".
-  const std::string path =
-      absl::StrCat(folder, "/events.out.tfevents.", static_cast<int64_t>(now), ".", getpid());
-  files_[PhaseIndex(phase)] = std::make_unique<GrowingFile>(path);
+  files_[PhaseIndex(phase)] = std::make_unique<File>(
+      folder, absl::StrCat(kEvents, static_cast<int64_t>(now), ".", getpid()));
   tensorboard::Event version;
   version.set_wall_time(now);
   version.set_file_version("brain.Event:2");
@@ -109,8 +167,8 @@ absl::Status TensorBoard::Append(Phase phase, const tensorboard::Event& event) {
   }
   const std::string data = event.SerializeAsString();
   const std::string length = LittleEndian(static_cast<uint64_t>(data.size()));
-  return files_[PhaseIndex(phase)]->Append(absl::StrCat(length, LittleEndian(MaskedCrc32c(length)),
-                                                        data, LittleEndian(MaskedCrc32c(data))));
+  return files_[PhaseIndex(phase)]->file.Append(absl::StrCat(
+      length, LittleEndian(MaskedCrc32c(length)), data, LittleEndian(MaskedCrc32c(data))));
 }
 
 absl::Status TensorBoard::AddScalars(Phase phase, int64_t step,

@@ -47,12 +47,25 @@ class TensorBoard {
   // next seven one of its own (which then repeat), kIgnoredLabel gray.
   absl::Status AddMasks(Phase phase, int64_t step, const std::string& tag, const at::Tensor& masks);
 
+  // How long the files are, once they are on the disk. Load cuts them back to that and removes
+  // those that were made since: what was drawn after the state was saved is drawn once.
+  absl::Status Save(State* state) const;
+  absl::Status Load(const State& state);
+
  private:
+  std::string FolderOf(Phase phase) const;
+  absl::Status GoOn(Phase phase, const std::string& name, double size);
   absl::Status Append(Phase phase, const tensorboard::Event& event);
   absl::Status Open(Phase phase);
 
   const std::string folder_;
-  std::array<std::unique_ptr<GrowingFile>, kPhases> files_;
+  struct File {
+    File(const std::string& folder, std::string name_in_it)
+        : name(std::move(name_in_it)), file(folder + "/" + name) {}
+    const std::string name;
+    GrowingFile file;
+  };
+  std::array<std::unique_ptr<File>, kPhases> files_;
 };
 
 }  // namespace pipeline

@@ -11,8 +11,8 @@
 
 namespace pipeline {
 
-absl::Status WriteWeights(const std::string& path, const Graph& graph) {
-  return WriteSafetensors(path, graph.State(), {{"format", "pt"}});
+absl::StatusOr<std::string> WriteWeights(const std::string& path, const Graph& graph) {
+  return WriteSafetensors(path, graph.State(), kWeightsMetadata);
 }
 
 absl::Status ReadWeights(const std::string& path, Graph* graph) {
@@ -35,9 +35,20 @@ absl::Status ReadWeights(const std::string& path, Graph* graph) {
 }
 
 absl::Status BestWeights::Write() {
-  const absl::Status status = WriteWeights(path_, graph_);
-  written_ = written_ || status.ok();
-  return status;
+  absl::StatusOr<std::string> checksum = WriteWeights(path_, graph_);
+  if (checksum.ok()) checksum_ = *std::move(checksum);
+  return checksum.status();
+}
+
+absl::Status BestWeights::Save(State* state) const {
+  state->PutText("weights.best", checksum_);
+  return absl::OkStatus();
+}
+
+absl::Status BestWeights::Load(const State& state) {
+  absl::StatusOr<std::string> checksum = state.Text("weights.best");
+  if (checksum.ok()) checksum_ = *std::move(checksum);
+  return checksum.status();
 }
 
 absl::Status BestWeights::EpochDone(const EpochEvent& event) {

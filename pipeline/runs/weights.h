@@ -2,16 +2,21 @@
 #ifndef PIPELINE_RUNS_WEIGHTS_H_
 #define PIPELINE_RUNS_WEIGHTS_H_
 
+#include <map>
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "pipeline/graph/graph.h"
 #include "pipeline/training/observer.h"
 
 namespace pipeline {
 
-// Every parameter and buffer by its key, as safetensors.
-absl::Status WriteWeights(const std::string& path, const Graph& graph);
+// Of files of weights, as Python's readers ask it.
+inline const std::map<std::string, std::string> kWeightsMetadata = {{"format", "pt"}};
+
+// Every parameter and buffer by its key, as safetensors; returns the file's checksum.
+absl::StatusOr<std::string> WriteWeights(const std::string& path, const Graph& graph);
 
 // Puts such a file into a built graph. DATA_LOSS where it does not hold just the graph's keys and
 // shapes; the graph may then hold a part of it.
@@ -25,16 +30,21 @@ class BestWeights : public Observer {
 
   absl::Status EpochDone(const EpochEvent& event) override;
   absl::Status Trained(const TrainedEvent& event) override;
+  // Which file holds the best weights, by its checksum. Load does not look whether it does.
+  absl::Status Save(State* state) const override;
+  absl::Status Load(const State& state) override;
 
   // Whether the file holds weights of this run.
-  bool written() const { return written_; }
+  bool written() const { return !checksum_.empty(); }
+  // Of the file with the best weights; "" where there was none yet.
+  const std::string& checksum() const { return checksum_; }
 
  private:
   absl::Status Write();
 
   const std::string path_;
   Graph& graph_;
-  bool written_ = false;
+  std::string checksum_;
 };
 
 }  // namespace pipeline

@@ -25,6 +25,7 @@ constexpr int64_t kNormSteps = 16;
 // What random draws of a step are for, beside its phase: statistics of a TRAIN batch draw otherwise
 // than the step that learned from it.
 constexpr uint64_t kLearning = 0, kSettling = 1;
+constexpr int64_t kSkipsInARow = 10, kRollbacks = 3;
 
 // The values that stages report, without any step.
 std::vector<ReportedValue> Columns(Graph* graph) {
@@ -39,15 +40,6 @@ Better DirectionOf(const std::string& column, Graph* graph) {
     if (value.column == column) return value.better;
   }
   return Better::kNeither;
-}
-
-// Of the first parameter whose gradient is not finite.
-std::string NameOfBadGradient(const Graph& graph) {
-  for (const auto& [name, tensor] : graph.State()) {
-    const at::Tensor& gradient = tensor.grad();
-    if (gradient.defined() && !gradient.isfinite().all().item<bool>()) return name;
-  }
-  return "a parameter";
 }
 
 double Share(double part, double whole) { return std::clamp(part / std::max(whole, 1e-9), 0., 1.); }
@@ -71,8 +63,10 @@ Loop::Loop(const Document& document, const BuildContext& context, Graph* graph,
       graph_(*graph),
       observers_(std::move(observers)),
       optimizer_(options_, graph->Parameters()),
-      monitor_(DirectionOf(options_.monitor(), graph)) {
+      monitor_(DirectionOf(options_.monitor(), graph)),
+      buffers_(graph->Buffers()) {
   if (context.precision == Train::FP16) scaler_.emplace();
+  if (options_.ema_decay() > 0) average_.emplace(options_.ema_decay(), graph->Parameters());
 }
 
 absl::Status Loop::Check() const {
@@ -106,8 +100,7 @@ absl::Status Loop::Check() const {
   return errors.ToStatus();
 }
 
-template <class Call>
-absl::Status Loop::Tell(const Call& call) const {
+absl::Status Loop::Tell(const std::function<absl::Status(Observer*)>& call) const {
   absl::Status first;
   for (Observer* observer : observers_) {
     const absl::Status told = Caught([&] { return call(observer); });
@@ -133,32 +126,57 @@ void Loop::Prepare(Step* step, uint64_t purpose) {
                        static_cast<uint64_t>(step->index)}));
 }
 
-absl::Status Loop::BadNumber(const Step& step, const std::string& what) const {
-  std::vector<std::string> names;
-  for (size_t i = 0; i < std::min(step.samples.size(), kNamedSamples); ++i) {
-    names.push_back(Shown(graph_.source().SampleName(step.phase, step.samples[i])));
+absl::Status Loop::TellPaused(bool epoch_done, bool best, bool interrupted) const {
+  const std::function<absl::Status(State*)> save = [this](State* state) { return Save(state); };
+  const int64_t before = place_.phase == VAL ? graph_.source().StepsIn(TRAIN) : 0;
+  const PauseEvent event = {counters_, before + place_.index, epoch_done, best, interrupted, save};
+  return Tell([&](Observer* observer) { return observer->Paused(event); });
+}
+
+void Loop::Note(const std::string& line) const {
+  for (Observer* observer : observers_) observer->Noted(line);
+}
+
+absl::Status Loop::Bad(const Step& step, const std::string& what) {
+  const std::string node = FirstBadNode(graph_);
+  std::vector<std::string> terms;
+  for (const auto& [name, value] : graph_.Live()) {
+    if (!std::isfinite(value)) terms.push_back(absl::StrCat(name, " is ", BadName(value)));
   }
-  if (step.samples.size() > kNamedSamples) names.push_back("...");
-  return absl::InternalError(
-      absl::StrCat(StepName(step), ", ", what,
-                   "; a lower learning_rate or train.clip_norm may help; images of this batch: ",
-                   absl::StrJoin(names, ", ")));
+  const std::vector<size_t> bad = BadSamples(step, options_.minimize(), &graph_);
+  buffers_.PutBack();
+  std::vector<std::string> names;
+  const size_t count = bad.empty() ? step.samples.size() : bad.size();
+  for (size_t i = 0; i < std::min(count, kNamedSamples); ++i) {
+    const int64_t sample = step.samples[bad.empty() ? i : bad[i]];
+    names.push_back(Shown(graph_.source().SampleName(step.phase, sample)));
+  }
+  if (count > kNamedSamples) names.push_back("...");
+  return BadNumber(absl::StrCat(
+      StepName(step), ", ", what, terms.empty() ? "" : "; " + absl::StrJoin(terms, ", "),
+      node.empty() ? "" : "; first in " + node,
+      "; a lower learning_rate or train.clip_norm may help; ",
+      bad.empty() ? "images of this batch: " : "images that are bad by themselves: ",
+      absl::StrJoin(names, ", ")));
 }
 
 double Loop::Rate(const Step& step) const {
-  const double factor = options_.schedule() == Train::PLATEAU ? monitor_.PlateauFactor() : 1;
+  double factor = options_.schedule() == Train::PLATEAU ? monitor_.PlateauFactor() : 1;
+  factor *= std::pow(0.5, static_cast<double>(counters_.rollbacks));
   return LearningRate(options_, step.epoch, step.index, step.steps) * factor;
 }
 
 absl::Status Loop::Learn(const Step& step, double* loss) {
   const at::Tensor total = graph_.Output(options_.minimize());
   *loss = total.item<double>();
-  const auto named = [](double value) { return std::isnan(value) ? "NaN" : "infinite"; };
   if (!std::isfinite(*loss)) {
-    return BadNumber(step, absl::StrCat(graph_.Describe(options_.minimize()), ": ",
-                                        options_.minimize(), " is ", named(*loss)));
+    return Bad(step, absl::StrCat(graph_.Describe(options_.minimize()), ": ", options_.minimize(),
+                                  " is ", BadName(*loss)));
   }
-  if (step.phase != TRAIN) return absl::OkStatus();
+  return step.phase == TRAIN ? Update(step, total, *loss) : absl::OkStatus();
+}
+
+absl::Status Loop::Update(const Step& step, const at::Tensor& total, double loss) {
   double norm = 0;
   const absl::Status learned = Caught([&] {
     optimizer_.ZeroGradients();
@@ -177,64 +195,86 @@ absl::Status Loop::Learn(const Step& step, double* loss) {
   }
   // A scale that was too large is halved until it fits; at 1 it was not the scale.
   const bool overflowed = scaler_.has_value() && scaler_->scale() >= 1;
+  if (std::isfinite(norm) && average_.has_value()) average_->Update(counters_.steps + 1);
   if (std::isfinite(norm) || overflowed) return absl::OkStatus();
-  return BadNumber(step,
-                   absl::StrCat("backward: the gradient of ", NameOfBadGradient(graph_), " is ",
-                                named(norm), " although ", options_.minimize(), " is ", *loss));
+  const std::string name = BadGradientName(graph_);
+  return Bad(step, absl::StrCat("backward: the gradient of ", name, " is ", BadName(norm),
+                                " although ", options_.minimize(), " is ", loss));
 }
 
-absl::Status Loop::Pass(Phase phase, int64_t epoch, Report* report) {
+absl::Status Loop::Take(const Step& step, double* loss, bool* skipped) {
+  const bool skips = step.phase == TRAIN && options_.on_bad_number() == Train::SKIP;
+  State sums;
+  if (skips) SaveSums(&sums);
+  sums = sums.Copy();
+  buffers_.Keep();
+  absl::Status status = graph_.Run(step);
+  if (status.ok()) status = Caught([&] { return Learn(step, loss); });
+  if (status.ok()) skipped_in_a_row_ = 0;
+  if (!skips || !IsBadNumber(status) || ++skipped_in_a_row_ == kSkipsInARow) return status;
+  *skipped = true;
+  ++counters_.skipped_steps;
+  Note(absl::StrCat("skipped: ", status.message()));
+  return LoadSums(sums);
+}
+
+absl::Status Loop::Pass(int64_t epoch, Place* place, Report* report) {
+  const Phase phase = place->phase;
   Step step = FirstStep(phase, epoch);
+  step.index = place->index;
   const c10::AutoGradMode gradients(phase == TRAIN);
-  const double started = Now(), waited = graph_.source().WaitSeconds();
-  int64_t images = 0;
+  const double started = Now() - place->seconds;
+  const double waited = graph_.source().WaitSeconds() - place->wait_seconds;
   const auto event = [&](const Report* whole) {
-    const double seconds = Now() - started;
+    place->seconds = Now() - started;
+    place->wait_seconds = graph_.source().WaitSeconds() - waited;
     return PassEvent{step,
                      counters_,
-                     images,
-                     seconds,
-                     Share(graph_.source().WaitSeconds() - waited, seconds),
+                     place->images,
+                     place->seconds,
+                     Share(place->wait_seconds, place->seconds),
                      learning_rate_,
                      whole};
   };
   graph_.SetTraining(phase == TRAIN);
   absl::Status status = Caught([&] { return graph_.source().Begin(step); });
-  for (; status.ok() && step.index < step.steps; ++step.index) {
-    if (InterruptSignal() != 0) {
-      status = absl::CancelledError("interrupted");
-      break;
-    }
+  while (status.ok() && step.index < step.steps) {
+    if (InterruptSignal() != 0) return absl::CancelledError("interrupted");
     Prepare(&step, kLearning);
-    // Nothing of this batch can be read.
-    if (step.samples.empty()) continue;
     if (phase == TRAIN && counters_.steps == 0) counters_.startup_seconds = ProcessAge();
     double loss = 0;
-    status = graph_.Run(step);
-    if (status.ok()) status = Caught([&] { return Learn(step, &loss); });
-    if (!status.ok()) break;
-    images += static_cast<int64_t>(step.samples.size());
-    if (phase == TRAIN) ++counters_.steps;
-    status = Tell([&](Observer* observer) { return observer->StepDone(event(nullptr), loss); });
+    // Nothing of the batch can be read.
+    bool skipped = step.samples.empty();
+    if (!skipped) status = Take(step, &loss, &skipped);
+    if (!status.ok()) return status;
+    if (!skipped) {
+      place->images += static_cast<int64_t>(step.samples.size());
+      if (phase == TRAIN) ++counters_.steps;
+      status = Tell([&](Observer* observer) { return observer->StepDone(event(nullptr), loss); });
+    }
+    place->index = ++step.index;
+    // TEST begins anew where it was cut.
+    if (status.ok() && phase != TEST) status = TellPaused(false, false, false);
   }
-  const absl::Status ended = graph_.EndPhase(step, report);
-  if (status.ok()) status = ended;
+  if (!status.ok()) return status;
+  if (phase == TRAIN && HasValidation()) {
+    State sums;
+    SaveSums(&sums);
+    train_sums_ = sums.Copy();
+  }
+  status = graph_.EndPhase(step, report);
   const PassEvent whole = event(report);
-  if (phase == TRAIN) {
-    counters_.train_images += images;
-    counters_.train_seconds += whole.seconds;
-    counters_.train_wait_seconds += whole.seconds * whole.data_wait;
-  }
+  if (phase == TRAIN) counters_ = SoFar();
   if (!status.ok()) return status;
   return Tell([&](Observer* observer) { return observer->PassDone(whole); });
 }
 
-absl::Status Loop::SettleNorms(int64_t epoch) {
+absl::Status Loop::SettleNorms() {
   graph_.SetTraining(true);
   NormCalibration calibration(graph_.Modules());
   if (!calibration.needed()) return absl::OkStatus();
   const c10::NoGradGuard no_gradients;
-  Step step = FirstStep(TRAIN, epoch);
+  Step step = FirstStep(TRAIN, counters_.epochs);
   // Losses and metrics must not take these steps for training.
   std::vector<std::string> nodes;
   for (const Graph::NodeEntry& node : graph_.nodes()) {
@@ -255,69 +295,89 @@ absl::Status Loop::SettleNorms(int64_t epoch) {
   return status;
 }
 
-absl::Status Loop::Epoch(int64_t epoch) {
-  Report train, validation;
-  absl::Status status = Pass(TRAIN, epoch, &train);
-  const bool used = HasValidation() || epoch + 1 == options_.epochs();
-  if (status.ok() && used) status = SettleNorms(epoch);
-  if (status.ok() && HasValidation()) status = Pass(VAL, epoch, &validation);
+absl::Status Loop::Epoch() {
+  const int64_t epoch = counters_.epochs;
+  absl::Status status;
+  if (place_.phase == TRAIN) {
+    train_ = Report();
+    status = Pass(epoch, &place_, &train_);
+    if (!status.ok()) return status;
+    place_ = Place{VAL};
+  }
+  if (HasValidation() || epoch + 1 == options_.epochs()) {
+    if (average_.has_value()) average_->Use(true);
+    if (place_.index == 0) status = SettleNorms();
+  }
+  Report validation;
+  if (status.ok() && HasValidation()) status = Pass(epoch, &place_, &validation);
   if (!status.ok()) return status;
   ++counters_.epochs;
+  place_ = Place{};
   counters_.seconds = Now() - started_;
   const bool best = HasValidation() ? monitor_.Judge(validation.Find(options_.monitor())) : true;
   const EpochEvent event = {
-      epoch, counters_, train, HasValidation() ? &validation : nullptr, monitor_.defined(), best};
-  return Tell([&](Observer* observer) { return observer->EpochDone(event); });
+      epoch, counters_, train_, HasValidation() ? &validation : nullptr, monitor_.defined(), best};
+  status = Tell([&](Observer* observer) { return observer->EpochDone(event); });
+  if (!status.ok()) return status;
+  if (average_.has_value()) average_->Use(false);
+  return TellPaused(true, HasValidation() && best, false);
 }
 
-void Loop::Save(State* state) const {
-  optimizer_.Save(state);
-  monitor_.Save(state);
-  if (scaler_.has_value()) scaler_->Save(state);
-  for (const Graph::NodeEntry& node : graph_.nodes()) node.stage->Save(node.name, state);
-  const auto number = [](int64_t count) { return static_cast<double>(count); };
-  state->Put("loop.counters",
-             {number(counters_.epochs), number(counters_.steps), number(counters_.train_images),
-              counters_.train_seconds, counters_.train_wait_seconds, counters_.seconds,
-              counters_.startup_seconds});
+bool Loop::OutOfPatience() const {
+  return options_.patience() > 0 && monitor_.waited() >= options_.patience();
 }
 
-absl::Status Loop::Load(const State& state) {
-  const auto numbers = state.Numbers("loop.counters", 7);
-  if (!numbers.ok()) return numbers.status();
-  const auto count = [&](int i) { return static_cast<int64_t>((*numbers)[i]); };
-  counters_ = {count(0),      count(1),      count(2),     (*numbers)[3],
-               (*numbers)[4], (*numbers)[5], (*numbers)[6]};
-  absl::Status loaded = optimizer_.Load(state);
-  if (loaded.ok() && scaler_.has_value()) loaded = scaler_->Load(state);
-  for (const Graph::NodeEntry& node : graph_.nodes()) {
-    if (loaded.ok()) loaded = node.stage->Load(node.name, state);
+bool Loop::RollBack(const absl::Status& why) {
+  if (options_.on_bad_number() != Train::ROLLBACK || !IsBadNumber(why)) return false;
+  const int64_t rollbacks = counters_.rollbacks + 1;
+  if (rollbacks > kRollbacks) return false;
+  const int64_t steps = counters_.steps;
+  for (Observer* observer : observers_) {
+    const absl::StatusOr<State> kept = observer->LastKept();
+    if (!kept.ok() || !Load(*kept).ok()) continue;
+    counters_.rollbacks = rollbacks;
+    Note(absl::StrCat("rolled back: ", why.message(), "; goes on from step ", counters_.steps,
+                      " instead of ", steps, " with ", std::pow(0.5, rollbacks),
+                      " times the learning rate"));
+    return true;
   }
-  if (!loaded.ok()) return loaded;
-  return monitor_.Load(state, HasValidation() ? counters_.epochs : 0);
+  return false;
+}
+
+absl::Status Loop::Epochs(std::string* stopped) {
+  while (counters_.epochs < options_.epochs()) {
+    if (OutOfPatience()) {
+      *stopped =
+          absl::StrCat("no better ", options_.monitor(), " for ", options_.patience(), " epochs");
+      return absl::OkStatus();
+    }
+    const absl::Status status = Epoch();
+    if (!status.ok() && !RollBack(status)) return status;
+  }
+  return absl::OkStatus();
 }
 
 Outcome Loop::Run() {
   started_ = Now() - counters_.seconds;
   Outcome outcome;
-  for (int64_t epoch = counters_.epochs;
-       epoch < options_.epochs() && outcome.status.ok() && outcome.stopped.empty(); ++epoch) {
-    outcome.status = Epoch(epoch);
-    const bool waited = options_.patience() > 0 && monitor_.waited() >= options_.patience();
-    if (!outcome.status.ok() || !waited) continue;
-    outcome.stopped =
-        absl::StrCat("no better ", options_.monitor(), " for ", options_.patience(), " epochs");
+  outcome.status = Epochs(&outcome.stopped);
+  if (absl::IsCancelled(outcome.status)) {
+    const absl::Status paused = TellPaused(false, false, true);
+    if (!paused.ok()) outcome.status = paused;
   }
   outcome.monitored = monitor_.defined();
   outcome.best_epoch = monitor_.best_epoch();
   if (absl::IsCancelled(outcome.status)) outcome.stopped = "interrupted";
+  // What is evaluated is what is kept.
+  if (average_.has_value()) average_->Use(true);
   const bool will_test = outcome.status.ok() && graph_.source().StepsIn(TEST) > 0;
   const TrainedEvent trained = {counters_, outcome.best_epoch, outcome.stopped, will_test};
   const absl::Status kept = Tell([&](Observer* observer) { return observer->Trained(trained); });
   if (outcome.status.ok()) outcome.status = kept;
   if (outcome.status.ok() && will_test) {
     Report test;
-    outcome.status = Pass(TEST, counters_.epochs - 1, &test);
+    Place place = {TEST};
+    outcome.status = Pass(counters_.epochs - 1, &place, &test);
     if (outcome.status.ok()) outcome.test = std::move(test);
   }
   if (absl::IsCancelled(outcome.status)) outcome.stopped = "interrupted";
@@ -325,7 +385,7 @@ Outcome Loop::Run() {
     outcome.stopped = std::string(outcome.status.message());
   }
   counters_.seconds = Now() - started_;
-  outcome.counters = counters_;
+  outcome.counters = SoFar();
   return outcome;
 }
 
@@ -333,7 +393,8 @@ absl::Status Loop::TryOnce() {
   for (const Phase phase : {TRAIN, VAL, TEST}) {
     if (graph_.source().StepsIn(phase) == 0) continue;
     Report report;
-    const absl::Status status = Pass(phase, 0, &report);
+    Place place = {phase};
+    const absl::Status status = Pass(0, &place, &report);
     if (!status.ok()) return status;
   }
   return absl::OkStatus();

@@ -3,6 +3,8 @@
 #ifndef PIPELINE_TRAINING_LOOP_H_
 #define PIPELINE_TRAINING_LOOP_H_
 
+#include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,6 +14,8 @@
 #include "pipeline/graph/graph.h"
 #include "pipeline/stage.h"
 #include "pipeline/state.h"
+#include "pipeline/training/average.h"
+#include "pipeline/training/bad_numbers.h"
 #include "pipeline/training/loss_scaler.h"
 #include "pipeline/training/monitor.h"
 #include "pipeline/training/observer.h"
@@ -29,33 +33,60 @@ class Loop {
   // stages report and with the splits that there are.
   absl::Status Check() const;
 
-  // What the loop and its parts must not lose between two epochs, beside the graph's own state.
-  // Load makes Run go on with the epoch after.
-  void Save(State* state) const;
+  // All that must not be lost between two steps: the graph's weights and sums, the optimizer, how
+  // far the run is, what the observers keep. To be called while observers are Paused, or before or
+  // after Run. Load, into a loop for an equal graph, makes Run go on from there.
+  absl::Status Save(State* state) const;
   absl::Status Load(const State& state);
 
   // Trains and tests. After a signal: ends the step, keeps what was learned, and is CANCELLED.
   Outcome Run();
 
+  // How far it is.
+  const Counters& counters() const { return counters_; }
+
   // A pass over each phase of a graph that was built with a small max_batch: what `check` does.
   absl::Status TryOnce();
 
  private:
-  absl::Status Pass(Phase phase, int64_t epoch, Report* report);
+  // Where a pass is.
+  struct Place {
+    Phase phase = TRAIN;
+    int64_t index = 0;  // of the step that comes next
+    int64_t images = 0;
+    double seconds = 0, wait_seconds = 0;
+  };
+
+  absl::Status Pass(int64_t epoch, Place* place, Report* report);
   // Makes `step` the batch at its index, and seeds what stages draw in it.
   void Prepare(Step* step, uint64_t purpose);
+  // Runs a step and learns from it; `skipped`: it was bad and left no trace, as on_bad_number asks.
+  absl::Status Take(const Step& step, double* loss, bool* skipped);
   absl::Status Learn(const Step& step, double* loss);
-  absl::Status Epoch(int64_t epoch);
+  absl::Status Update(const Step& step, const at::Tensor& total, double loss);
+  // The epoch under way, from place_ on.
+  absl::Status Epoch();
+  absl::Status Epochs(std::string* stopped);
+  // Goes back to the state that was last kept; false where there is none, or this was done too
+  // often.
+  bool RollBack(const absl::Status& why);
   // Gives batch-norm layers the statistics of the weights as they are now.
-  absl::Status SettleNorms(int64_t epoch);
+  absl::Status SettleNorms();
   // "step 3 of epoch 1 (TRAIN), WHAT; images of this batch: a.png, b.png".
-  absl::Status BadNumber(const Step& step, const std::string& what) const;
+  absl::Status Bad(const Step& step, const std::string& what);
   double Rate(const Step& step) const;
   bool HasValidation() const { return graph_.source().StepsIn(VAL) > 0; }
+  bool OutOfPatience() const;
   Step FirstStep(Phase phase, int64_t epoch) const;
+  Counters SoFar() const;
+  void SaveSums(State* state) const;
+  absl::Status LoadSums(const State& state);
+  void SaveCounters(State* state) const;
+  absl::Status LoadCounters(const State& state);
   // Calls every observer, and returns the first error.
-  template <class Call>
-  absl::Status Tell(const Call& call) const;
+  absl::Status Tell(const std::function<absl::Status(Observer*)>& call) const;
+  absl::Status TellPaused(bool epoch_done, bool best, bool interrupted) const;
+  void Note(const std::string& line) const;
 
   const Document& document_;
   const Train& options_;
@@ -63,8 +94,14 @@ class Loop {
   const std::vector<Observer*> observers_;
   Optimizer optimizer_;
   std::optional<LossScaler> scaler_;  // in FP16
+  std::optional<WeightAverage> average_;
   Monitor monitor_;
-  Counters counters_;
+  Counters counters_;  // of whole passes
+  Place place_;        // in the epoch after them
+  Report train_;       // of the epoch's TRAIN pass, once it is over
+  State train_sums_;   // what it is made from
+  Kept buffers_;       // before the step
+  int64_t skipped_in_a_row_ = 0;
   double started_ = 0;
   double learning_rate_ = 0;
 };

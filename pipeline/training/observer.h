@@ -3,12 +3,15 @@
 #define PIPELINE_TRAINING_OBSERVER_H_
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "pipeline/data.h"
 #include "pipeline/report.h"
+#include "pipeline/state.h"
 
 namespace pipeline {
 
@@ -22,6 +25,8 @@ struct Counters {
   double seconds = 0;             // since the start of the run
   // From the start of the process to the start of the first TRAIN step.
   double startup_seconds = 0;
+  int64_t skipped_steps = 0;  // left out for their bad numbers
+  int64_t rollbacks = 0;      // to a checkpoint, each with half the learning rate
 
   double ImagesPerSecond() const;  // in TRAIN
   double DataWait() const;         // share of TRAIN's time that went into waiting for data
@@ -48,6 +53,16 @@ struct EpochEvent {
   bool best;                 // the best so far by it; the latest where it was not
 };
 
+// Between two steps of TRAIN or VAL, or two epochs.
+struct PauseEvent {
+  const Counters& counters;
+  int64_t index;     // step of the epoch that comes next, those of VAL counted after those of TRAIN
+  bool epoch_done;   // the epoch before has just ended
+  bool best;         // and is the best so far
+  bool interrupted;  // nothing follows
+  const std::function<absl::Status(State*)>& save;  // Loop::Save
+};
+
 // TRAIN and VAL are over, or were cut short.
 struct TrainedEvent {
   const Counters& counters;
@@ -68,9 +83,9 @@ struct Outcome {
 };
 
 // Called on the loop's thread, in this order:
-//   (TRAIN: StepDone* PassDone, VAL: StepDone* PassDone, EpochDone)* Trained (TEST: StepDone*
-//   PassDone).
-// An error ends the run.
+//   (TRAIN: (StepDone Paused)* PassDone, VAL: (StepDone Paused)* PassDone, EpochDone Paused)*
+//   Trained (TEST: StepDone* PassDone).
+// An error ends the run. Every observer has seen the step or the epoch when one is Paused.
 class Observer {
  public:
   virtual ~Observer() = default;
@@ -78,6 +93,15 @@ class Observer {
   virtual absl::Status StepDone(const PassEvent&, double loss) { return absl::OkStatus(); }
   virtual absl::Status PassDone(const PassEvent&) { return absl::OkStatus(); }
   virtual absl::Status EpochDone(const EpochEvent&) { return absl::OkStatus(); }
+  // Where the run can be cut: what `save` gives now, Loop::Load goes on from.
+  virtual absl::Status Paused(const PauseEvent&) { return absl::OkStatus(); }
+  // What a user should know at once, a line.
+  virtual void Noted(const std::string& line) {}
+  // The state that was last kept; NOT_FOUND where none was.
+  virtual absl::StatusOr<State> LastKept() { return absl::NotFoundError("nothing is kept"); }
+  // What must not be lost between two calls, under names of its own.
+  virtual absl::Status Save(State*) const { return absl::OkStatus(); }
+  virtual absl::Status Load(const State&) { return absl::OkStatus(); }
   // Called after a failure too.
   virtual absl::Status Trained(const TrainedEvent&) { return absl::OkStatus(); }
 };

@@ -187,6 +187,7 @@ void Optimizer::StepEach(double learning_rate, double factor) {
 }
 
 void Optimizer::Save(State* state) const {
+  state->Put("optimizer.moments", {options_.optimizer() == Train::SGD ? 1.0 : 2.0});
   state->Put("optimizer.steps", std::vector<double>(steps_.begin(), steps_.end()));
   for (size_t i = 0; i < parameters_.size(); ++i) {
     if (steps_[i] == 0) continue;
@@ -198,7 +199,11 @@ void Optimizer::Save(State* state) const {
 absl::Status Optimizer::Load(const State& state) {
   const auto steps = state.Numbers("optimizer.steps", parameters_.size());
   if (!steps.ok()) return steps.status();
+  const auto moments = state.Numbers("optimizer.moments", 1);
+  if (!moments.ok()) return moments.status();
   steps_.assign(steps->begin(), steps->end());
+  const double own = options_.optimizer() == Train::SGD ? 1 : 2;
+  if ((*moments)[0] != own) steps_.assign(steps->size(), 0);
   for (size_t i = 0; i < parameters_.size(); ++i) {
     if (steps_[i] == 0) continue;
     first_[i] = at::zeros_like(parameters_[i]);

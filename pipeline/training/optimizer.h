@@ -32,7 +32,7 @@ class Optimizer {
   // finite.
   void Step(double learning_rate, double gradient_norm);
 
-  // Under "optimizer.".
+  // Under "optimizer.". The state of another kind of optimizer is a new beginning.
   void Save(State* state) const;
   absl::Status Load(const State& state);
 

@@ -24,13 +24,14 @@ Prefetcher::~Prefetcher() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-void Prefetcher::Start(std::vector<int64_t> sizes) {
+void Prefetcher::Start(std::vector<int64_t> sizes, int64_t first) {
   Stop();
   const std::lock_guard<std::mutex> lock(mutex_);
   left_ = sizes;
   thrown_.assign(sizes.size(), nullptr);
   sizes_ = std::move(sizes);
-  batch_ = item_ = allowed_ = 0;
+  batch_ = first;
+  item_ = allowed_ = 0;
 }
 
 void Prefetcher::Allow(int64_t batches) {

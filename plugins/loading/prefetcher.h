@@ -23,8 +23,9 @@ class Prefetcher {
   Prefetcher(int workers, std::function<void(int64_t batch, int64_t item)> fill);
   ~Prefetcher();
 
-  // Begins a pass over batches of these sizes, none of which is allowed yet. Stops the pass before.
-  void Start(std::vector<int64_t> sizes);
+  // Begins a pass over batches of these sizes, none of which is allowed yet; those before `first`
+  // are never filled. Stops the pass before.
+  void Start(std::vector<int64_t> sizes, int64_t first = 0);
   // Lets workers fill the batches below `batches`.
   void Allow(int64_t batches);
   // Waits until a batch is full; an error if one of its items could not be made.
