@@ -34,7 +34,9 @@ class Poison : public pipeline::Stage {
   }
   absl::Status Run(const pipeline::Step& step, const pipeline::Tensors& in,
                    pipeline::Tensors* out) override {
-    at::Tensor factor = at::ones({in.at("images").size(0), 1, 1, 1});
+    std::vector<int64_t> rows(in.at("images").dim(), 1);
+    rows[0] = in.at("images").size(0);
+    at::Tensor factor = at::ones(rows);
     bool bad = false;
     for (size_t i = 0; i < step.samples.size(); ++i) {
       const auto& samples = options_.sample();
@@ -49,12 +51,8 @@ class Poison : public pipeline::Stage {
     if (bad && (again || times_ < options_.times())) {
       if (!again) ++times_;
       if (options_.gradient()) {
-        images = images.detach().requires_grad_();
-        const at::Tensor same = images * 1.0;
-        if (same.requires_grad()) {
-          same.register_hook([factor](const at::Tensor& gradient) { return gradient * factor; });
-        }
-        images = same;
+        images = images * 1.0;
+        images.register_hook([factor](const at::Tensor& gradient) { return gradient * factor; });
       } else {
         images = images * factor;
       }
@@ -111,16 +109,19 @@ class Watch : public pipeline::Observer {
 
 class BadNumbers : public testing::Test {
  protected:
-  // The small config with a poisoned stage before the model; three batches of 8, 8 and 4 images.
-  void Make(const std::string& poison, const std::vector<std::string>& sets) {
+  // The small config with a poisoned stage before `node`, "classify" or "loss"; three batches of 8,
+  // 8 and 4 images.
+  void Make(const std::string& poison, const std::vector<std::string>& sets,
+            const std::string& node = "classify") {
+    const bool images = node == "classify";
+    const std::string from = images ? "normalize" : "classify", port = images ? "" : "logits: ";
+    const std::string begin = absl::StrCat("node {\n  name: \"", node, "\"\n  input: \"", port);
     workspace_.Write(
         "configs/small.pbtxt",
-        absl::StrReplaceAll(SmallConfig(),
-                            {{"  input: \"normalize\"\n", "  input: \"poison\"\n"},
-                             {"node {\n  name: \"classify\"",
-                              absl::StrCat("node { name: \"poison\" input: \"normalize\" plugin { ",
-                                           "[plugins/Poison] { ", poison,
-                                           " } } }\nnode {\n  name: \"classify\"")}}));
+        absl::StrReplaceAll(SmallConfig(), {{absl::StrCat(begin, from),
+                                             absl::StrCat("node { name: \"poison\" input: \"", from,
+                                                          "\" plugin { [plugins/Poison] { ", poison,
+                                                          " } } }\n", begin, "poison")}}));
     loaded_ = testing_support::Load("configs/small.pbtxt", sets);
     ASSERT_EQ(loaded_.errors, "");
     context_.threads = 1;
@@ -166,9 +167,9 @@ TEST_F(BadNumbers, StopAndNameStepTermNodeAndSamples) {
   const auto message = [](const std::string& images) {
     return absl::StrCat(
         "step 1 of epoch 1 (TRAIN), node \"loss\" [plugins/FusedLoss] "
-        "(configs/small.pbtxt:26:1): loss.total is NaN; smooth_l1 is NaN, "
+        "(configs/small.pbtxt:25:1): loss.total is NaN; smooth_l1 is NaN, "
         "categorical_cross_entropy is NaN; first in node \"poison\" [plugins/Poison] "
-        "(configs/small.pbtxt:19:1); a lower learning_rate or train.clip_norm may help; images "
+        "(configs/small.pbtxt:18:1); a lower learning_rate or train.clip_norm may help; images "
         "that "
         "are bad by themselves: ",
         images);
@@ -180,11 +181,13 @@ TEST_F(BadNumbers, StopAndNameStepTermNodeAndSamples) {
 }
 
 TEST_F(BadNumbers, NameTheSamplesOfABadGradient) {
-  Make("sample: 5 gradient: true", {"load.batch_size=64", "classify.model.batch_norm=true"});
-  // The hook is on the images: a model passes gradients on to them only where they ask for it, so
-  // the bad number is put into the first layer's gradient.
-  const pipeline::Outcome outcome = Run();
-  EXPECT_TRUE(outcome.status.ok()) << "no weight's gradient is bad here: " << outcome.status;
+  Make("sample: 5 gradient: true", {"load.batch_size=64", "classify.model.batch_norm=true"},
+       "loss");
+  const std::string message(Run().status.message());
+  EXPECT_THAT(message, testing::StartsWith("step 1 of epoch 1 (TRAIN), backward: the gradient of "
+                                           "features.0.weight is NaN although loss.total is 1."));
+  EXPECT_THAT(message, testing::EndsWith("; images that are bad by themselves: " + NameOf(5)));
+  for (size_t i = 0; i < weights_.size(); ++i) EXPECT_TRUE(at::equal(weights_[i], Weights()[i]));
 }
 
 TEST_F(BadNumbers, SkippedStepsLeaveNoTrace) {
