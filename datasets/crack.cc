@@ -7,7 +7,9 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "datasets/crack.pb.h"
 #include "datasets/drawn/drawn_domains.h"
@@ -82,6 +84,31 @@ ImageFile File(const MaskPair& pair, int64_t label) {
   return file;
 }
 
+// What is to be known of a mask.
+struct CrackMask {
+  int64_t pixels = 0;  // of crack
+  int64_t half = 0;    // of all pixels
+  int64_t stray = 0;
+  Mask::Values values = Mask::Values::kOther;
+};
+
+std::string TextOf(const Mask& mask) {
+  return absl::StrCat(cv::countNonZero(mask.classes == 1), " ", mask.classes.total() / 2, " ",
+                      mask.stray, " ", static_cast<int>(mask.values));
+}
+
+bool ParseCrackMask(const std::string& text, CrackMask* mask) {
+  const std::vector<absl::string_view> numbers = absl::StrSplit(text, ' ');
+  int values = 0;
+  if (numbers.size() != 4 || !absl::SimpleAtoi(numbers[0], &mask->pixels) ||
+      !absl::SimpleAtoi(numbers[1], &mask->half) || !absl::SimpleAtoi(numbers[2], &mask->stray) ||
+      !absl::SimpleAtoi(numbers[3], &values)) {
+    return false;
+  }
+  mask->values = static_cast<Mask::Values>(values);
+  return true;
+}
+
 // The images of a subfolder; none where there is none.
 absl::StatusOr<std::vector<std::string>> ListIn(const std::string& folder, const std::string& name,
                                                 Listing* listing) {
@@ -94,9 +121,10 @@ absl::StatusOr<std::vector<std::string>> ListIn(const std::string& folder, const
 // Which images there are, and what they are labelled.
 class CrackFiles {
  public:
-  // What is left out goes to `notes`, which outlives this.
-  CrackFiles(const CrackOptions& options, int64_t max_pixels, std::vector<std::string>* notes)
-      : options_(options), max_pixels_(max_pixels), notes_(*notes) {}
+  // What is left out goes to `notes`. All but the options outlive this.
+  CrackFiles(const CrackOptions& options, const DatasetContext& context, FileFacts* facts,
+             std::vector<std::string>* notes)
+      : options_(options), context_(context), facts_(*facts), notes_(*notes) {}
 
   // The files of the subfolders images and masks, with labels by the task, crops of one photo as a
   // group. An image whose mask is missing or unusable is left out.
@@ -121,7 +149,8 @@ class CrackFiles {
   std::vector<ImageFile> ByMask(const std::vector<MaskPair>& pairs);
 
   const CrackOptions options_;
-  const int64_t max_pixels_;
+  const DatasetContext& context_;
+  FileFacts& facts_;
   std::vector<std::string>& notes_;
   Listing listing_;
   std::map<std::string, Source> sources_;  // by name in lower case
@@ -197,17 +226,11 @@ std::vector<ImageFile> CrackFiles::BySource(const std::vector<std::string>& imag
 }
 
 std::vector<ImageFile> CrackFiles::ByMask(const std::vector<MaskPair>& pairs) {
-  std::vector<int64_t> pixels(pairs.size());  // of crack
-  std::vector<int64_t> half(pairs.size());    // of all pixels
-  std::vector<int64_t> stray(pairs.size());
-  std::vector<Mask::Values> values(pairs.size());
-  const std::vector<absl::Status> read =
-      LookAtMasks(pairs, ReadBinaryMask, max_pixels_, [&](size_t i, const Mask& mask) {
-        pixels[i] = cv::countNonZero(mask.classes == 1);
-        half[i] = static_cast<int64_t>(mask.classes.total()) / 2;
-        stray[i] = mask.stray;
-        values[i] = mask.values;
-      });
+  std::vector<CrackMask> masks(pairs.size());
+  const MaskLook look = {
+      "crack mask 1", ReadBinaryMask, TextOf,
+      [&](size_t i, const std::string& text) { return ParseCrackMask(text, &masks[i]); }};
+  const std::vector<absl::Status> read = LookAtMasks(pairs, look, context_, &facts_);
   std::vector<ImageFile> files;
   const bool binary = options_.task() == CrackOptions::BINARY;
   std::vector<std::string> unusable, contrary, full, transparent;
@@ -216,14 +239,15 @@ std::vector<ImageFile> CrackFiles::ByMask(const std::vector<MaskPair>& pairs) {
       unusable.emplace_back(read[i].message());
       continue;
     }
-    const bool crack = pixels[i] >= options_.crack_pixels();
+    const CrackMask& mask = masks[i];
+    const bool crack = mask.pixels >= options_.crack_pixels();
     if (crack && SourceName(Prefix(pairs[i].image)) == "noncrack") {
       contrary.push_back(pairs[i].mask);
     }
-    if (pixels[i] > half[i]) full.push_back(pairs[i].mask);
-    if (stray[i] > 0) transparent.push_back(pairs[i].mask);
-    if (values[i] == Mask::Values::kWithIgnored) with_ignored_.insert(pairs[i].mask);
-    if (values[i] == Mask::Values::kBlackAndWhite) black_and_white_.insert(pairs[i].mask);
+    if (mask.pixels > mask.half) full.push_back(pairs[i].mask);
+    if (mask.stray > 0) transparent.push_back(pairs[i].mask);
+    if (mask.values == Mask::Values::kWithIgnored) with_ignored_.insert(pairs[i].mask);
+    if (mask.values == Mask::Values::kBlackAndWhite) black_and_white_.insert(pairs[i].mask);
     files.push_back(File(pairs[i], binary && crack ? 1 : 0));
   }
   NoteMany("image", "without a usable mask, left out", unusable, &notes_);
@@ -256,9 +280,10 @@ class Crack : public Dataset {
     }
     const absl::Status there = CheckRoot(options.root());
     if (!there.ok()) return there;
-    auto files = Find(options, context, &info);
-    if (!files.ok()) return RootError(files.status().message());
     FilesOptions how;
+    how.facts = FactsAbout(info.origin, context.facts, context.write_split);
+    auto files = Find(options, context, how.facts.get(), &info);
+    if (!files.ok()) return RootError(files.status().message());
     how.look = options.duplicates() != Duplicates::UNCHECKED;
     how.drop_copies = options.duplicates() == Duplicates::DROP_FROM_TRAIN;
     how.part_lone_groups = true;
@@ -269,8 +294,9 @@ class Crack : public Dataset {
 
  private:
   static absl::StatusOr<SourceFiles> Find(const CrackOptions& options,
-                                          const DatasetContext& context, pipeline::DataInfo* info) {
-    CrackFiles found(options, context.max_pixels, &info->notes);
+                                          const DatasetContext& context, FileFacts* facts,
+                                          pipeline::DataInfo* info) {
+    CrackFiles found(options, context, facts, &info->notes);
     auto files = FindSplits(options.root(), &info->notes,
                             [&](const std::string& folder) { return found.Find(folder); });
     if (!files.ok()) return files;

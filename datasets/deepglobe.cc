@@ -7,7 +7,9 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "datasets/deepglobe.pb.h"
 #include "datasets/drawn/drawn_domains.h"
 #include "datasets/masks/mask_folder.h"
@@ -77,7 +79,14 @@ constexpr std::array<MaskColor, kLandClasses + 1> kColors = {{{0, 255, 255, 0},
                                                               {255, 255, 255, 5},
                                                               {0, 0, 0, kIgnoredMask}}};
 
-// What is counted of one mask.
+// What is to be known of a mask.
+struct LandMask {
+  int64_t stray = 0;
+  cv::Size size;
+  std::vector<Counts> tiles;
+};
+
+// What becomes of one mask.
 struct Seen {
   std::vector<ImageFile> files;
   int64_t tiles = 0, unknown = 0, unclear = 0, stray = 0;
@@ -105,6 +114,14 @@ std::vector<cv::Rect> Tiles(cv::Size image, int tile_size) {
   return tiles;
 }
 
+// How many these are.
+int64_t CountTiles(cv::Size image, int tile_size) {
+  if (tile_size == 0) return 1;
+  if (image.empty()) return 0;
+  return int64_t{image.width / std::min(tile_size, image.width)} *
+         (image.height / std::min(tile_size, image.height));
+}
+
 // The label by the task; nothing where no class is clear. Of equal counts the first class wins.
 std::optional<int64_t> Label(const DeepglobeOptions& options, const Counts& counts, int64_t known,
                              int64_t pixels) {
@@ -124,12 +141,35 @@ std::optional<int64_t> Label(const DeepglobeOptions& options, const Counts& coun
   }
 }
 
-Seen Look(const DeepglobeOptions& options, const MaskPair& pair, const Mask& mask) {
+std::string TextOf(const Mask& mask, int tile_size) {
+  std::string text = absl::StrCat(mask.stray, " ", mask.classes.cols, " ", mask.classes.rows);
+  for (const cv::Rect& tile : Tiles(mask.classes.size(), tile_size)) {
+    for (const int64_t count : Count(mask.classes(tile))) absl::StrAppend(&text, " ", count);
+  }
+  return text;
+}
+
+bool ParseLandMask(const std::string& text, int tile_size, LandMask* mask) {
+  constexpr size_t kBefore = 3;  // the counts
+  std::vector<int64_t> numbers;
+  for (const absl::string_view number : absl::StrSplit(text, ' ')) {
+    if (!absl::SimpleAtoi(number, &numbers.emplace_back())) return false;
+  }
+  if (numbers.size() <= kBefore || (numbers.size() - kBefore) % kLandClasses != 0) return false;
+  mask->stray = numbers[0];
+  mask->size = {static_cast<int>(numbers[1]), static_cast<int>(numbers[2])};
+  mask->tiles.resize((numbers.size() - kBefore) / kLandClasses);
+  for (size_t i = 0; i < mask->tiles.size(); ++i) {
+    std::copy_n(numbers.begin() + kBefore + i * kLandClasses, kLandClasses, mask->tiles[i].begin());
+  }
+  return CountTiles(mask->size, tile_size) == static_cast<int64_t>(mask->tiles.size());
+}
+
+Seen Look(const DeepglobeOptions& options, const MaskPair& pair, const LandMask& mask) {
   Seen seen;
   seen.stray = mask.stray;
-  for (const cv::Rect& tile : Tiles(mask.classes.size(), options.tile_size())) {
-    ++seen.tiles;
-    const Counts counts = Count(mask.classes(tile));
+  for (const cv::Rect& tile : Tiles(mask.size, options.tile_size())) {
+    const Counts& counts = mask.tiles[seen.tiles++];
     int64_t known = 0;
     for (const int64_t count : counts) known += count;
     if (known == 0) {
@@ -172,8 +212,9 @@ ReadMask LandReader(const DeepglobeOptions& options) {
 // Makes samples of pairs, by reading their masks.
 class LandTiles {
  public:
-  LandTiles(const DeepglobeOptions& options, int64_t max_pixels)
-      : options_(options), max_pixels_(max_pixels) {}
+  // All but the options outlive this.
+  LandTiles(const DeepglobeOptions& options, const DatasetContext& context, FileFacts* facts)
+      : options_(options), context_(context), facts_(*facts) {}
 
   // The images of a folder, or their tiles, with labels by the task. Left out are those without a
   // usable mask, those without a known pixel, and (MULTICLASS) those of no clear class.
@@ -186,16 +227,25 @@ class LandTiles {
 
  private:
   const DeepglobeOptions options_;
-  const int64_t max_pixels_;
+  const DatasetContext& context_;
+  FileFacts& facts_;
   int64_t masks_ = 0, tiles_ = 0, unknown_ = 0, unclear_ = 0, stray_ = 0;
   std::vector<std::string> with_stray_, unusable_;
 };
 
 std::vector<ImageFile> LandTiles::Cut(const std::vector<MaskPair>& pairs) {
   std::vector<Seen> seen(pairs.size());
-  const std::vector<absl::Status> read =
-      LookAtMasks(pairs, Reader({kColors.begin(), kColors.end()}), max_pixels_,
-                  [&](size_t i, const Mask& mask) { seen[i] = Look(options_, pairs[i], mask); });
+  const int tile_size = options_.tile_size();
+  const MaskLook look = {absl::StrCat("land mask 1, tiles of ", tile_size),
+                         Reader({kColors.begin(), kColors.end()}),
+                         [&](const Mask& mask) { return TextOf(mask, tile_size); },
+                         [&](size_t i, const std::string& text) {
+                           LandMask mask;
+                           if (!ParseLandMask(text, tile_size, &mask)) return false;
+                           seen[i] = Look(options_, pairs[i], mask);
+                           return true;
+                         }};
+  const std::vector<absl::Status> read = LookAtMasks(pairs, look, context_, &facts_);
   std::vector<ImageFile> files;
   for (size_t i = 0; i < pairs.size(); ++i) {
     ++masks_;
@@ -248,9 +298,10 @@ class Deepglobe : public Dataset {
     }
     const absl::Status there = CheckRoot(options.root());
     if (!there.ok()) return there;
-    auto files = Find(options, context, &info);
-    if (!files.ok()) return RootError(files.status().message());
     FilesOptions how;
+    how.facts = FactsAbout(info.origin, context.facts, context.write_split);
+    auto files = Find(options, context, how.facts.get(), &info);
+    if (!files.ok()) return RootError(files.status().message());
     how.look = options.duplicates() != Duplicates::UNCHECKED;
     how.drop_copies = options.duplicates() == Duplicates::DROP_FROM_TRAIN;
     if (info.task == pipeline::Task::kSegmentation) {
@@ -261,9 +312,10 @@ class Deepglobe : public Dataset {
 
  private:
   static absl::StatusOr<SourceFiles> Find(const DeepglobeOptions& options,
-                                          const DatasetContext& context, pipeline::DataInfo* info) {
+                                          const DatasetContext& context, FileFacts* facts,
+                                          pipeline::DataInfo* info) {
     Listing listing;
-    LandTiles tiles(options, context.max_pixels);
+    LandTiles tiles(options, context, facts);
     auto files =
         FindSplits(options.root(), &info->notes,
                    [&](const std::string& folder) -> absl::StatusOr<std::vector<ImageFile>> {

@@ -147,6 +147,17 @@ bool Pipeline::Runs() const {
 
 void Pipeline::Signal(int signal) const { kill(process_, signal); }
 
+void Pipeline::AwaitHandlerOf(int signal) const {
+  const std::string line = "\nSigCgt:\t";
+  while (Runs()) {
+    const std::string status = ReadAll("/proc/" + std::to_string(process_) + "/status");
+    const size_t at = status.find(line);
+    if (at == std::string::npos) continue;
+    const uint64_t caught = std::stoull(status.substr(at + line.size(), 16), nullptr, 16);
+    if ((caught >> (signal - 1) & 1) != 0) return;
+  }
+}
+
 Ran Pipeline::Wait() {
   int status = 0;
   waitpid(process_, &status, 0);

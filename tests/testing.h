@@ -58,6 +58,8 @@ class Pipeline {
   // Whether it has not ended yet.
   bool Runs() const;
   void Signal(int signal) const;
+  // Until it has a handler for the signal of its own.
+  void AwaitHandlerOf(int signal) const;
   // To its end. Called once.
   Ran Wait();
 

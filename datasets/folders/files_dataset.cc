@@ -250,10 +250,13 @@ absl::StatusOr<std::unique_ptr<Dataset>> OpenFiles(pipeline::DataInfo info, Sour
   Row row = InARow(std::move(files));
   const std::string& split_file = context.split_file;
   std::error_code ignored;
-  const auto facts = FactsAbout(info.origin, context.facts, context.write_split);
+  const auto facts = options.facts != nullptr
+                         ? options.facts
+                         : FactsAbout(info.origin, context.facts, context.write_split);
   const bool obey = !split_file.empty() && fs::exists(split_file, ignored);
   if (obey) {
     const absl::Status status = Obey(context, facts.get(), &info, &row);
+    facts->Save();
     if (!status.ok()) return status;
   } else if (!split_file.empty()) {
     const absl::Status status = CheckWritable(split_file);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "datasets/dataset.h"
+#include "datasets/split/file_facts.h"
 
 namespace datasets {
 
@@ -40,6 +41,8 @@ struct FilesOptions {
   bool part_lone_groups = false;
   bool named_groups = false;  // groups are told by the names of files, not of folders
   MaskReader read_mask;       // for segmentation; asked for every sample, without a mask's path too
+  // Of the files; nullptr: those that FactsAbout info.origin has. What it notes goes to info.
+  std::shared_ptr<FileFacts> facts;
 };
 
 // A dataset of files below the folder info.origin. Splits that the source makes are kept; otherwise

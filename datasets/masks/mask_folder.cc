@@ -5,7 +5,9 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <opencv2/core.hpp>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -33,6 +35,34 @@ bool IsJpeg(const std::string& path) {
     if (absl::EndsWith(name, extension)) return true;
   }
   return false;
+}
+
+// A mask is checked against its image, so that both are what it depends on.
+std::optional<FileFacts::Moment> MomentOf(const MaskPair& pair, const std::string& name,
+                                          const FileFacts& facts) {
+  const auto mask = facts.MomentOf(name, pair.mask), image = facts.MomentOf(name, pair.image);
+  if (!mask.has_value() || !image.has_value()) return std::nullopt;
+  const auto key = FileFacts::KeyOf(
+      absl::StrCat(mask->key.low, " ", mask->key.high, " ", image->key.low, " ", image->key.high));
+  return FileFacts::Moment{key, mask->settled && image->settled};
+}
+
+absl::Status LookAnew(const MaskPair& pair, size_t index, const MaskLook& look,
+                      const std::string& name, int64_t max_pixels, FileFacts* facts) {
+  const auto before = MomentOf(pair, name, *facts);
+  const absl::Status status = pipeline::Caught([&] {
+    const absl::StatusOr<Mask> mask = ReadPair(pair, look.read, max_pixels);
+    if (!mask.ok()) return mask.status();
+    std::string text = look.describe(*mask);
+    look.take(index, text);
+    const auto after = MomentOf(pair, name, *facts);
+    const bool same = before.has_value() && after.has_value() && before->key == after->key;
+    if (same && before->settled) facts->Add(before->key, std::move(text));
+    return absl::OkStatus();
+  });
+  // What was thrown knows no file.
+  const bool thrown = absl::IsInternal(status) || absl::IsResourceExhausted(status);
+  return thrown ? absl::InternalError(absl::StrCat(pair.mask, ": ", status.message())) : status;
 }
 
 }  // namespace
@@ -68,20 +98,30 @@ absl::StatusOr<Mask> ReadPair(const MaskPair& pair, const ReadMask& read, int64_
   return mask;
 }
 
-std::vector<absl::Status> LookAtMasks(
-    const std::vector<MaskPair>& pairs, const ReadMask& read, int64_t max_pixels,
-    const std::function<void(size_t index, const Mask& mask)>& look) {
+std::vector<absl::Status> LookAtMasks(const std::vector<MaskPair>& pairs, const MaskLook& look,
+                                      const DatasetContext& context, FileFacts* facts) {
+  const std::string name =
+      absl::StrCat(look.name, ", OpenCV " CV_VERSION ", max_pixels ", context.max_pixels);
   std::vector<absl::Status> statuses(pairs.size());
+  std::vector<char> known(pairs.size());
   pipeline::OnAllCores(pairs.size(), [&](size_t i) {
-    statuses[i] = pipeline::Caught([&] {
-      const absl::StatusOr<Mask> mask = ReadPair(pairs[i], read, max_pixels);
-      if (mask.ok()) look(i, *mask);
-      return mask.status();
-    });
-    // What was thrown knows no file.
-    if (absl::IsInternal(statuses[i]) || absl::IsResourceExhausted(statuses[i])) {
-      statuses[i] = absl::InternalError(absl::StrCat(pairs[i].mask, ": ", statuses[i].message()));
-    }
+    const auto moment = MomentOf(pairs[i], name, *facts);
+    const auto text = moment.has_value() ? facts->Find(moment->key) : std::nullopt;
+    known[i] = text.has_value() && look.take(i, *text) ? 1 : 0;
+  });
+  std::vector<size_t> unknown;
+  for (size_t i = 0; i < pairs.size(); ++i) {
+    if (known[i] == 0) unknown.push_back(i);
+  }
+  std::mutex mutex;
+  int64_t done = 0;
+  pipeline::OnAllCores(unknown.size(), [&](size_t k) {
+    const size_t i = unknown[k];
+    statuses[i] = LookAnew(pairs[i], i, look, name, context.max_pixels, facts);
+    const std::lock_guard<std::mutex> lock(mutex);
+    ++done;
+    if (context.progress) context.progress(done, static_cast<int64_t>(unknown.size()));
+    facts->SaveNowAndThen();
   });
   return statuses;
 }

@@ -9,6 +9,7 @@
 #include "datasets/folders/files_dataset.h"
 #include "datasets/folders/source_folders.h"
 #include "datasets/masks/mask_file.h"
+#include "datasets/split/file_facts.h"
 #include "datasets/split/names.h"
 
 namespace datasets {
@@ -33,12 +34,22 @@ using ReadMask = std::function<absl::StatusOr<Mask>(const std::string& path, int
 // A mask that is as large as its image.
 absl::StatusOr<Mask> ReadPair(const MaskPair& pair, const ReadMask& read, int64_t max_pixels);
 
-// Reads every mask on all cores, one at a time on each, and shows it to `look`, which may run on
-// several threads but meets every index once. Returns a status for each pair, of what was thrown
-// too; it names the file.
-std::vector<absl::Status> LookAtMasks(
-    const std::vector<MaskPair>& pairs, const ReadMask& read, int64_t max_pixels,
-    const std::function<void(size_t index, const Mask& mask)>& look);
+// What a dataset wants to know of each mask. Both functions may run on several threads.
+struct MaskLook {
+  // What is found out, and all that it depends on but the files, max_pixels and OpenCV.
+  std::string name;
+  ReadMask read;
+  // What there is to know, as a text.
+  std::function<std::string(const Mask& mask)> describe;
+  // Gets that text of a pair, once; false where it is no such text.
+  std::function<bool(size_t index, const std::string& text)> take;
+};
+
+// Reads every mask that `facts` does not know, on all cores, one at a time on each; tells
+// context.progress. Returns a status for each pair, of what was thrown too; it names the file, and
+// `take` got no text then.
+std::vector<absl::Status> LookAtMasks(const std::vector<MaskPair>& pairs, const MaskLook& look,
+                                      const DatasetContext& context, FileFacts* facts);
 
 // For FilesOptions. The masks of tiles are cut out of the one of the whole image.
 MaskReader MakeMaskReader(ReadMask read);

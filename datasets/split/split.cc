@@ -6,18 +6,68 @@
 #include <cstdlib>
 #include <map>
 #include <numeric>
+#include <optional>
+#include <utility>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
 
 namespace datasets {
 namespace {
 
 using Counts = std::map<int64_t, int64_t>;  // by label
 
+// Items that stay together.
 struct Group {
-  std::vector<size_t> members;
-  Counts counts;
+  absl::Span<const size_t> members;
+  std::vector<std::pair<int64_t, int64_t>> counts;  // by label
+};
+
+// Groups in the order in which their first members come up in a shuffle.
+class ShuffledGroups {
+ public:
+  ShuffledGroups(const std::vector<int64_t>& labels, const std::vector<size_t>& groups,
+                 uint64_t seed)
+      : labels_(labels), members_(labels.size()), ends_(1) {
+    const std::vector<int64_t> order = ShuffledIndices(static_cast<int64_t>(labels.size()), seed);
+    absl::flat_hash_map<size_t, size_t> places;
+    places.reserve(groups.size());
+    for (const int64_t i : order) {
+      const auto [place, is_new] = places.emplace(groups[i], places.size());
+      if (is_new) ends_.push_back(0);
+      ++ends_[place->second + 1];
+    }
+    std::partial_sum(ends_.begin(), ends_.end(), ends_.begin());
+    std::vector<size_t> next(ends_.begin(), ends_.end() - 1);
+    for (const int64_t i : order) members_[next[places.at(groups[i])]++] = i;
+  }
+
+  // Calls use(group) for each; the group is gone after that.
+  template <class Use>
+  void ForEach(const Use& use) const {
+    Group group;  // most are of one item: none has memory of its own
+    for (size_t i = 0; i + 1 < ends_.size(); ++i) {
+      group.members = absl::MakeSpan(&members_[ends_[i]], ends_[i + 1] - ends_[i]);
+      group.counts.clear();
+      for (const size_t member : group.members) {
+        const auto is_it = [&](const auto& count) { return count.first == labels_[member]; };
+        const auto known = std::find_if(group.counts.begin(), group.counts.end(), is_it);
+        if (known != group.counts.end()) {
+          ++known->second;
+        } else {
+          group.counts.emplace_back(labels_[member], 1);
+        }
+      }
+      use(group);
+    }
+  }
+
+ private:
+  const std::vector<int64_t>& labels_;
+  std::vector<size_t> members_;  // group by group
+  std::vector<size_t> ends_;     // 0, then where each ends
 };
 
 class Draw {
@@ -68,21 +118,6 @@ class Draw {
   Counts wanted_, left_, taken_;
 };
 
-// In the order in which their first members come up.
-std::vector<Group> ShuffledGroups(const std::vector<int64_t>& labels,
-                                  const std::vector<size_t>& groups, uint64_t seed) {
-  std::vector<Group> shuffled;
-  std::map<size_t, size_t> places;
-  for (const int64_t i : ShuffledIndices(static_cast<int64_t>(labels.size()), seed)) {
-    const auto [place, is_new] = places.emplace(groups[i], shuffled.size());
-    if (is_new) shuffled.emplace_back();
-    Group& group = shuffled[place->second];
-    group.members.push_back(i);
-    ++group.counts[labels[i]];
-  }
-  return shuffled;
-}
-
 // Moves a fraction of the items in `from` to `to`.
 void Move(std::optional<pipeline::Phase> from, pipeline::Phase to, double fraction, uint64_t seed,
           SplitItems* items) {
@@ -102,7 +137,7 @@ void Move(std::optional<pipeline::Phase> from, pipeline::Phase to, double fracti
 }
 
 void FollowGroups(SplitItems* items) {
-  std::map<size_t, std::optional<pipeline::Phase>> known;
+  absl::flat_hash_map<size_t, std::optional<pipeline::Phase>> known;
   for (size_t i = 0; i < items->phases.size(); ++i) {
     std::optional<pipeline::Phase>& phase = known.emplace(items->groups[i], kUnsplit).first->second;
     phase = std::max(phase, items->phases[i]);  // kUnsplit < TRAIN < VAL < TEST
@@ -136,17 +171,19 @@ std::vector<bool> ChooseStratified(const std::vector<int64_t>& labels,
                                    uint64_t seed) {
   Draw draw(labels, fraction);
   if (fraction <= 0) return draw.chosen();
-  const std::vector<Group> shuffled = ShuffledGroups(labels, groups, seed);
-  for (const Group& group : shuffled) {
+  const ShuffledGroups shuffled(labels, groups, seed);
+  shuffled.ForEach([&](const Group& group) {
     if (draw.BringsCloser(group) && draw.LeavesSomeOfEach(group)) draw.Take(group);
-  }
+  });
   for (const int64_t label : draw.Neglected()) {
-    const Group* smallest = nullptr;
-    for (const Group& group : shuffled) {
-      if (group.counts.count(label) == 0 || !draw.LeavesSomeOfEach(group)) continue;
-      if (smallest == nullptr || group.members.size() < smallest->members.size()) smallest = &group;
-    }
-    if (smallest != nullptr) draw.Take(*smallest);
+    std::optional<Group> smallest;
+    shuffled.ForEach([&](const Group& group) {
+      const auto is_of_it = [label](const auto& count) { return count.first == label; };
+      if (std::none_of(group.counts.begin(), group.counts.end(), is_of_it)) return;
+      if (smallest.has_value() && group.members.size() >= smallest->members.size()) return;
+      if (draw.LeavesSomeOfEach(group)) smallest = group;
+    });
+    if (smallest.has_value()) draw.Take(*smallest);
   }
   return draw.chosen();
 }

@@ -7,6 +7,7 @@
 #include "pipeline/cli/terminal.h"
 #include "pipeline/clock.h"
 #include "pipeline/training/device.h"
+#include "pipeline/training/signals.h"
 #include "pipeline/workspace.h"
 
 namespace pipeline {
@@ -77,6 +78,7 @@ absl::StatusOr<LoadedGraph> LoadGraph(const CommandLine& line) {
 absl::Status BuildGraph(const LoadedGraph& loaded, BuildContext* context) {
   const absl::Status chosen = ChooseHardware(loaded.config, context);
   if (!chosen.ok()) return chosen;
+  EndOnInterrupt();  // reading may take long, and nothing is lost
   ReadingLine line;
   context->progress = [&line](int64_t done, int64_t total) { line.Show(done, total); };
   const std::string cache = CacheFolder();

@@ -1,6 +1,8 @@
 // The first signal is remembered, the second has its usual effect.
 #include "pipeline/training/signals.h"
 
+#include <unistd.h>
+
 #include <atomic>
 #include <csignal>
 
@@ -15,6 +17,14 @@ void OnInterrupt(int signal) {
 }
 
 }  // namespace
+
+void EndOnInterrupt() {
+  constexpr int kSignal = 128;
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    const auto end = [](int which) { _exit(kSignal + which); };
+    if (std::signal(signal, end) == SIG_IGN) std::signal(signal, SIG_IGN);
+  }
+}
 
 void InstallInterruptHandler() {
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) std::signal(signal, OnInterrupt);

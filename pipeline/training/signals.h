@@ -4,6 +4,10 @@
 
 namespace pipeline {
 
+// SIGINT (Ctrl-C), SIGTERM and SIGHUP end the process at once, with exit code 128 + signal: what a
+// run asks for before it trains. A signal that is ignored (nohup) stays so.
+void EndOnInterrupt();
+
 // SIGINT (Ctrl-C), SIGTERM and SIGHUP ask a run to stop after the step; a second one ends the
 // process.
 void InstallInterruptHandler();
