@@ -113,6 +113,7 @@ class BrainTumor : public Dataset {
     const absl::Status enough = CheckClasses(files, info);
     if (!enough.ok()) return RootError(enough.message());
     FilesOptions wanted;
+    wanted.look = options.duplicates() != Duplicates::UNCHECKED;
     wanted.drop_copies = options.duplicates() == Duplicates::DROP_FROM_TRAIN;
     return OpenFiles(std::move(info), std::move(files), std::move(wanted), context);
   }

@@ -259,6 +259,7 @@ class Crack : public Dataset {
     auto files = Find(options, context, &info);
     if (!files.ok()) return RootError(files.status().message());
     FilesOptions how;
+    how.look = options.duplicates() != Duplicates::UNCHECKED;
     how.drop_copies = options.duplicates() == Duplicates::DROP_FROM_TRAIN;
     how.part_lone_groups = true;
     how.named_groups = true;

@@ -3,6 +3,7 @@
 #define DATASETS_DATASET_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <opencv2/core/mat.hpp>
 #include <string>
@@ -34,6 +35,11 @@ struct DatasetContext {
   bool write_split = true;  // else a split file that is not there stays so
   bool color = true;        // false: nobody looks at the images' colors
   Fit fit = Fit::kStretch;  // how images and masks become square; beside masks is kIgnoredMask
+  // Where what is found out about files is kept: a file, or a folder with '/' at its end; "" keeps
+  // nothing. It is read, and unless write_split is false written.
+  std::string facts;
+  // Told how many of the files that have to be read first were; from one thread at a time.
+  std::function<void(int64_t done, int64_t total)> progress;
 };
 
 // Opened once, then read by many threads at a time.

@@ -251,6 +251,7 @@ class Deepglobe : public Dataset {
     auto files = Find(options, context, &info);
     if (!files.ok()) return RootError(files.status().message());
     FilesOptions how;
+    how.look = options.duplicates() != Duplicates::UNCHECKED;
     how.drop_copies = options.duplicates() == Duplicates::DROP_FROM_TRAIN;
     if (info.task == pipeline::Task::kSegmentation) {
       how.read_mask = MakeMaskReader(LandReader(options));

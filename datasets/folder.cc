@@ -49,6 +49,7 @@ class Folder : public Dataset {
     const absl::Status enough = CheckClasses(*files, info);
     if (!enough.ok()) return RootError(enough.message());
     FilesOptions how;
+    how.look = options.duplicates() != Duplicates::UNCHECKED;
     how.drop_copies = options.duplicates() == Duplicates::DROP_FROM_TRAIN;
     return OpenFiles(std::move(info), *std::move(files), std::move(how), context);
   }

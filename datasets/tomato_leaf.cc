@@ -86,6 +86,7 @@ class TomatoLeaf : public Dataset {
     const absl::Status enough = CheckClasses(*files, info);
     if (!enough.ok()) return RootError(enough.message());
     FilesOptions how;
+    how.look = options.duplicates() != Duplicates::UNCHECKED;
     how.drop_copies = options.duplicates() == Duplicates::DROP_FROM_TRAIN;
     how.named_groups = true;
     return OpenFiles(std::move(info), *std::move(files), std::move(how), context);

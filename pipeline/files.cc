@@ -16,6 +16,9 @@
 namespace pipeline {
 namespace {
 
+constexpr char kTemporary[] = ".tmp";
+constexpr size_t kBuffer = 1 << 20;
+
 absl::Status SystemError(const std::string& what, const std::string& path) {
   return absl::UnknownError(absl::StrCat("cannot ", what, " ", path, ": ", std::strerror(errno)));
 }
@@ -67,7 +70,7 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, size_t limit) {
 
 AtomicFile::AtomicFile(const std::string& path)
     : path_(path),
-      temporary_(absl::StrCat(path, ".tmp", getpid())),
+      temporary_(absl::StrCat(path, kTemporary, getpid())),
       descriptor_(open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)) {
   if (descriptor_ < 0) Fail("write");
 }
@@ -83,6 +86,23 @@ void AtomicFile::Fail(const std::string& what) {
 }
 
 void AtomicFile::Append(const void* data, size_t size) {
+  if (buffer_.size() + size < kBuffer) {
+    buffer_.append(static_cast<const char*>(data), size);
+    return;
+  }
+  Write(buffer_.data(), buffer_.size());
+  buffer_.clear();
+  Write(data, size);
+}
+
+bool AtomicFile::IsLeftOver(const std::string& name) {
+  const size_t at = name.rfind(kTemporary);
+  if (at == std::string::npos) return false;
+  const std::string process = name.substr(at + std::strlen(kTemporary));
+  return !process.empty() && process.find_first_not_of("0123456789") == std::string::npos;
+}
+
+void AtomicFile::Write(const void* data, size_t size) {
   const char* from = static_cast<const char*>(data);
   while (size > 0 && status_.ok()) {
     const ssize_t wrote = write(descriptor_, from, size);
@@ -94,6 +114,7 @@ void AtomicFile::Append(const void* data, size_t size) {
 }
 
 absl::Status AtomicFile::Commit() {
+  Write(buffer_.data(), buffer_.size());
   if (status_.ok() && fsync(descriptor_) != 0) Fail("sync");
   if (status_.ok() && std::rename(temporary_.c_str(), path_.c_str()) != 0) Fail("rename to");
   if (!status_.ok()) return status_;
@@ -102,8 +123,9 @@ absl::Status AtomicFile::Commit() {
   // The rename itself is on disk only once its folder is.
   const std::string parent = std::filesystem::absolute(path_).parent_path().string();
   const Descriptor folder(open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (folder.get() >= 0) fsync(folder.get());
-  return absl::OkStatus();
+  // Not every file system can.
+  const bool synced = folder.get() >= 0 && (fsync(folder.get()) == 0 || errno == EINVAL);
+  return synced ? absl::OkStatus() : SystemError("sync", parent);
 }
 
 absl::Status WriteFileAtomically(const std::string& path, const std::string& content) {

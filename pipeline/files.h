@@ -26,12 +26,18 @@ class AtomicFile {
   void Append(const void* data, size_t size);
   absl::Status Commit();
 
+  // Whether a file's name is that of one which was never committed, as a process that is killed
+  // leaves it.
+  static bool IsLeftOver(const std::string& name);
+
  private:
   void Fail(const std::string& what);
+  void Write(const void* data, size_t size);
 
   const std::string path_;
   const std::string temporary_;
   int descriptor_;
+  std::string buffer_;  // not written yet
   absl::Status status_;
 };
 

@@ -5,6 +5,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <utility>
@@ -58,6 +59,11 @@ struct BuildContext {
   bool pretrained = true;
   // Whether anyone looks at the colors of the source's images; else they may be decoded to gray.
   bool color = true;
+  // Told how many of the files that a source has to read before it is built were, each time that
+  // one more is; from one thread at a time.
+  std::function<void(int64_t done, int64_t total)> progress;
+  // Where sources may keep what they find out about files, with '/' at its end; "" for nowhere.
+  std::string facts_folder;
 
   int NewGeometry() { return ++geometries_; }
 

@@ -69,6 +69,15 @@ absl::StatusOr<std::string> FindConfig(const std::string& name) {
       known.empty() ? "" : absl::StrCat("\nconfigs: ", absl::StrJoin(known, ", "))));
 }
 
+std::string CacheFolder() {
+  const char* cache = std::getenv("XDG_CACHE_HOME");
+  // By the rules of XDG a relative path is none.
+  if (cache != nullptr && cache[0] == '/') return absl::StrCat(cache, "/lossfusion/");
+  const char* home = std::getenv("HOME");
+  if (home != nullptr && home[0] == '/') return absl::StrCat(home, "/.cache/lossfusion/");
+  return "";
+}
+
 std::string Shown(const std::string& path) {
   std::error_code error;
   const fs::path absolute = fs::weakly_canonical(path, error);

@@ -24,6 +24,10 @@ absl::StatusOr<std::string> FindConfig(const std::string& name);
 // Configs of the workspace, by file name, sorted; those in subfolders are parts, and left out.
 std::vector<std::string> ConfigNames();
 
+// Where what can be found out again is kept for this user, with '/' at its end:
+// $XDG_CACHE_HOME/lossfusion/, else ~/.cache/lossfusion/; "" where the environment names neither.
+std::string CacheFolder();
+
 // `path` for a message: relative to the current folder or to the workspace where it lies below one
 // of them, and Printable.
 std::string Shown(const std::string& path);

@@ -47,7 +47,8 @@ class Loader : public pipeline::Source {
     const datasets::DatasetContext wanted = {context->seed,         options_.validation_fraction(),
                                              options_.max_pixels(), options_.test_fraction(),
                                              options_.split_file(), context->writes,
-                                             context->color,        Fit()};
+                                             context->color,        Fit(),
+                                             Facts(*context),       context->progress};
     auto dataset = datasets::Datasets::Get().Create(options_.dataset(), wanted);
     if (!dataset.ok()) {
       // The split file is an option of the loader's own.
@@ -207,6 +208,11 @@ class Loader : public pipeline::Source {
     }
     reader_ = std::make_unique<SampleReader>(dataset_.get(), std::move(options), std::move(file));
     return absl::OkStatus();
+  }
+
+  std::string Facts(const pipeline::BuildContext& context) const {
+    const std::string& beside = options_.cache_file();
+    return beside.empty() ? context.facts_folder : absl::StrCat(beside, ".facts");
   }
 
   datasets::Fit Fit() const {

@@ -6,57 +6,25 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
-#include <fstream>
-#include <map>
-#include <nlohmann/json.hpp>
 #include <random>
-#include <set>
 #include <thread>
-#include <tuple>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
-#include "absl/strings/str_split.h"
-#include "pipeline/runs/tensorboard.pb.h"
+#include "tests/run_traces.h"
 #include "tests/testing.h"
 
 namespace {
 
 namespace fs = std::filesystem;
 
-using nlohmann::json;
-using testing_support::ParseCsv;
 using testing_support::Pipeline;
 using testing_support::Ran;
 using testing_support::RunPipeline;
+using testing_support::RunTraces;
 using testing_support::SmallConfig;
+using testing_support::TracesOf;
 using testing_support::Workspace;
-
-// What a run leaves, but for how long it took.
-struct Traces {
-  std::string weights;
-  std::vector<std::map<std::string, std::string>> rows;
-  json summary;
-  // Phase, tag, step and value of all curves.
-  std::multiset<std::tuple<std::string, std::string, int64_t, float>> curves;
-};
-
-template <class Integer>
-Integer IntegerAt(const std::string& bytes, size_t at) {
-  Integer value = 0;
-  for (size_t i = 0; i < sizeof(value); ++i) {
-    value |= static_cast<Integer>(static_cast<uint8_t>(bytes.at(at + i))) << (8 * i);
-  }
-  return value;
-}
-
-bool IsTime(const std::string& name) {
-  for (const char* time : {"seconds", "images_per_second", "data_wait", "startup_seconds"}) {
-    if (absl::EndsWith(name, time)) return true;
-  }
-  return false;
-}
 
 class ResumeTest : public testing::Test {
  protected:
@@ -70,52 +38,6 @@ class ResumeTest : public testing::Test {
     return arguments;
   }
 
-  void AddCurves(const std::string& file, const std::string& phase, Traces* traces) const {
-    const std::string bytes = workspace_.Read(file);
-    for (size_t at = 0; at < bytes.size();) {
-      const auto length = IntegerAt<uint64_t>(bytes, at);
-      pipeline::tensorboard::Event event;
-      ASSERT_TRUE(event.ParseFromString(bytes.substr(at + 12, length))) << file;
-      for (const auto& value : event.summary().value()) {
-        if (IsTime(value.tag())) continue;
-        traces->curves.emplace(phase, value.tag(), event.step(), value.simple_value());
-      }
-      at += 16 + length;
-    }
-  }
-
-  Traces Of(const std::string& out) const {
-    Traces traces = {workspace_.Read(out + "/weights.safetensors"),
-                     ParseCsv(workspace_.Read(out + "/metrics.csv")),
-                     json::parse(workspace_.Read(out + "/summary.json")),
-                     {}};
-    for (auto& row : traces.rows) {
-      for (const char* time : {"seconds", "images_per_second", "data_wait"}) row.erase(time);
-    }
-    for (const char* time : {"seconds", "images_per_second", "data_wait", "startup_seconds"}) {
-      traces.summary.erase(time);
-    }
-    for (const char* phase : {"train", "val", "test"}) {
-      const std::string folder = absl::StrCat(out, "/tensorboard/", phase);
-      if (!workspace_.Has(folder)) continue;
-      int files = 0;
-      for (const auto& entry : fs::directory_iterator(workspace_.path() + "/" + folder)) {
-        AddCurves(absl::StrCat(folder, "/", entry.path().filename().string()), phase, &traces);
-        ++files;
-      }
-      EXPECT_EQ(files, 1) << folder;
-    }
-    return traces;
-  }
-
-  void ExpectEqual(const std::string& out, const Traces& expected) const {
-    const Traces traces = Of(out);
-    EXPECT_EQ(traces.weights, expected.weights);
-    EXPECT_EQ(traces.rows, expected.rows);
-    EXPECT_EQ(traces.summary, expected.summary);
-    EXPECT_EQ(traces.curves, expected.curves);
-  }
-
   // Trains as `sets` say; killed `kills` times at moments spread over its time, each time going on
   // with another number of workers.
   void ExpectSurvives(const std::vector<std::string>& sets, int kills) {
@@ -123,7 +45,7 @@ class ResumeTest : public testing::Test {
     const Ran whole = RunPipeline(Arguments("whole", sets));
     ASSERT_EQ(whole.code, 0) << whole.err;
     const auto took = std::chrono::steady_clock::now() - begun;
-    const Traces expected = Of("whole");
+    const RunTraces expected = TracesOf("whole");
     std::mt19937 random(static_cast<unsigned>(kills));
     std::vector<std::string> arguments = Arguments("cut", sets);
     for (int kill = 0; kill < kills; ++kill) {
@@ -141,7 +63,7 @@ class ResumeTest : public testing::Test {
     }
     const Ran last = RunPipeline(arguments);
     ASSERT_EQ(last.code, 0) << last.err;
-    ExpectEqual("cut", expected);
+    ExpectEqual(TracesOf("cut"), expected);
   }
 
   const Workspace workspace_;
@@ -191,23 +113,23 @@ class SmallRun : public ResumeTest {
 
 TEST_F(SmallRun, AFinishedRunIsTestedAgainToTheSameEnd) {
   Train();
-  const Traces expected = Of("out");
+  const RunTraces expected = TracesOf("out");
   const Ran ran = Resume({});
   EXPECT_EQ(ran.code, 0) << ran.err;
   EXPECT_TRUE(absl::StrContains(ran.out, "goes on after 2 whole epochs and 6 training steps\n"))
       << ran.out;
-  ExpectEqual("out", expected);
+  ExpectEqual(TracesOf("out"), expected);
 }
 
 TEST_F(SmallRun, MoreEpochsAreAlwaysAllowed) {
   Train({"train.epochs=4"});
-  const Traces expected = Of("out");
+  const RunTraces expected = TracesOf("out");
   fs::remove_all(workspace_.path() + "/out");
   Train();
   const Ran ran = Resume({"--set", "train.epochs=4"});
   EXPECT_EQ(ran.code, 0) << ran.err;
   EXPECT_TRUE(absl::StrContains(ran.out, "note: changed: train.epochs: 2 -> 4\n")) << ran.out;
-  ExpectEqual("out", expected);
+  ExpectEqual(TracesOf("out"), expected);
   EXPECT_TRUE(absl::StrContains(workspace_.Read("out/config.pbtxt"), "epochs: 4\n"));
   EXPECT_EQ(Resume({"--set", "train.epochs=3"}).err,
             "cannot go on from the checkpoint in out: train.epochs is 3, but 4 epochs are done\n");
@@ -259,7 +181,7 @@ TEST_F(SmallRun, LatestIsTheRunThatBeganLast) {
 
 TEST_F(SmallRun, AnInterruptedRunSaysHowToGoOn) {
   Train({"train.epochs=40"});
-  const Traces expected = Of("out");
+  const RunTraces expected = TracesOf("out");
   fs::remove_all(workspace_.path() + "/out");
   for (const int signal : {SIGTERM, SIGINT, SIGHUP}) {
     Pipeline program(workspace_.Has("out/metrics.csv")
@@ -279,7 +201,7 @@ TEST_F(SmallRun, AnInterruptedRunSaysHowToGoOn) {
     EXPECT_TRUE(absl::EndsWith(ran.err, "; go on with --resume=out\n")) << ran.err;
   }
   EXPECT_EQ(Resume({}).code, 0);
-  ExpectEqual("out", expected);
+  ExpectEqual(TracesOf("out"), expected);
 }
 
 TEST_F(SmallRun, WrongFoldersAndFlagsAreNamed) {
@@ -307,16 +229,16 @@ TEST_F(SmallRun, BestWeightsThatWereLostComeBack) {
     fs::remove_all(workspace_.path() + "/out");
     Train({"train.epochs=3", "train.monitor=loss.total", "train.learning_rate=1e-30",
            absl::StrCat("train.ema_decay=", average), "classify.model.batch_norm=true"});
-    const Traces expected = Of("out");
+    const RunTraces expected = TracesOf("out");
     workspace_.Write("out/weights.safetensors", "of a later epoch, which never was");
     EXPECT_EQ(Resume({}).code, 0);
-    ExpectEqual("out", expected);
+    ExpectEqual(TracesOf("out"), expected);
   }
 }
 
 TEST_F(SmallRun, DamagedCheckpointsAreNamedAndTheOneBeforeIsTaken) {
   Train();
-  const Traces expected = Of("out");
+  const RunTraces expected = TracesOf("out");
   const std::string last = "out/checkpoints/epoch-0002-step-0000000.safetensors";
   std::string bytes = workspace_.Read(last);
   bytes[bytes.size() / 2] ^= 1;
@@ -326,7 +248,7 @@ TEST_F(SmallRun, DamagedCheckpointsAreNamedAndTheOneBeforeIsTaken) {
   EXPECT_TRUE(absl::StrContains(
       ran.out, absl::StrCat("note: cannot go on from ", last, ": damaged: tensor \"")))
       << ran.out;
-  ExpectEqual("out", expected);
+  ExpectEqual(TracesOf("out"), expected);
 
   for (const std::string& name : Checkpoints()) {
     workspace_.Write("out/checkpoints/" + name, "nothing");

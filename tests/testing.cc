@@ -114,17 +114,19 @@ train { epochs: 2 learning_rate: 1e-3 threads: 1 precision: FP32 device: "CPU" }
 )";
 }
 
-Pipeline::Pipeline(const std::vector<std::string>& arguments) {
+Pipeline::Pipeline(const std::vector<std::string>& arguments,
+                   const std::vector<std::string>& before) {
   // A folder of its own: sandboxes share /tmp but number their processes alike.
   std::string folder = fs::temp_directory_path().string() + "/pipeline-XXXXXX";
   if (mkdtemp(folder.data()) == nullptr) std::abort();
   out_ = folder + "/out";
   err_ = folder + "/err";
   const std::string program = RunfilesFolder() + "/pipeline/pipeline";
-  std::vector<char*> words = {const_cast<char*>(program.c_str())};
-  for (const std::string& argument : arguments) {
-    words.push_back(const_cast<char*>(argument.c_str()));
-  }
+  std::vector<std::string> line = before;
+  line.push_back(program);
+  line.insert(line.end(), arguments.begin(), arguments.end());
+  std::vector<char*> words;
+  for (std::string& word : line) words.push_back(word.data());
   words.push_back(nullptr);
   process_ = fork();
   if (process_ != 0) return;
@@ -132,7 +134,7 @@ Pipeline::Pipeline(const std::vector<std::string>& arguments) {
       std::freopen(err_.c_str(), "w", stderr) == nullptr) {
     _exit(126);
   }
-  execv(program.c_str(), words.data());
+  execvp(words[0], words.data());
   _exit(127);
 }
 
@@ -153,7 +155,9 @@ Ran Pipeline::Wait() {
   return ran;
 }
 
-Ran RunPipeline(const std::vector<std::string>& arguments) { return Pipeline(arguments).Wait(); }
+Ran RunPipeline(const std::vector<std::string>& arguments, const std::vector<std::string>& before) {
+  return Pipeline(arguments, before).Wait();
+}
 
 std::vector<std::map<std::string, std::string>> ParseCsv(const std::string& text) {
   std::vector<std::string> lines = absl::StrSplit(text, '\n', absl::SkipEmpty());

@@ -52,7 +52,9 @@ struct Ran {
 // data.
 class Pipeline {
  public:
-  explicit Pipeline(const std::vector<std::string>& arguments);
+  // `before`: words of a command that starts it, such as strace.
+  explicit Pipeline(const std::vector<std::string>& arguments,
+                    const std::vector<std::string>& before = {});
   // Whether it has not ended yet.
   bool Runs() const;
   void Signal(int signal) const;
@@ -64,7 +66,8 @@ class Pipeline {
   std::string out_, err_;
 };
 // Runs it to its end.
-Ran RunPipeline(const std::vector<std::string>& arguments);
+Ran RunPipeline(const std::vector<std::string>& arguments,
+                const std::vector<std::string>& before = {});
 
 // Rows of a CSV file by column name.
 std::vector<std::map<std::string, std::string>> ParseCsv(const std::string& text);

@@ -9,13 +9,19 @@
 #include <set>
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "datasets/folders/file_notes.h"
+#include "datasets/folders/listing.h"
 #include "datasets/images/image_file.h"
 #include "datasets/split/duplicates.h"
+#include "datasets/split/file_facts.h"
 #include "datasets/split/sets.h"
 #include "datasets/split/split.h"
 #include "datasets/split/split_file.h"
+#include "pipeline/all_cores.h"
 #include "pipeline/files.h"
 #include "pipeline/utf8.h"
 
@@ -117,7 +123,7 @@ struct Row {
 
 Row InARow(SourceFiles source) {
   Row row;
-  std::map<std::string, size_t> places;
+  absl::flat_hash_map<std::string, size_t> places;
   const std::pair<Files*, std::optional<pipeline::Phase>> lists[] = {
       {&source.train, pipeline::TRAIN},
       {&source.val, pipeline::VAL},
@@ -135,19 +141,17 @@ Row InARow(SourceFiles source) {
   return row;
 }
 
-std::string BelowRoot(const std::string& path, const std::string& root) {
-  return fs::path(path).lexically_proximate(root).string();
-}
-
 // Splits the row as the split file says; drops what it does not list.
-absl::Status Obey(const std::string& split_file, pipeline::DataInfo* info, Row* row) {
+absl::Status Obey(const DatasetContext& context, FileFacts* facts, pipeline::DataInfo* info,
+                  Row* row) {
+  const std::string& split_file = context.split_file;
   std::vector<std::string> below;
-  for (const std::string& path : row->paths) below.push_back(BelowRoot(path, info->origin));
+  for (const std::string& path : row->paths) below.push_back(PathBelow(path, info->origin));
   std::set<std::string> masks;
   for (const ImageFile& file : row->files) {
-    if (!file.mask.empty()) masks.insert(BelowRoot(file.mask, info->origin));
+    if (!file.mask.empty()) masks.insert(PathBelow(file.mask, info->origin));
   }
-  const auto phases = PhasesByFile(split_file, info->origin, below, masks);
+  const auto phases = PhasesByFile(split_file, info->origin, below, masks, facts, context.progress);
   if (!phases.ok()) return SplitFileError(phases.status());
   SourceFiles listed;
   Files* lists[] = {&listed.train, &listed.val, &listed.test};
@@ -167,16 +171,23 @@ absl::Status Obey(const std::string& split_file, pipeline::DataInfo* info, Row* 
 }
 
 // What a split file says of the row.
-std::string TextOf(const Row& row, const Copies& copies, const std::string& root) {
+std::string TextOf(const Row& row, const Copies& copies, const std::string& root,
+                   FileFacts* facts) {
   std::vector<SplitEntry> entries(row.paths.size()), masks;
-  std::set<std::string> listed;
+  std::vector<std::pair<std::string, size_t>> mask_paths;  // and their images' places
+  absl::flat_hash_set<absl::string_view> listed;
   for (size_t i = 0; i < row.files.size(); ++i) {
     const ImageFile& file = row.files[i];
     const size_t path = row.path_of[i];
-    entries[path] = {*row.phases[i], BelowRoot(file.path, root), copies.contents[path]};
+    entries[path] = {*row.phases[i], PathBelow(file.path, root), copies.contents[path]};
     if (file.mask.empty() || !listed.insert(file.mask).second) continue;
-    masks.push_back({*row.phases[i], BelowRoot(file.mask, root), ContentHash(file.mask)});
+    masks.push_back({*row.phases[i], PathBelow(file.mask, root), kUnread});
+    mask_paths.emplace_back(file.mask, path);
   }
+  pipeline::OnAllCores(masks.size(), [&](size_t i) {
+    const auto& [path, image] = mask_paths[i];
+    if (copies.contents[image] != kUnread) masks[i].content = ContentHash(path, facts);
+  });
   entries.insert(entries.end(), masks.begin(), masks.end());
   return SplitText(entries);
 }
@@ -239,15 +250,18 @@ absl::StatusOr<std::unique_ptr<Dataset>> OpenFiles(pipeline::DataInfo info, Sour
   Row row = InARow(std::move(files));
   const std::string& split_file = context.split_file;
   std::error_code ignored;
+  const auto facts = FactsAbout(info.origin, context.facts, context.write_split);
   const bool obey = !split_file.empty() && fs::exists(split_file, ignored);
   if (obey) {
-    const absl::Status status = Obey(split_file, &info, &row);
+    const absl::Status status = Obey(context, facts.get(), &info, &row);
     if (!status.ok()) return status;
   } else if (!split_file.empty()) {
     const absl::Status status = CheckWritable(split_file);
     if (!status.ok()) return SplitFileError(status);
   }
-  const Copies copies = FindCopies(row.paths, context.max_pixels);
+  const Copies copies =
+      options.look ? FindCopies(row.paths, context.max_pixels, {facts.get(), context.progress})
+                   : NotLookedAt(row.paths.size());
   const bool strata = info.task != pipeline::Task::kSegmentation;
   if (!obey) {
     SplitItems items = {{}, Together(row, copies), row.phases};
@@ -256,7 +270,8 @@ absl::StatusOr<std::unique_ptr<Dataset>> OpenFiles(pipeline::DataInfo info, Sour
     info.split = SplitBySeed(context, &items);
     row.phases = std::move(items.phases);
   }
-  if (context.write_split) info.split_text = TextOf(row, copies, info.origin);
+  if (context.write_split) info.split_text = TextOf(row, copies, info.origin, facts.get());
+  facts->Save();
   if (!obey && !split_file.empty() && context.write_split) {
     const absl::Status status = pipeline::WriteFileAtomically(split_file, info.split_text);
     if (!status.ok()) return SplitFileError(status);
@@ -267,7 +282,13 @@ absl::StatusOr<std::unique_ptr<Dataset>> OpenFiles(pipeline::DataInfo info, Sour
     refs[row.path_of[i]] = {row.files[i].path, strata ? row.files[i].label : 0, *row.phases[i]};
   }
   info.duplicate_groups = Describe(copies, refs);
-  NoteCopies(copies, CountCopies(copies, refs), options.drop_copies, &info);
+  if (options.look) {
+    NoteCopies(copies, CountCopies(copies, refs), options.drop_copies, &info);
+  } else {
+    info.notes.push_back(
+        "nobody looked for copies and broken images (duplicates: UNCHECKED): if test images have "
+        "copies among the training images, the test result is an over-estimate");
+  }
   NoteDeepImages(copies, &info);
   NotePartedGroups(row.files, row.phases, options.named_groups, &info);
   const std::set<size_t> copied = CopiesOfTestImages(copies, refs);
@@ -286,6 +307,7 @@ absl::StatusOr<std::unique_ptr<Dataset>> OpenFiles(pipeline::DataInfo info, Sour
   }
   CountClasses(labels, &info);
   NoteMissingClasses(&info);
+  for (std::string& note : facts->TakeNotes()) info.notes.push_back(std::move(note));
   MakeTextsValid(&info);
   return std::make_unique<FilesDataset>(std::move(info), std::move(options.read_mask), context,
                                         std::move(kept));

@@ -32,6 +32,8 @@ struct SourceFiles {
 };
 
 struct FilesOptions {
+  // false: nothing is read of the images now, so that copies and broken ones are not known.
+  bool look = true;
   bool drop_copies = false;  // those of test images leave TRAIN and VAL
   // Where all unsplit images of a class are of one group, it gives way, as the class could not be
   // tested; a note says so.

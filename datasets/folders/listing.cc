@@ -10,6 +10,8 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "datasets/images/image_file.h"
 #include "datasets/split/names.h"
 
@@ -28,12 +30,11 @@ bool IsHidden(const std::string& name) {
   return false;
 }
 
-// What a folder holds, sorted.
-struct Content {
-  std::vector<std::string> folders, images, others, dangling;
-};
+}  // namespace
 
-absl::StatusOr<Content> Read(const std::string& folder) {
+absl::StatusOr<const Listing::Content*> Listing::Read(const std::string& folder) {
+  const auto known = read_.find(folder);
+  if (known != read_.end()) return &known->second;
   Content content;
   std::error_code error;
   fs::directory_iterator at(folder, error);
@@ -55,10 +56,19 @@ absl::StatusOr<Content> Read(const std::string& folder) {
   for (auto* kind : {&content.folders, &content.images, &content.others, &content.dangling}) {
     std::sort(kind->begin(), kind->end());
   }
-  return content;
+  return &read_.emplace(folder, std::move(content)).first->second;
 }
 
-}  // namespace
+std::string PathBelow(const std::string& path, const std::string& folder) {
+  if (!folder.empty() && absl::StartsWith(path, folder)) {
+    absl::string_view below = absl::string_view(path).substr(folder.size());
+    const bool in_it = folder.back() == '/' || absl::ConsumePrefix(&below, "/");
+    const bool plain = in_it && !below.empty() && below[0] != '.' && below[0] != '/' &&
+                       !absl::StrContains(below, "//") && !absl::StrContains(below, "/.");
+    if (plain) return std::string(below);
+  }
+  return fs::path(path).lexically_proximate(folder).string();
+}
 
 std::pair<uint64_t, uint64_t> PlaceOnDisk(const std::string& folder) {
   struct stat info = {};
@@ -67,26 +77,27 @@ std::pair<uint64_t, uint64_t> PlaceOnDisk(const std::string& folder) {
 }
 
 absl::StatusOr<Listing::Paths> Listing::Folders(const std::string& folder) {
-  auto content = Read(folder);
+  const auto content = Read(folder);
   if (!content.ok()) return content.status();
-  return std::move(content->folders);
+  return (*content)->folders;
 }
 
 absl::StatusOr<Listing::Paths> Listing::Strays(const std::string& folder) {
-  auto content = Read(folder);
+  const auto content = Read(folder);
   if (!content.ok()) return content.status();
-  return std::move(content->images);
+  return (*content)->images;
 }
 
 absl::StatusOr<Listing::Paths> Listing::Images(const std::string& folder) {
-  auto content = Read(folder);
-  if (!content.ok()) return content.status();
-  if (!counted_.insert(folder).second) return std::move(content->images);
-  for (const std::string& other : content->others) {
+  const auto read = Read(folder);
+  if (!read.ok()) return read.status();
+  const Content& content = **read;
+  if (!counted_.insert(folder).second) return content.images;
+  for (const std::string& other : content.others) {
     ++others_[absl::AsciiStrToLower(fs::path(other).extension().string())];
   }
-  dangling_.insert(dangling_.end(), content->dangling.begin(), content->dangling.end());
-  return std::move(content->images);
+  dangling_.insert(dangling_.end(), content.dangling.begin(), content.dangling.end());
+  return content.images;
 }
 
 absl::Status Listing::AddBelow(const std::string& folder, std::set<Place>* seen, Paths* images,

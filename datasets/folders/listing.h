@@ -15,7 +15,7 @@ namespace datasets {
 
 // Lists folders, sorted by name, and remembers what it left out. Hidden are names that begin with a
 // dot and what systems put beside a user's files (@eaDir, __MACOSX, Thumbs.db, ...). Links to
-// folders and files are followed. Errors: "cannot read FOLDER: why".
+// folders and files are followed. A folder is read once. Errors: "cannot read FOLDER: why".
 class Listing {
  public:
   using Paths = std::vector<std::string>;
@@ -35,14 +35,22 @@ class Listing {
 
  private:
   using Place = std::pair<uint64_t, uint64_t>;  // of a folder on its disk
+  struct Content {
+    Paths folders, images, others, dangling;  // sorted
+  };
 
+  absl::StatusOr<const Content*> Read(const std::string& folder);
   absl::Status AddBelow(const std::string& folder, std::set<Place>* seen, Paths* images,
                         Paths* links);
 
+  std::map<std::string, Content> read_;
   std::map<std::string, int64_t> others_;  // by extension
   std::set<std::string> counted_;          // folders
   Paths again_, dangling_;                 // links
 };
+
+// The path as seen from the folder, as fs::path::lexically_proximate has it, in less time.
+std::string PathBelow(const std::string& path, const std::string& folder);
 
 // Where a folder is on its disk, whatever path leads there; {0, 0} where it cannot be told.
 std::pair<uint64_t, uint64_t> PlaceOnDisk(const std::string& folder);

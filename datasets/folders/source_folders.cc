@@ -131,8 +131,7 @@ absl::StatusOr<std::vector<ImageFile>> ClassFolders::Find(const std::string& fol
     }
     const int64_t number = found_.emplace(name, found_.size()).first->second;
     for (const std::string& image : *images) {
-      const std::string below = fs::path(image).lexically_relative(path).string();
-      files.push_back({image, number, "", rules_.grouper(name, below), {}});
+      files.push_back({image, number, "", rules_.grouper(name, PathBelow(image, path)), {}});
     }
   }
   NoteMany("image", "outside class folders, left out", *strays, notes_);

@@ -1,18 +1,17 @@
-// One pass over the files, then all pairs of what was kept of them.
+// One pass over the files that are not known, then groups of what was kept of them.
 #include "datasets/split/duplicates.h"
 
 #include <algorithm>
-#include <map>
+#include <mutex>
 #include <numeric>
-#include <opencv2/core.hpp>
-#include <opencv2/imgproc.hpp>
+#include <optional>
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "datasets/images/image_file.h"
-#include "datasets/images/image_header.h"
-#include "datasets/split/sets.h"
+#include "datasets/split/looks.h"
+#include "datasets/split/near_copies.h"
 #include "datasets/split/split_file.h"
 #include "pipeline/all_cores.h"
 
@@ -21,158 +20,141 @@ namespace {
 
 using Groups = std::vector<std::vector<size_t>>;
 
-constexpr int kThumbnail = 64;
-constexpr int kHashed = 32;
-constexpr int kFrequencies = 8;
-// Gray levels. Below, noise and rounding would decide the hash and the correlation.
-constexpr double kMinDeviation = 2;
+// One pass over the files, and their thumbnails by need.
+class Looking {
+ public:
+  Looking(const std::vector<std::string>& paths, int64_t max_pixels, const LookingOptions& options)
+      : paths_(paths),
+        max_pixels_(max_pixels),
+        fact_(LookFactName(max_pixels)),
+        options_(options),
+        contents_(paths.size()),
+        broken_(paths.size()),
+        looks_(paths.size()) {}
 
-constexpr int kBright = 64;  // of 255: as many as 14 bits of 16 cannot reach
+  void LookAtAll() {
+    std::vector<char> known(paths_.size());
+    pipeline::OnAllCores(paths_.size(), [&](size_t i) { known[i] = Recall(i) ? 1 : 0; });
+    std::vector<size_t> unknown;
+    for (size_t i = 0; i < known.size(); ++i) {
+      if (known[i] == 0) unknown.push_back(i);
+    }
+    int64_t done = 0;
+    pipeline::OnAllCores(unknown.size(), [&](size_t k) {
+      LookAnew(unknown[k]);
+      const std::lock_guard<std::mutex> lock(mutex_);
+      ++done;
+      if (options_.progress) options_.progress(done, static_cast<int64_t>(unknown.size()));
+      if (options_.facts != nullptr) options_.facts->SaveNowAndThen();
+    });
+  }
 
-// What is kept of an image.
-struct Look {
-  int deep = -1;  // the brightest sample of 16 bits; -1 where there are but 8
-  uint64_t hash = 0;
-  cv::Mat thumbnail;  // 8 bits
-  double mean = 0, deviation = 0;
+  // Whether the thumbnails of two files that were looked at correlate.
+  bool AreNear(size_t i, size_t j) {
+    const auto [first, second] = std::minmax(contents_[i], contents_[j]);
+    const auto key = FileFacts::KeyOf(absl::StrCat("correlate, ", fact_, "\n", first, second));
+    const auto known = options_.facts == nullptr ? std::nullopt : options_.facts->Find(key);
+    if (known.has_value()) return *known == "1";
+    const std::optional<Thumbnail> a = ThumbnailOf(i), b = ThumbnailOf(j);
+    if (!a.has_value() || !b.has_value()) return false;
+    const bool near = Correlate(*a, *b);
+    if (options_.facts != nullptr) options_.facts->Add(key, near ? "1" : "0");
+    return near;
+  }
+
+  std::vector<std::string>& contents() { return contents_; }
+  std::vector<std::string>& broken() { return broken_; }
+  const std::vector<Look>& looks() const { return looks_; }
+
+ private:
+  bool Recall(size_t i) {
+    if (options_.facts == nullptr) return false;
+    const auto moment = options_.facts->MomentOf(fact_, paths_[i]);
+    if (!moment.has_value()) return false;
+    const std::optional<std::string> text = options_.facts->Find(moment->key);
+    std::optional<Seen> seen = text.has_value() ? SeenFrom(*text, paths_[i]) : std::nullopt;
+    if (!seen.has_value()) return false;
+    Take(i, &*seen);
+    return true;
+  }
+
+  void LookAnew(size_t i) {
+    std::optional<FileFacts::Moment> before;
+    if (options_.facts != nullptr) before = options_.facts->MomentOf(fact_, paths_[i]);
+    Seen seen = See(paths_[i], max_pixels_);
+    const std::string text = before.has_value() ? TextOf(seen, paths_[i]) : "";
+    if (!text.empty()) options_.facts->AddOf(*before, fact_, paths_[i], text);
+    Take(i, &seen);
+    if (seen.look.ok()) Keep(i, std::move(seen.thumbnail));
+  }
+
+  void Take(size_t i, Seen* seen) {
+    contents_[i] = std::move(seen->content);
+    broken_[i] = std::string(seen->look.status().message());
+    if (seen->look.ok()) looks_[i] = *seen->look;
+  }
+
+  void Keep(size_t i, Thumbnail thumbnail) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (thumbnails_.size() < options_.max_thumbnails) thumbnails_.emplace(i, std::move(thumbnail));
+  }
+
+  // Nothing where the file is not any more what it was.
+  std::optional<Thumbnail> ThumbnailOf(size_t i) {
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      const auto kept = thumbnails_.find(i);
+      if (kept != thumbnails_.end()) return kept->second;
+    }
+    Seen seen = See(paths_[i], max_pixels_);
+    if (!seen.look.ok() || seen.content != contents_[i]) return std::nullopt;
+    Keep(i, seen.thumbnail);
+    return std::move(seen.thumbnail);
+  }
+
+  const std::vector<std::string>& paths_;
+  const int64_t max_pixels_;
+  const std::string fact_;
+  const LookingOptions& options_;
+  // Of each file.
+  std::vector<std::string> contents_, broken_;
+  std::vector<Look> looks_;
+
+  std::mutex mutex_;
+  absl::flat_hash_map<size_t, Thumbnail> thumbnails_;
 };
 
-uint64_t PerceptualHash(const cv::Mat& thumbnail) {
-  cv::Mat gray, small, spectrum;
-  thumbnail.convertTo(gray, CV_32F);
-  cv::resize(gray, small, {kHashed, kHashed}, 0, 0, cv::INTER_AREA);
-  cv::dct(small, spectrum);
-  const cv::Mat low = spectrum(cv::Rect(1, 1, kFrequencies, kFrequencies)).clone();
-  std::vector<float> sorted(low.begin<float>(), low.end<float>());
-  std::sort(sorted.begin(), sorted.end());
-  const float median = (sorted[sorted.size() / 2 - 1] + sorted[sorted.size() / 2]) / 2;
-  uint64_t hash = 0;
-  for (auto it = low.begin<float>(); it != low.end<float>(); ++it) {
-    hash = hash << 1 | (*it > median);
-  }
-  return hash;
-}
-
-// The largest sample of a color, of 16 bits. `gray` is the image in 8 bits.
-int BrightestDeep(const std::string& bytes, const cv::Mat& gray) {
-  double brightest = 0;
-  cv::minMaxLoc(gray, nullptr, &brightest);
-  const absl::StatusOr<cv::Mat> stored =
-      brightest < kBright ? DecodeImage(bytes, Channels::kStored)
-                          : absl::StatusOr<cv::Mat>(absl::NotFoundError("bright enough"));
-  if (!stored.ok() || stored->depth() != CV_16U) return 65535;
-  int found = 0;
-  for (int channel = 0; channel < std::min(stored->channels(), 3); ++channel) {
-    cv::Mat one;
-    cv::extractChannel(*stored, one, channel);
-    cv::minMaxLoc(one, nullptr, &brightest);
-    found = std::max(found, static_cast<int>(brightest));
-  }
-  return found;
-}
-
-bool IsDeep(const std::string& bytes) {
-  ImageHeader header;
-  return !IsJpeg(bytes) && ReadImageHeader(bytes, bytes, &header).empty() && header.bits > 8;
-}
-
-Look LookAt(const cv::Mat& gray) {
-  Look look;
-  cv::resize(gray, look.thumbnail, {kThumbnail, kThumbnail}, 0, 0, cv::INTER_AREA);
-  cv::Scalar mean, deviation;
-  cv::meanStdDev(look.thumbnail, mean, deviation);
-  look.mean = mean[0];
-  look.deviation = deviation[0];
-  look.hash = PerceptualHash(look.thumbnail);
-  return look;
-}
-
-bool Correlate(const Look& a, const Look& b) {
-  const double product = a.thumbnail.dot(b.thumbnail) / (kThumbnail * kThumbnail);
-  return product - a.mean * b.mean >= kNearCorrelation * a.deviation * b.deviation;
-}
-
-// The different contents among the files, in order of their first file.
-struct Contents {
+// The different contents among the files that are not broken, in order of their first file.
+Groups Distinct(const std::vector<std::string>& contents, const std::vector<std::string>& broken) {
   Groups files;
+  absl::flat_hash_map<absl::string_view, size_t> known;
+  known.reserve(contents.size());
+  for (size_t i = 0; i < contents.size(); ++i) {
+    if (!broken[i].empty()) continue;
+    const auto [found, is_new] = known.emplace(contents[i], files.size());
+    if (is_new) files.emplace_back();
+    files[found->second].push_back(i);
+  }
+  return files;
+}
+
+Groups NearGroups(const Groups& distinct, Looking* looking) {
   std::vector<Look> looks;
-};
-
-// What one file shows.
-struct Seen {
-  std::string content;
-  absl::StatusOr<Look> look;
-};
-
-// Decodes at full size: reduced decoding of JPEG saves a third of the time at best, and copies of
-// different sizes would then differ by up to 8 bits.
-Seen See(const std::string& path, int64_t max_pixels) try {
-  const auto bytes = ReadImageBytes(path, max_pixels);
-  if (!bytes.ok()) return {ContentHash(path), bytes.status()};
-  const absl::StatusOr<cv::Mat> gray = DecodeImage(*bytes, Channels::kGray);
-  if (!gray.ok()) {
-    return {HashOf(*bytes),
-            absl::InvalidArgumentError(absl::StrCat(path, ": damaged: ", gray.status().message()))};
-  }
-  Look look = LookAt(*gray);
-  if (IsDeep(*bytes)) look.deep = BrightestDeep(*bytes, *gray);
-  return {HashOf(*bytes), std::move(look)};
-} catch (const std::exception& error) {
-  return {"unreadable", WhenDecoded(path, error)};
-}
-
-std::vector<Seen> LookAtAll(const std::vector<std::string>& paths, int64_t max_pixels) {
-  std::vector<Seen> seen(paths.size());
-  pipeline::OnAllCores(paths.size(), [&](size_t i) { seen[i] = See(paths[i], max_pixels); });
-  return seen;
-}
-
-Contents Distinct(std::vector<Seen> seen) {
-  Contents contents;
-  std::map<std::string, size_t> known;
-  for (size_t i = 0; i < seen.size(); ++i) {
-    if (!seen[i].look.ok()) continue;
-    const auto [found, is_new] = known.emplace(seen[i].content, contents.files.size());
-    if (!is_new) {
-      contents.files[found->second].push_back(i);
-      continue;
-    }
-    contents.files.push_back({i});
-    contents.looks.push_back(*std::move(seen[i].look));
-  }
-  return contents;
-}
-
-Sets JoinNear(const std::vector<Look>& looks) {
-  Sets sets(looks.size());
-  // Side by side, as there are many pairs and few of them are near.
-  std::vector<uint64_t> hashes;
-  std::vector<size_t> seen;
-  for (size_t i = 0; i < looks.size(); ++i) {
-    if (looks[i].deviation < kMinDeviation) continue;
-    for (size_t k = 0; k < hashes.size(); ++k) {
-      if (__builtin_popcountll(hashes[k] ^ looks[i].hash) > kNearDistance) continue;
-      if (Correlate(looks[i], looks[seen[k]])) sets.Join(i, seen[k]);
-    }
-    hashes.push_back(looks[i].hash);
-    seen.push_back(i);
-  }
-  return sets;
-}
-
-Groups NearGroups(const Contents& contents) {
-  Sets sets = JoinNear(contents.looks);
-  std::map<size_t, Groups> joined;
-  for (size_t i = 0; i < contents.files.size(); ++i) {
-    joined[sets.Root(i)].push_back(contents.files[i]);
-  }
+  for (const std::vector<size_t>& files : distinct) looks.push_back(looking->looks()[files[0]]);
+  const std::vector<size_t> roots = ConnectNear(
+      looks, [&](size_t i, size_t j) { return looking->AreNear(distinct[i][0], distinct[j][0]); });
+  // A root is the first of its group.
+  absl::flat_hash_map<size_t, size_t> places;
   Groups groups;
-  for (const auto& [root, parts] : joined) {
-    if (parts.size() < 2) continue;
-    std::vector<size_t>& group = groups.emplace_back();
-    for (const auto& part : parts) group.insert(group.end(), part.begin(), part.end());
-    std::sort(group.begin(), group.end());
+  for (size_t i = 0; i < roots.size(); ++i) {
+    if (roots[i] == i) continue;
+    const auto [place, is_new] = places.emplace(roots[i], groups.size());
+    if (is_new) groups.push_back(distinct[roots[i]]);
+    std::vector<size_t>& group = groups[place->second];
+    group.insert(group.end(), distinct[i].begin(), distinct[i].end());
   }
+  for (std::vector<size_t>& group : groups) std::sort(group.begin(), group.end());
+  std::sort(groups.begin(), groups.end());
   return groups;
 }
 
@@ -205,21 +187,32 @@ std::string DescribeGroup(absl::string_view kind, const std::vector<size_t>& gro
 
 }  // namespace
 
-Copies FindCopies(const std::vector<std::string>& paths, int64_t max_pixels) {
-  std::vector<Seen> seen = LookAtAll(paths, max_pixels);
+Copies FindCopies(const std::vector<std::string>& paths, int64_t max_pixels,
+                  const LookingOptions& options) {
+  Looking looking(paths, max_pixels, options);
+  looking.LookAtAll();
   Copies copies;
-  for (const Seen& one : seen) {
-    copies.contents.push_back(one.content);
-    copies.broken.emplace_back(one.look.status().message());
-    if (!one.look.ok() || one.look->deep < 0) continue;
+  for (size_t i = 0; i < paths.size(); ++i) {
+    const int deep = looking.looks()[i].deep;
+    if (!looking.broken()[i].empty() || deep < 0) continue;
     ++copies.deep;
-    copies.brightest_of_deep = std::max(copies.brightest_of_deep, one.look->deep);
+    copies.brightest_of_deep = std::max(copies.brightest_of_deep, deep);
   }
-  const Contents contents = Distinct(std::move(seen));
-  for (const std::vector<size_t>& same : contents.files) {
+  const Groups distinct = Distinct(looking.contents(), looking.broken());
+  for (const std::vector<size_t>& same : distinct) {
     if (same.size() > 1) copies.identical.push_back(same);
   }
-  copies.near = NearGroups(contents);
+  copies.near = NearGroups(distinct, &looking);
+  copies.contents = std::move(looking.contents());
+  copies.broken = std::move(looking.broken());
+  if (options.facts != nullptr) options.facts->Save();
+  return copies;
+}
+
+Copies NotLookedAt(size_t count) {
+  Copies copies;
+  copies.contents.assign(count, kUnread);
+  copies.broken.resize(count);
   return copies;
 }
 

@@ -4,9 +4,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
+#include "datasets/split/file_facts.h"
 #include "pipeline/pipeline.pb.h"
 
 namespace datasets {
@@ -17,8 +19,9 @@ struct FileRef {
   pipeline::Phase phase = pipeline::TRAIN;
 };
 
-// When two images are near: their 64-bit perceptual hashes differ in at most kNearDistance bits,
-// and their 64x64 gray thumbnails correlate by at least kNearCorrelation.
+// When two images are near: their 64-bit perceptual hashes differ in at most kNearDistance bits
+// (near_hashes.h), and their 64x64 gray thumbnails correlate by at least kNearCorrelation
+// (looks.h).
 //
 // The hash is the DCT hash of C. Zauner, "Implementation and Benchmarking of Perceptual Image Hash
 // Functions" (Hagenberg, 2010): the image in gray at 32x32, the 8x8 lowest frequencies of its DCT
@@ -29,8 +32,6 @@ struct FileRef {
 // - neighbouring slices of one patient are often within 4 bits as well, so that the hash alone
 //   takes them for copies, but correlate by 0.961 or less.
 // Crops that cut off 2 % or more are mostly missed, mirrored and turned copies always are.
-constexpr int kNearDistance = 6;
-constexpr double kNearCorrelation = 0.97;
 
 // Groups hold indices into the files, ascending, at least two; groups are in order of their first.
 struct Copies {
@@ -48,11 +49,25 @@ struct Copies {
   int brightest_of_deep = 0;
 };
 
-// Reads and decodes every file, on all cores: 0.6 ms of one for an MRI slice, 2 ms for 512x512 in
-// color. Keeps 4 KiB of each, then compares all pairs of hashes: 50 million for 10,000 files, which
-// is well below a second. Broken files (too large for the memory are among them) are in no group.
+struct LookingOptions {
+  // What is known of the files already, and gets what is found out; nullptr for nothing. It is
+  // saved on the way, so that a search that is cut short goes on later.
+  FileFacts* facts = nullptr;
+  // Told how many of the files that are not known were read; from one thread at a time.
+  std::function<void(int64_t done, int64_t total)> progress;
+  // That are kept in memory, of 4 KiB each. Where more are needed, their files are read again.
+  size_t max_thumbnails = 1 << 16;
+};
+
+// Reads and decodes every file that is not known, on all cores: 0.6 ms of one for an MRI slice, 2
+// ms for 512x512 in color. Broken files (too large for the memory are among them) are in no group.
 // Images nearly without contrast, such as masks of one class, are compared by their bytes only.
-Copies FindCopies(const std::vector<std::string>& paths, int64_t max_pixels);
+Copies FindCopies(const std::vector<std::string>& paths, int64_t max_pixels,
+                  const LookingOptions& options = {});
+
+// For files that nobody looks at: no groups, nothing broken, and kUnread (split_file.h) for the
+// contents.
+Copies NotLookedAt(size_t count);
 
 // A number for each of `count` files, equal for files that are copies of each other.
 std::vector<size_t> CopyGroups(const Copies& copies, size_t count);

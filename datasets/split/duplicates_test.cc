@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -12,6 +13,9 @@
 #include <opencv2/core.hpp>
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
+#include <thread>
+
+#include "datasets/split/looks.h"
 
 #ifdef __SANITIZE_THREAD__
 // libgdal, which OpenCV's decoders load, takes two locks of its own in both orders while it starts,
@@ -26,6 +30,7 @@ namespace fs = std::filesystem;
 using pipeline::TEST;
 using pipeline::TRAIN;
 using pipeline::VAL;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
@@ -205,6 +210,134 @@ TEST_F(DuplicatesTest, ImagesWithoutContrastAreNotNear) {
   const Copies copies = Find();
   EXPECT_THAT(copies.identical, ElementsAre(ElementsAre(0, 4)));
   EXPECT_THAT(copies.near, IsEmpty());
+}
+
+// What is kept between runs.
+class KnownFilesTest : public DuplicatesTest {
+ protected:
+  // What a run finds, with the number of files that it reads.
+  struct Found {
+    Copies copies;
+    int64_t read = 0;
+  };
+  Found Run(size_t max_thumbnails = 1 << 16) const {
+    Found found;
+    FileFacts facts((folder_ / "kept.facts").string(), true);
+    LookingOptions options{&facts, [&found](int64_t done, int64_t total) {
+                             found.read = total;
+                             EXPECT_LE(done, total);
+                           }};
+    options.max_thumbnails = max_thumbnails;
+    found.copies = FindCopies(Paths(files_), kMaxPixels, options);
+    EXPECT_THAT(facts.TakeNotes(), IsEmpty());
+    return found;
+  }
+  static void Settle() { std::this_thread::sleep_for(std::chrono::milliseconds(150)); }
+
+  static void ExpectEqual(const Copies& a, const Copies& b) {
+    EXPECT_EQ(a.identical, b.identical);
+    EXPECT_EQ(a.near, b.near);
+    EXPECT_EQ(a.contents, b.contents);
+    EXPECT_EQ(a.broken, b.broken);
+    EXPECT_EQ(a.deep, b.deep);
+    EXPECT_EQ(a.brightest_of_deep, b.brightest_of_deep);
+  }
+
+  // Files of every kind.
+  void AddAll() {
+    for (uint64_t seed = 0; seed < 5; ++seed) {
+      cv::Mat smaller;
+      cv::resize(Drawing(seed), smaller, {}, 0.8, 0.8, cv::INTER_LINEAR);
+      const std::string name = std::to_string(seed);
+      Add("a" + name + ".png", Drawing(seed), TRAIN);
+      Add("b" + name + ".png", Drawing(seed), TEST);
+      Add("c" + name + ".jpg", smaller, TRAIN, 0, 70);
+      Add("d" + name + ".jpg", Drawing(seed + 100), TRAIN);
+    }
+    Add("flat.png", cv::Mat(20, 20, CV_8U, cv::Scalar(3)), TRAIN);
+    Add("deep.png", cv::Mat(20, 20, CV_16U, cv::Scalar(700)), TRAIN);
+    Add("text.jpg", std::string("<html>"), TRAIN);
+    Add("large.png", cv::Mat(9000, 9000, CV_8U, cv::Scalar(7)), TRAIN);
+    cv::Mat image = Drawing(50);
+    std::vector<uint8_t> bytes;
+    cv::imencode(".jpg", image, bytes);
+    Add("cut.jpg", std::string(bytes.begin(), bytes.begin() + bytes.size() / 2), TRAIN);
+    files_.push_back({(folder_ / "missing.jpg").string(), 0, TEST});
+  }
+};
+
+TEST_F(KnownFilesTest, AreReadOnceAndGiveTheSame) {
+  AddAll();
+  Settle();
+  const Copies alone = Find();
+  EXPECT_EQ(alone.near.size(), 5);
+  EXPECT_EQ(alone.deep, 1);
+  const Found first = Run(), second = Run(), third = Run();
+  EXPECT_EQ(first.read, static_cast<int64_t>(files_.size()));
+  EXPECT_EQ(second.read, 1) << "what is missing";
+  EXPECT_EQ(third.read, 1);
+  for (const Found* found : {&first, &second, &third}) ExpectEqual(found->copies, alone);
+}
+
+TEST_F(KnownFilesTest, GiveTheSameWithoutThumbnailsInMemory) {
+  AddAll();
+  Settle();
+  const Found first = Run(0), second = Run(0);
+  ExpectEqual(first.copies, Find());
+  ExpectEqual(second.copies, Find());
+}
+
+TEST_F(KnownFilesTest, AreReadAnewOnceTheyChanged) {
+  AddAll();
+  Settle();
+  Run();
+  Add("d0.jpg", Drawing(4), TRAIN);
+  files_.pop_back();
+  Add("text.jpg", Drawing(77), TRAIN);
+  files_.pop_back();
+  fs::remove(files_[4].path);
+  Settle();
+  const Copies alone = Find();
+  EXPECT_THAT(alone.near, Contains(ElementsAre(3, 16, 17, 18))) << "d0.jpg is a copy now";
+  EXPECT_NE(alone.broken[4], "");
+  const Found changed = Run();
+  EXPECT_EQ(changed.read, 4) << "two changed, one went, one was missing before";
+  ExpectEqual(changed.copies, alone);
+  EXPECT_EQ(Run().read, 2);
+}
+
+TEST_F(KnownFilesTest, AreKnownForTheirLimitOnly) {
+  Add("large.png", Drawing(1, {1000, 1000}), TRAIN);
+  Settle();
+  FileFacts facts((folder_ / "kept.facts").string(), true);
+  const LookingOptions options{&facts};
+  EXPECT_EQ(FindCopies(Paths(files_), kMaxPixels, options).broken[0], "");
+  EXPECT_THAT(FindCopies(Paths(files_), 1000, options).broken[0],
+              ::testing::HasSubstr("more than max_pixels (1000)"));
+}
+
+// A fact that was forged, or is of a later version, is none.
+TEST_F(KnownFilesTest, AreReadWhereTheFactIsNoSuch) {
+  AddAll();
+  Settle();
+  {
+    FileFacts facts((folder_ / "kept.facts").string(), true);
+    const std::string what = LookFactName(kMaxPixels);
+    size_t i = 0;
+    for (const FileRef& file : files_) {
+      const auto moment = facts.MomentOf(what, file.path);
+      if (!moment.has_value()) continue;
+      const std::string text = TextOf(See(file.path, kMaxPixels), file.path);
+      if (text[0] != 'L') continue;  // a reason may be any text
+      std::string forged = text.substr(0, i % text.size());
+      if (i % 3 == 0) forged = std::string(text.size(), static_cast<char>(0x80 + i));
+      if (i % 3 == 1) forged = text.substr(0, 41) + std::string(text.size() - 41, '\x7f');
+      facts.AddOf(*moment, what, file.path, forged);
+      ++i;
+    }
+    facts.Save();
+  }
+  ExpectEqual(Run().copies, Find());
 }
 
 // Training and Testing with a folder for each class, every file of them.

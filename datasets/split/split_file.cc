@@ -12,6 +12,8 @@
 #include <fstream>
 #include <map>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -24,6 +26,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "datasets/split/names.h"
+#include "pipeline/all_cores.h"
 #include "pipeline/csv.h"
 #include "pipeline/files.h"
 #include "pipeline/pipeline.pb.h"
@@ -117,6 +120,26 @@ std::string BytesOf(absl::string_view text) {
   return bytes;
 }
 
+// The paths of files whose content is another.
+std::vector<std::string> Changed(const std::vector<SplitEntry>& entries, FileFacts* facts,
+                                 const Comparing& progress) {
+  std::vector<char> differs(entries.size());
+  std::mutex mutex;
+  int64_t done = 0;
+  pipeline::OnAllCores(entries.size(), [&](size_t i) {
+    differs[i] = ContentHash(entries[i].path, facts) != entries[i].content ? 1 : 0;
+    const std::lock_guard<std::mutex> lock(mutex);
+    ++done;
+    if (progress) progress(done, static_cast<int64_t>(entries.size()));
+    facts->SaveNowAndThen();
+  });
+  std::vector<std::string> changed;
+  for (size_t i = 0; i < entries.size(); ++i) {
+    if (differs[i] != 0) changed.push_back(entries[i].path);
+  }
+  return changed;
+}
+
 bool Exists(const std::string& path) {
   std::error_code ignored;
   return std::filesystem::exists(path, ignored);
@@ -144,6 +167,17 @@ std::string ContentHash(const std::string& path) {
   } while (stream);
   if (!stream.eof()) return kUnreadable;
   return Hex(XXH3_128bits_digest(state.get()));
+}
+
+std::string ContentHash(const std::string& path, FileFacts* facts) {
+  constexpr char kFact[] = "content 1";
+  const auto before = facts->MomentOf(kFact, path);
+  if (!before.has_value()) return ContentHash(path);
+  const std::optional<std::string> known = facts->Find(before->key);
+  if (known.has_value()) return *known;
+  std::string content = ContentHash(path);
+  if (content != kUnreadable) facts->AddOf(*before, kFact, path, content);
+  return content;
 }
 
 std::string HashOf(absl::string_view bytes) {
@@ -200,7 +234,8 @@ absl::Status CheckWritable(const std::string& path) {
 
 absl::StatusOr<Phases> PhasesByFile(const std::string& split_file, const std::string& root,
                                     const std::vector<std::string>& paths,
-                                    const std::set<std::string>& masks) {
+                                    const std::set<std::string>& masks, FileFacts* facts,
+                                    const Comparing& progress) {
   const absl::StatusOr<std::vector<SplitEntry>> entries = ReadSplitFile(split_file);
   if (!entries.ok()) return entries.status();
   // By what the file says of them.
@@ -209,7 +244,8 @@ absl::StatusOr<Phases> PhasesByFile(const std::string& split_file, const std::st
   std::map<std::string, std::string> known_masks;
   for (const std::string& mask : masks) known_masks.emplace(pipeline::ValidUtf8(mask), mask);
   Phases phases(paths.size(), kUnsplit);
-  std::vector<std::string> missing, changed;
+  std::vector<std::string> missing;
+  std::vector<SplitEntry> listed;
   for (const SplitEntry& entry : *entries) {
     const auto found = places.find(entry.path);
     const auto mask = known_masks.find(entry.path);
@@ -220,14 +256,15 @@ absl::StatusOr<Phases> PhasesByFile(const std::string& split_file, const std::st
       continue;
     }
     if (found != places.end()) phases[found->second] = entry.phase;
-    const std::string path =
-        absl::StrCat(root, "/", found != places.end() ? paths[found->second] : mask->second);
-    if (ContentHash(path) != entry.content) changed.push_back(path);
+    const std::string& below = found != places.end() ? paths[found->second] : mask->second;
+    if (entry.content == kUnread) continue;
+    listed.push_back({entry.phase, absl::StrCat(root, "/", below), entry.content});
   }
   if (!missing.empty()) {
     return absl::InvalidArgumentError(
         absl::StrCat(split_file, " lists what is not in ", root, ": ", FirstNames(missing)));
   }
+  const std::vector<std::string> changed = Changed(listed, facts, progress);
   if (!changed.empty()) {
     return absl::InvalidArgumentError(absl::StrCat("the content has changed since ", split_file,
                                                    " was written: ", FirstNames(changed)));

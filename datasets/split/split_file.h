@@ -2,6 +2,7 @@
 #ifndef DATASETS_SPLIT_SPLIT_FILE_H_
 #define DATASETS_SPLIT_SPLIT_FILE_H_
 
+#include <functional>
 #include <set>
 #include <string>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "datasets/split/file_facts.h"
 #include "datasets/split/split.h"
 
 namespace datasets {
@@ -21,7 +23,8 @@ namespace datasets {
 //
 // Masks have lines of their own, in the split of their images. Bytes of a path that are no UTF-8
 // are shown as ValidUtf8 does, and found again by that. The last column is what `xxh128sum` prints
-// of the file; "unreadable" where it cannot be read. A byte order mark before it all does no harm.
+// of the file; "unreadable" where it cannot be read, kUnread where nobody tried. A byte order mark
+// before it all does no harm.
 struct SplitEntry {
   pipeline::Phase phase = pipeline::TRAIN;
   std::string path;  // bytes where it is to be written, text where it was read
@@ -39,10 +42,18 @@ absl::Status CheckWritable(const std::string& path);
 // An error of the option "split_file".
 absl::Status SplitFileError(const absl::Status& status);
 
+// What the last column says of a file that nobody read; it fits any content.
+constexpr char kUnread[] = "unread";
+
 // What the last column says of a file.
 std::string ContentHash(const std::string& path);
+// The same; nothing is read where it is known.
+std::string ContentHash(const std::string& path, FileFacts* facts);
 // The same of a file that was read.
 std::string HashOf(absl::string_view bytes);
+
+// Told how many files of those that were to be compared were.
+using Comparing = std::function<void(int64_t done, int64_t total)>;
 
 // The phases of the files `paths` (bytes, relative to `root`), kUnsplit for files that are not
 // listed. `masks` need not be listed. Files that are listed and exist, but are among neither, are
@@ -50,7 +61,8 @@ std::string HashOf(absl::string_view bytes);
 // files (masks too) whose content is not that which is listed.
 absl::StatusOr<Phases> PhasesByFile(const std::string& split_file, const std::string& root,
                                     const std::vector<std::string>& paths,
-                                    const std::set<std::string>& masks);
+                                    const std::set<std::string>& masks, FileFacts* facts,
+                                    const Comparing& progress);
 
 }  // namespace datasets
 

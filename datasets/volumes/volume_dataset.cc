@@ -15,6 +15,7 @@
 #include "datasets/folders/files_dataset.h"
 #include "datasets/folders/source_folders.h"
 #include "datasets/images/fit.h"
+#include "datasets/split/file_facts.h"
 #include "datasets/split/patient_split.h"
 #include "datasets/split/split.h"
 #include "datasets/split/split_file.h"
@@ -115,8 +116,11 @@ class VolumeDataset : public Dataset {
     const int64_t copies = JoinCopies(&cases);
     info_.duplicates = {{"identical_cases", copies}};
     if (copies > 0) info_.notes.push_back(absl::StrCat("copies among the cases: ", copies));
+    facts_ = FactsAbout(info_.origin, context.facts, context.write_split);
     const auto phases = Split(cases, context);
     if (!phases.ok()) return phases.status();
+    facts_->Save();
+    for (std::string& note : facts_->TakeNotes()) info_.notes.push_back(std::move(note));
     for (size_t i = 0; i < cases.size(); ++i) {
       if ((*phases)[i].has_value()) AddCase(cases[i], *(*phases)[i]);
     }
@@ -207,7 +211,7 @@ class VolumeDataset : public Dataset {
     const bool filed = !split_file.empty() && !info_.embedded_sample;
     std::error_code ignored;
     if (filed && fs::exists(split_file, ignored)) {
-      auto phases = ReadSplit(cases, split_file);
+      auto phases = ReadSplit(cases, split_file, context);
       if (!phases.ok()) return SplitFileError(phases.status());
       if (context.write_split) info_.split_text = TextOf(cases, *phases);
       return phases;
@@ -242,7 +246,8 @@ class VolumeDataset : public Dataset {
     return paths;
   }
 
-  absl::StatusOr<Phases> ReadSplit(const std::vector<Case>& cases, const std::string& split_file) {
+  absl::StatusOr<Phases> ReadSplit(const std::vector<Case>& cases, const std::string& split_file,
+                                   const DatasetContext& context) {
     std::vector<std::string> paths;
     std::vector<size_t> owners;
     for (size_t i = 0; i < cases.size(); ++i) {
@@ -251,7 +256,8 @@ class VolumeDataset : public Dataset {
         owners.push_back(i);
       }
     }
-    const auto listed = PhasesByFile(split_file, info_.origin, paths, {});
+    const auto listed =
+        PhasesByFile(split_file, info_.origin, paths, {}, facts_.get(), context.progress);
     if (!listed.ok()) return listed.status();
     Phases phases(cases.size(), kUnsplit);
     for (size_t i = 0; i < paths.size(); ++i) {
@@ -278,8 +284,8 @@ class VolumeDataset : public Dataset {
     for (size_t i = 0; i < cases.size(); ++i) {
       if (phases[i] == kUnsplit) continue;
       for (const std::string& path : PathsOf(cases[i])) {
-        entries.push_back(
-            {*phases[i], path, ContentHash((fs::path(info_.origin) / path).string())});
+        entries.push_back({*phases[i], path,
+                           ContentHash((fs::path(info_.origin) / path).string(), facts_.get())});
       }
     }
     return SplitText(entries);
@@ -324,6 +330,7 @@ class VolumeDataset : public Dataset {
   const Fit fit_;
   pipeline::DataInfo info_;
   SliceStore store_;
+  std::shared_ptr<FileFacts> facts_;
   cv::Mat class_of_;  // 1 x 256: labels to classes
   std::vector<std::string> names_;
   std::array<std::vector<Slice>, pipeline::kPhases> slices_;

@@ -1,6 +1,11 @@
 // From a command line to a graph.
 #include "pipeline/cli/load_graph.h"
 
+#include <cstdio>
+
+#include "absl/strings/str_cat.h"
+#include "pipeline/cli/terminal.h"
+#include "pipeline/clock.h"
 #include "pipeline/training/device.h"
 #include "pipeline/workspace.h"
 
@@ -28,6 +33,34 @@ absl::Status ChooseHardware(const LoadedConfig& loaded, BuildContext* context) {
   return absl::OkStatus();
 }
 
+// How far the files are read that the data are known by, before there is a graph.
+class ReadingLine {
+ public:
+  void Show(int64_t done, int64_t total) {
+    constexpr double kFirst = 10, kNext = 60;  // seconds, where lines stay
+    const double now = Now();
+    if (total != total_) begun_ = now;  // another pass
+    total_ = total;
+    const bool live = terminal_.live();
+    if (live ? !terminal_.Due() : now < next_) return;
+    if (!live && now - begun_ < kFirst) return;
+    next_ = now + kNext;
+    const double left =
+        (now - begun_) / static_cast<double>(done) * static_cast<double>(total - done);
+    const std::string where =
+        absl::StrCat("reading files ", Thousands(done), "/", Thousands(total));
+    if (live)
+      return terminal_.Live(absl::StrCat(where, "  eta ", Duration(left), "  ", Bar(done, total)));
+    std::fprintf(stderr, "%s, %s left\n", where.c_str(), Duration(left).c_str());
+  }
+
+ private:
+  Terminal terminal_;
+  int64_t total_ = 0;
+  double begun_ = 0;
+  double next_ = 0;
+};
+
 }  // namespace
 
 absl::StatusOr<LoadedGraph> LoadGraph(const CommandLine& line) {
@@ -43,7 +76,14 @@ absl::StatusOr<LoadedGraph> LoadGraph(const CommandLine& line) {
 
 absl::Status BuildGraph(const LoadedGraph& loaded, BuildContext* context) {
   const absl::Status chosen = ChooseHardware(loaded.config, context);
-  return chosen.ok() ? loaded.graph->Build(context) : chosen;
+  if (!chosen.ok()) return chosen;
+  ReadingLine line;
+  context->progress = [&line](int64_t done, int64_t total) { line.Show(done, total); };
+  const std::string cache = CacheFolder();
+  if (!cache.empty()) context->facts_folder = cache + "facts/";
+  const absl::Status built = loaded.graph->Build(context);
+  context->progress = nullptr;
+  return built;
 }
 
 }  // namespace pipeline

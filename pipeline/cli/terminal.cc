@@ -22,6 +22,11 @@ constexpr int kBarWidth = 20;
 
 Terminal::Terminal() : live_(isatty(STDOUT_FILENO) != 0) {}
 
+Terminal::~Terminal() {
+  ClearLive();
+  std::fflush(stdout);
+}
+
 void Terminal::ClearLive() {
   if (drawn_) std::fputs("\r\033[K", stdout);
   drawn_ = false;

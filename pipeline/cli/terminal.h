@@ -12,6 +12,8 @@ class Terminal {
  public:
   // Live lines only where standard output is a terminal.
   Terminal();
+  Terminal(const Terminal&) = delete;
+  ~Terminal();  // nothing stays of a live line
 
   // A whole line; ends the live line first. Here and below, what would control the terminal or is
   // not UTF-8 is shown by its bytes.

@@ -134,9 +134,7 @@ absl::Status CheckpointFolder::Keep(int64_t count, const std::string& best) cons
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(path_, error)) {
     std::string name = entry.path().filename().string();
-    if (absl::StartsWith(name, kBegin) && absl::StrContains(name, absl::StrCat(kEnding, ".tmp"))) {
-      unwanted.push_back(std::move(name));
-    }
+    if (AtomicFile::IsLeftOver(name)) unwanted.push_back(std::move(name));
   }
   for (const std::string& name : unwanted) {
     fs::remove(File(name), error);

@@ -91,6 +91,16 @@ absl::Status RemoveTraces(const Run& run) {
   return absl::OkStatus();
 }
 
+// What a process that was killed was about to write.
+void RemoveLeftOvers(const std::string& folder) {
+  std::error_code error;
+  std::vector<fs::path> left;
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    if (AtomicFile::IsLeftOver(entry.path().filename().string())) left.push_back(entry.path());
+  }
+  for (const fs::path& path : left) fs::remove(path, error);
+}
+
 bool HasBestWeights(const Run& run, const std::string& checksum) {
   Metadata metadata;
   const auto tensors = ReadSafetensors(run.WeightsFile(), nullptr, &metadata);
@@ -143,6 +153,7 @@ absl::StatusOr<Resumed> Reopen(const std::string& folder) {
   }
   absl::StatusOr<RunLock> lock = RunLock::Take(folder);
   if (!lock.ok()) return lock.status();
+  RemoveLeftOvers(folder);
   std::vector<std::string> notes;
   absl::StatusOr<State> state = CheckpointFolder(folder + "/checkpoints").ReadLatest(&notes);
   if (!state.ok() && !absl::IsNotFound(state.status())) {
