@@ -1,4 +1,7 @@
-// Configs: a file, a part that it may include as part.pbtxt, and --set arguments, between lines "----".
+// Configs: a file, a part that it may include as part.pbtxt, and --set arguments, between lines
+// "----".
+#include "pipeline/config/config.h"
+
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -7,7 +10,6 @@
 
 #include "absl/strings/str_split.h"
 #include "fuzz/target.h"
-#include "pipeline/config/config.h"
 #include "pipeline/config/text.h"
 
 namespace fuzz {

@@ -1,5 +1,5 @@
-// Every file that a fuzzer began with, and every one that once broke something: each must be read, or
-// refused, without a crash.
+// Every file that a fuzzer began with, and every one that once broke something: each must be read,
+// or refused, without a crash.
 #include <gtest/gtest.h>
 
 #include <algorithm>

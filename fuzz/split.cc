@@ -1,11 +1,10 @@
 // Split files.
-#include "datasets/split/split_file.h"
-
 #include <algorithm>
 #include <string>
 #include <vector>
 
 #include "absl/strings/ascii.h"
+#include "datasets/split/split_file.h"
 #include "fuzz/target.h"
 #include "pipeline/utf8.h"
 
