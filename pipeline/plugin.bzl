@@ -105,6 +105,28 @@ def embedded_comments(name, srcs, names = [], imports = []):
         alwayslink = 1,
     )
 
+def options_alone(names):
+    """//<folder>:options registers the plugins' options without their code: configs that name them load."""
+    folder = native.package_name()
+    lines = ['#include "pipeline/registry.h"'] + ['#include "%s/%s.pb.h"' % (folder, name) for name in names]
+    for name in names:
+        title = "".join([word.capitalize() for word in name.split("_")])
+        lines.append("const bool k%s = (pipeline::PluginIndex::Get().Add(&%s::%sOptions::descriptor), true);" %
+                     (title, folder, title))
+    native.genrule(
+        name = "options_source",
+        outs = ["options.cc"],
+        cmd = "printf '%%s\\n' %s > $@" % " ".join(["'%s'" % line for line in lines]),
+    )
+    native.cc_library(
+        name = "options",
+        srcs = ["options.cc"],
+        copts = ["-w"],
+        alwayslink = 1,
+        deps = ["//pipeline:registry"] + [":" + name + "_proto" for name in names],
+        visibility = ["//fuzz:__pkg__"],
+    )
+
 def plugins(names, deps, copts = [], shared = []):
     """The plugins of a folder: for each name, <name>.proto and <name>.cc beside this BUILD file.
 
@@ -138,6 +160,7 @@ def plugins(names, deps, copts = [], shared = []):
         names = names,
         imports = imports,
     )
+    options_alone(names)
     native.cc_library(
         name = native.package_name(),
         deps = [":comments"] + [":" + name for name in names],
