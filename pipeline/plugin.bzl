@@ -123,7 +123,10 @@ def options_alone(names):
         srcs = ["options.cc"],
         copts = ["-w"],
         alwayslink = 1,
-        deps = ["//pipeline:registry"] + [":" + name + "_proto" for name in names],
+        deps = [
+            ":options_proto",
+            "//pipeline:registry",
+        ],
         visibility = ["//fuzz:__pkg__"],
     )
 
@@ -140,7 +143,7 @@ def plugins(names, deps, copts = [], shared = []):
     imports = ["//pipeline:protos"] + common
     protos = [name + ".proto" for name in names] + common
     pb_library(
-        name = "options",
+        name = "options_proto",
         srcs = protos,
         imports = imports,
         deps = ["//pipeline:options_proto"],
@@ -150,7 +153,7 @@ def plugins(names, deps, copts = [], shared = []):
             name = name,
             srcs = [name + ".cc"],
             copts = copts,
-            deps = deps + [":options", "//pipeline:registry"],
+            deps = deps + [":options_proto", "//pipeline:registry"],
             alwayslink = 1,
             visibility = ["//visibility:public"],
         )

@@ -8,6 +8,7 @@
 #include <memory>
 #include <numeric>
 #include <opencv2/core.hpp>
+#include <stdexcept>
 #include <thread>
 #include <utility>
 
@@ -335,6 +336,9 @@ class Loader : public pipeline::Source {
     Batch& batch = batches_[index];
     const int64_t sample = batch.samples()[row];
     const auto read = reader_->Read(phase_, sample);
+    if (absl::IsAborted(read.status())) {
+      throw std::runtime_error(std::string(read.status().message()));
+    }
     if (read.ok()) {
       batch.Put(row, **read);
     } else {
