@@ -84,10 +84,11 @@ TEST_F(ResumeTest, KilledWithAnAverageAndDropout) {
 }
 
 TEST_F(ResumeTest, KilledWithSgdAndBalancedSampling) {
-  ExpectSurvives({"train.epochs=8", "train.optimizer=SGD", "train.schedule=STEP",
-                  "train.warmup_epochs=1.5", "loss.dynamic_loss_weighting=UNCERTAINTY",
-                  "load.sampling=BALANCED", "classify.activation=[activations/Lerch] {}"},
-                 6);
+  ExpectSurvives(
+      {"train.epochs=8", "train.optimizer=SGD", "train.schedule=STEP", "train.warmup_epochs=1.5",
+       "loss.dynamic_loss_weighting=UNCERTAINTY", "load.sampling=BALANCED",
+       "classify.activation=[activations/MittagLeffler] { learnable: true }"},
+      6);
 }
 
 class SmallRun : public ResumeTest {
