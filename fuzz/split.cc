@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "absl/strings/ascii.h"
+#include "datasets/split/file_facts.h"
 #include "datasets/split/split_file.h"
 #include "fuzz/target.h"
 #include "pipeline/utf8.h"
@@ -27,7 +28,8 @@ void Run(absl::string_view bytes) {
   const auto again = datasets::ReadSplitFile(written.path());
   Require(again.ok() && datasets::SplitText(*again) == text, "what was written is read");
   const std::vector<std::string> paths = {"a/1.png", "a/2.png", "b/3.png"};
-  const auto phases = datasets::PhasesByFile(written.path(), "/nowhere", paths, {"m.png"});
+  datasets::FileFacts facts("", false);
+  const auto phases = datasets::PhasesByFile(written.path(), "/nowhere", paths, {"m.png"}, &facts, nullptr);
   Require(!phases.ok() || phases->size() == paths.size(), "every file has a phase");
 }
 
