@@ -10,13 +10,14 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <set>
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
@@ -198,7 +199,7 @@ absl::StatusOr<std::vector<SplitEntry>> ReadSplitFile(const std::string& path) {
     return Refuse(path, 2, absl::StrCat("the columns must be ", kColumns));
   }
   std::vector<SplitEntry> entries;
-  std::set<std::string> seen;
+  absl::flat_hash_set<std::string> seen;
   while (!csv.AtEnd()) {
     const int64_t line = csv.line();
     if (!csv.Next(&cells) || cells.size() != 3) {
@@ -239,9 +240,9 @@ absl::StatusOr<Phases> PhasesByFile(const std::string& split_file, const std::st
   const absl::StatusOr<std::vector<SplitEntry>> entries = ReadSplitFile(split_file);
   if (!entries.ok()) return entries.status();
   // By what the file says of them.
-  std::map<std::string, size_t> places;
+  absl::flat_hash_map<std::string, size_t> places;
   for (size_t i = 0; i < paths.size(); ++i) places.emplace(pipeline::ValidUtf8(paths[i]), i);
-  std::map<std::string, std::string> known_masks;
+  absl::flat_hash_map<std::string, std::string> known_masks;
   for (const std::string& mask : masks) known_masks.emplace(pipeline::ValidUtf8(mask), mask);
   Phases phases(paths.size(), kUnsplit);
   std::vector<std::string> missing;
