@@ -29,6 +29,8 @@ namespace {
 using activations::Activation;
 namespace nn = torch::nn;
 
+thread_local ParameterCount* counting = nullptr;
+
 constexpr int64_t kMaxHalvings = 30;  // an image's size is an int
 
 double GainOf(const std::unique_ptr<Activation>& activation) {
@@ -50,6 +52,15 @@ at::Tensor InterpolationMatrix(int64_t from, int64_t to, const at::TensorOptions
 
 }  // namespace
 
+ParameterCount::ParameterCount() { counting = this; }
+ParameterCount::~ParameterCount() { counting = nullptr; }
+
+// Whether this thread only counts.
+bool Counted(double parameters) {
+  if (counting != nullptr) counting->parameters_ += parameters;
+  return counting != nullptr;
+}
+
 template <class Holder>
 void Sequence::Register(Holder module) {
   register_module(absl::StrCat(size_), module);
@@ -66,6 +77,8 @@ void Sequence::AddActivation(std::unique_ptr<Activation> activation) {
 }
 
 void Sequence::AddConvolution(const Convolution& shape, std::unique_ptr<Activation> activation) {
+  const auto outputs = static_cast<double>(shape.out);
+  if (Counted(outputs * static_cast<double>(shape.in * shape.kernel * shape.kernel + 1))) return;
   nn::Conv2d convolution(
       nn::Conv2dOptions(shape.in, shape.out, shape.kernel).padding(shape.kernel / 2));
   const int64_t channels = shape.fan == Fan::kIn ? shape.in : shape.out;
@@ -77,6 +90,7 @@ void Sequence::AddConvolution(const Convolution& shape, std::unique_ptr<Activati
 }
 
 void Sequence::AddLinear(int64_t in, int64_t out, std::unique_ptr<Activation> activation) {
+  if (Counted(static_cast<double>(out) * static_cast<double>(in + 1))) return;
   nn::Linear linear(in, out);
   Initialise(linear->weight, linear->bias, in, GainOf(activation));
   Register(linear);
@@ -99,9 +113,10 @@ at::Tensor Sequence::Forward(at::Tensor x, int64_t from, int64_t to) {
   return x;
 }
 
-UpConvolution::UpConvolution(int64_t in, int64_t out)
-    : weight_(register_parameter("weight", at::empty({in, out, 2, 2}))),
-      bias_(register_parameter("bias", at::empty({out}))) {
+UpConvolution::UpConvolution(int64_t in, int64_t out) {
+  if (Counted(static_cast<double>(out) * static_cast<double>(4 * in + 1))) return;
+  weight_ = register_parameter("weight", at::empty({in, out, 2, 2}));
+  bias_ = register_parameter("bias", at::empty({out}));
   // Every output pixel sees one pixel of each channel.
   Initialise(weight_, bias_, in, /*gain=*/1);
 }

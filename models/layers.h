@@ -16,6 +16,20 @@
 
 namespace models {
 
+// While one lives, layers that this thread makes are counted, and have no parameters: what a model
+// would take is known before it takes it.
+class ParameterCount {
+ public:
+  ParameterCount();
+  ParameterCount(const ParameterCount&) = delete;
+  ~ParameterCount();
+  double parameters() const { return parameters_; }
+
+ private:
+  friend bool Counted(double parameters);
+  double parameters_ = 0;
+};
+
 // Along which way an initialisation keeps the variance of the signal: forwards (the inputs of a
 // neuron are counted) or backwards (its outputs are, as torchvision does for convolutions).
 enum class Fan { kIn, kOut };

@@ -1,5 +1,9 @@
 """pb_library: C++ of .proto files by the system's protoc. plugins: a folder of plugins."""
 
+# What generated sources define for themselves alone under the same names, and the headers that they include.
+_FILE_LOCAL_NAMES = ["file_default_instances", "schemas"]
+_GENERATED_CODE_INCLUDES = ["descriptor", "generated_message_reflection", "reflection_ops", "wire_format"]
+
 def _protoc_impl(ctx):
     outs = []
     imports = depset(ctx.files.imports)
@@ -15,7 +19,24 @@ def _protoc_impl(ctx):
             progress_message = "protoc %s" % src.short_path,
         )
         outs += pair
-    return [OutputGroupInfo(hdrs = depset(outs[0::2]), srcs = depset(outs[1::2]))]
+    hdrs, srcs = outs[0::2], outs[1::2]
+    return [OutputGroupInfo(
+        hdrs = depset(hdrs),
+        parts = depset(srcs),
+        srcs = depset([_one_file(ctx, hdrs, srcs)]),
+    )]
+
+def _one_file(ctx, hdrs, srcs):
+    """A source that includes all of `srcs`: protobuf's own headers are most of what a compiler reads there."""
+    one = ctx.actions.declare_file(ctx.label.name + ".cc")
+    lines = ["#include \"%s\"" % header.short_path for header in hdrs]
+    lines += ["#include <google/protobuf/%s.h>" % name for name in _GENERATED_CODE_INCLUDES]
+    for number, src in enumerate(srcs):
+        lines += ["#define %s %s_%d" % (name, name, number) for name in _FILE_LOCAL_NAMES]
+        lines.append("#include \"%s\"" % src.short_path)
+        lines += ["#undef " + name for name in _FILE_LOCAL_NAMES]
+    ctx.actions.write(one, "\n".join(lines) + "\n")
+    return one
 
 _ATTRS = {
     "srcs": attr.label_list(allow_files = [".proto"], mandatory = True),
@@ -62,11 +83,13 @@ def pb_library(name, srcs, imports = [], deps = [], **kwargs):
     """A cc_library of the C++ that protoc makes of `srcs`; `imports` are the .proto files they name."""
     _protoc(name = name + "_gen", srcs = srcs, imports = imports)
     native.filegroup(name = name + "_hdrs", srcs = [name + "_gen"], output_group = "hdrs")
+    native.filegroup(name = name + "_parts", srcs = [name + "_gen"], output_group = "parts")
     native.filegroup(name = name + "_srcs", srcs = [name + "_gen"], output_group = "srcs")
     native.cc_library(
         name = name,
         srcs = [name + "_srcs"],
         hdrs = [name + "_hdrs"],
+        textual_hdrs = [name + "_parts"],
         copts = ["-w"],
         deps = deps + ["@system//:protobuf"],
         **kwargs
@@ -82,6 +105,31 @@ def embedded_comments(name, srcs, names = [], imports = []):
         alwayslink = 1,
     )
 
+def options_alone(names):
+    """//<folder>:options registers the plugins' options without their code: configs that name them load."""
+    folder = native.package_name()
+    lines = ['#include "pipeline/registry.h"'] + ['#include "%s/%s.pb.h"' % (folder, name) for name in names]
+    for name in names:
+        title = "".join([word.capitalize() for word in name.split("_")])
+        lines.append("const bool k%s = (pipeline::PluginIndex::Get().Add(&%s::%sOptions::descriptor), true);" %
+                     (title, folder, title))
+    native.genrule(
+        name = "options_source",
+        outs = ["options.cc"],
+        cmd = "printf '%%s\\n' %s > $@" % " ".join(["'%s'" % line for line in lines]),
+    )
+    native.cc_library(
+        name = "options",
+        srcs = ["options.cc"],
+        copts = ["-w"],
+        alwayslink = 1,
+        deps = [
+            ":options_proto",
+            "//pipeline:registry",
+        ],
+        visibility = ["//fuzz:__pkg__"],
+    )
+
 def plugins(names, deps, copts = [], shared = []):
     """The plugins of a folder: for each name, <name>.proto and <name>.cc beside this BUILD file.
 
@@ -93,29 +141,29 @@ def plugins(names, deps, copts = [], shared = []):
     """
     common = [name + ".proto" for name in shared]
     imports = ["//pipeline:protos"] + common
-    for name in shared:
-        pb_library(name = name + "_proto", srcs = [name + ".proto"])
+    protos = [name + ".proto" for name in names] + common
+    pb_library(
+        name = "options_proto",
+        srcs = protos,
+        imports = imports,
+        deps = ["//pipeline:options_proto"],
+    )
     for name in names:
-        pb_library(
-            name = name + "_proto",
-            srcs = [name + ".proto"],
-            imports = imports,
-            deps = ["//pipeline:options_proto"] + [":" + other + "_proto" for other in shared],
-        )
         native.cc_library(
             name = name,
             srcs = [name + ".cc"],
             copts = copts,
-            deps = deps + [":" + name + "_proto", "//pipeline:registry"],
+            deps = deps + [":options_proto", "//pipeline:registry"],
             alwayslink = 1,
             visibility = ["//visibility:public"],
         )
     embedded_comments(
         name = "comments",
-        srcs = [name + ".proto" for name in names] + common,
+        srcs = protos,
         names = names,
         imports = imports,
     )
+    options_alone(names)
     native.cc_library(
         name = native.package_name(),
         deps = [":comments"] + [":" + name for name in names],

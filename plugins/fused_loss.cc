@@ -19,6 +19,12 @@ namespace {
 // Norms cost one more backward pass for each term, so they are taken at every 16th step.
 constexpr int64_t kStepsBetweenNorms = 16;
 
+std::string DeadRemark(const std::string& term) {
+  return absl::StrCat(
+      "the term ", term,
+      " was exactly 0 over the whole epoch, and its gradient too: nothing is learned from it");
+}
+
 std::unique_ptr<losses::DynamicWeights> MakeDynamic(const FusedLossOptions& options) {
   const int64_t terms = options.term_size();
   switch (options.dynamic_loss_weighting()) {
@@ -135,9 +141,14 @@ class FusedLoss : public pipeline::Stage {
                     shares_ == 0 ? 0 : term.share / static_cast<double>(shares_));
       }
     }
+    if (step.phase == pipeline::TRAIN && shares_ > 0) {
+      for (const Term& term : terms_) {
+        if (term.IsDead()) report->AddRemark(DeadRemark(term.name));
+      }
+    }
     steps_ = shares_ = 0;
     for (Term& term : terms_) {
-      term.factors = term.share = 0;
+      term.factors = term.share = term.norms = 0;
       for (Part& part : term.parts) part.sum = part.amount = 0;
     }
   }
@@ -145,7 +156,7 @@ class FusedLoss : public pipeline::Stage {
   void Save(const std::string& node, pipeline::State* state) const override {
     std::vector<double> sums = {static_cast<double>(steps_), static_cast<double>(shares_)};
     for (const Term& term : terms_) {
-      sums.insert(sums.end(), {term.now, term.live, term.factors, term.share});
+      sums.insert(sums.end(), {term.now, term.live, term.factors, term.share, term.norms});
       for (const Part& part : term.parts) {
         sums.insert(sums.end(), {part.weight, part.sum, part.amount});
       }
@@ -155,14 +166,16 @@ class FusedLoss : public pipeline::Stage {
 
   absl::Status Load(const std::string& node, const pipeline::State& state) override {
     size_t count = 2;
-    for (const Term& term : terms_) count += 4 + 3 * term.parts.size();
+    for (const Term& term : terms_) count += 5 + 3 * term.parts.size();
     const auto sums = state.Numbers(node + ".sums", count);
     if (!sums.ok()) return sums.status();
     auto next = sums->begin();
     steps_ = static_cast<int64_t>(*next++);
     shares_ = static_cast<int64_t>(*next++);
     for (Term& term : terms_) {
-      for (double* value : {&term.now, &term.live, &term.factors, &term.share}) *value = *next++;
+      for (double* value : {&term.now, &term.live, &term.factors, &term.share, &term.norms}) {
+        *value = *next++;
+      }
       for (Part& part : term.parts) {
         for (double* value : {&part.weight, &part.sum, &part.amount}) *value = *next++;
       }
@@ -193,7 +206,14 @@ class FusedLoss : public pipeline::Stage {
     double now = 1;      // the loss's own factor, at the last step
     double live = 0;     // value of the last step
     double factors = 0;  // sum over the phase's steps of what the weight was multiplied by
-    double share = 0;    // sum over the steps at which norms were taken
+    // Sums over the steps at which norms were taken: its share of them, and its norm.
+    double share = 0, norms = 0;
+
+    // Whether it was exactly 0 over the phase, and moved no logit.
+    bool IsDead() const {
+      const auto is_zero = [](const Part& part) { return part.sum == 0; };
+      return norms == 0 && std::all_of(parts.begin(), parts.end(), is_zero);
+    }
 
     // The sum of its parts' means over the phase.
     double Mean() const {
@@ -307,6 +327,7 @@ class FusedLoss : public pipeline::Stage {
     double sum = 0;
     for (size_t k = 0; k < terms_.size(); ++k) sum += factors[k] * norms[k];
     for (size_t k = 0; k < terms_.size(); ++k) {
+      terms_[k].norms += norms[k];
       terms_[k].share +=
           sum > 0 ? factors[k] * norms[k] / sum : 1.0 / static_cast<double>(terms_.size());
     }

@@ -8,6 +8,7 @@
 #include <memory>
 #include <numeric>
 #include <opencv2/core.hpp>
+#include <stdexcept>
 #include <thread>
 #include <utility>
 
@@ -17,6 +18,7 @@
 #include "absl/strings/str_split.h"
 #include "datasets/dataset.h"
 #include "pipeline/exceptions.h"
+#include "pipeline/memory.h"
 #include "pipeline/stage.h"
 #include "pipeline/utf8.h"
 #include "plugins/loader.pb.h"
@@ -71,6 +73,8 @@ class Loader : public pipeline::Source {
           "no training images in ", data().origin, untold_.empty() ? "" : " that can be read:\n  ",
           absl::StrJoin(untold_, "\n  ")));
     }
+    const absl::Status fits = CheckMemory();
+    if (!fits.ok()) return fits;
     device_ = context->device;
     seed_ = context->seed;
     const absl::Status opened = OpenCaches(context->writes);
@@ -192,6 +196,21 @@ class Loader : public pipeline::Source {
  private:
   int64_t channels() const { return data().channels; }
   bool masks() const { return data().task == pipeline::Task::kSegmentation; }
+
+  // The batches that are ready, and the step's own as float images.
+  absl::Status CheckMemory() const {
+    const auto side = static_cast<double>(options_.image_size());
+    const auto values = static_cast<double>(channels());
+    const double pixel = (kDepth + 1) * (values + (masks() ? 8 : 0)) + 4 * values;
+    const double bytes = static_cast<double>(Sizes(pipeline::TRAIN).front()) * side * side * pixel;
+    const double there = pipeline::MemoryOfMachine();
+    if (bytes <= there) return absl::OkStatus();
+    return pipeline::OptionError(
+        "batch_size", absl::StrCat("batches of ", Sizes(pipeline::TRAIN).front(), " images of ",
+                                   options_.image_size(), "x", options_.image_size(), " take ",
+                                   pipeline::BytesText(bytes), " of memory, and there are ",
+                                   pipeline::BytesText(there), "; lower batch_size or image_size"));
+  }
 
   absl::Status OpenCaches(bool writes) {
     SampleReader::Options options;
@@ -317,6 +336,9 @@ class Loader : public pipeline::Source {
     Batch& batch = batches_[index];
     const int64_t sample = batch.samples()[row];
     const auto read = reader_->Read(phase_, sample);
+    if (absl::IsAborted(read.status())) {
+      throw std::runtime_error(std::string(read.status().message()));
+    }
     if (read.ok()) {
       batch.Put(row, **read);
     } else {

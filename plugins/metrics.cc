@@ -60,7 +60,8 @@ class Metrics : public pipeline::Stage {
     return absl::OkStatus();
   }
 
-  void EndPhase(const pipeline::Step&, const std::string& node, pipeline::Report* report) override {
+  void EndPhase(const pipeline::Step& step, const std::string& node,
+                pipeline::Report* report) override {
     const at::Tensor counts = counts_.cpu();
     Confusion confusion(classes_, std::vector<int64_t>(classes_));
     for (int64_t i = 0; i < classes_ * classes_; ++i) {
@@ -111,12 +112,15 @@ class Metrics : public pipeline::Stage {
         add("f1." + names_[i], m.f1[i]);
       }
     }
-    if (masks_) {
-      AddPixelHeadlines(m, tolerant, report);
-    } else {
-      AddImageHeadlines(m, report);
+    // While it learns, a model that predicts one class is no news.
+    if (step.phase != pipeline::TRAIN) {
+      if (masks_) {
+        AddPixelHeadlines(m, tolerant, report);
+      } else {
+        AddImageHeadlines(m, report);
+      }
+      AddClasses(masks_, labels_, confusion, m, report);
     }
-    AddClasses(masks_, labels_, confusion, m, report);
     report->AddMatrix("confusion_matrix", confusion);
   }
 

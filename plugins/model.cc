@@ -8,11 +8,14 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "activations/activation.h"
 #include "models/freeze.h"
+#include "models/layers.h"
 #include "models/weights.h"
 #include "pipeline/exceptions.h"
+#include "pipeline/memory.h"
 #include "pipeline/precision.h"
 #include "pipeline/stage.h"
 #include "pipeline/workspace.h"
@@ -52,6 +55,8 @@ class Model : public pipeline::Stage {
         images.shape[1], images.shape[2], images.shape[3], classes, context->data->task, [this] {
           return *activations::Activations::Get().Create(options_.activation());
         }};
+    const absl::Status fits = CheckMemory(wanted, context->pretrained);
+    if (!fits.ok()) return fits;
     auto model = models::Models::Get().Create(options_.model(), wanted);
     if (!model.ok()) return pipeline::Within("model", model.status());
     model_ = *std::move(model);
@@ -98,6 +103,22 @@ class Model : public pipeline::Stage {
   torch::nn::Module* module() override { return model_.get(); }
 
  private:
+  // Weights alone where nothing is learned; with them their gradients and the optimizer's two
+  // averages.
+  absl::Status CheckMemory(const models::ModelContext& wanted, bool learns) const {
+    const models::ParameterCount count;
+    const auto hollow = models::Models::Get().Create(options_.model(), wanted);
+    if (!hollow.ok()) return pipeline::Within("model", hollow.status());
+    const double bytes = count.parameters() * sizeof(float) * (learns ? 4 : 1);
+    const double there = pipeline::MemoryOfMachine();
+    if (bytes <= there) return absl::OkStatus();
+    return pipeline::OptionError(
+        "model", absl::StrFormat("[%s] has %.0f million parameters, which take %s of memory, and "
+                                 "there are %s; make it narrower or less deep",
+                                 pipeline::NameOf(options_.model()).Url(), count.parameters() / 1e6,
+                                 pipeline::BytesText(bytes), pipeline::BytesText(there)));
+  }
+
   absl::Status LoadPretrained() {
     if (options_.weights().empty()) return absl::OkStatus();
     absl::StatusOr<models::WeightsFit> fit = models::LoadWeights(options_.weights(), model_.get());

@@ -223,7 +223,8 @@ TEST_F(CutRun, GoesOnWithAdamWAndAnAverage) {
 TEST_F(CutRun, GoesOnWithSgdAndBalancedSampling) {
   ExpectGoesOn({"train.epochs=4", "train.optimizer=SGD", "train.schedule=STEP",
                 "train.warmup_epochs=1.5", "loss.dynamic_loss_weighting=UNCERTAINTY",
-                "load.sampling=BALANCED", "classify.activation=[activations/Lerch] {}"});
+                "load.sampling=BALANCED",
+                "classify.activation=[activations/MittagLeffler] { learnable: true }"});
 }
 
 TEST_F(CutRun, GoesOnWithoutValidation) {

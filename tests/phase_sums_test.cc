@@ -92,7 +92,7 @@ TEST(PhaseSums, OfAnotherFusionAreRefused) {
   const Built one = Made("plugins/FusedLoss", "term { [losses/Dice] {} }");
   State state;
   two.stage->Save(kNode, &state);
-  EXPECT_EQ(one.stage->Load(kNode, state).message(), "node.sums does not hold 9 numbers");
+  EXPECT_EQ(one.stage->Load(kNode, state).message(), "node.sums does not hold 10 numbers");
 }
 
 }  // namespace

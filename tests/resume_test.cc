@@ -11,6 +11,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "tests/image_folders.h"
 #include "tests/run_traces.h"
 #include "tests/testing.h"
 
@@ -83,10 +84,11 @@ TEST_F(ResumeTest, KilledWithAnAverageAndDropout) {
 }
 
 TEST_F(ResumeTest, KilledWithSgdAndBalancedSampling) {
-  ExpectSurvives({"train.epochs=8", "train.optimizer=SGD", "train.schedule=STEP",
-                  "train.warmup_epochs=1.5", "loss.dynamic_loss_weighting=UNCERTAINTY",
-                  "load.sampling=BALANCED", "classify.activation=[activations/Lerch] {}"},
-                 6);
+  ExpectSurvives(
+      {"train.epochs=8", "train.optimizer=SGD", "train.schedule=STEP", "train.warmup_epochs=1.5",
+       "loss.dynamic_loss_weighting=UNCERTAINTY", "load.sampling=BALANCED",
+       "classify.activation=[activations/MittagLeffler] { learnable: true }"},
+      6);
 }
 
 class SmallRun : public ResumeTest {
@@ -261,6 +263,65 @@ TEST_F(SmallRun, DamagedCheckpointsAreNamedAndTheOneBeforeIsTaken) {
                     ".safetensors: not safetensors: shorter than its header\n");
   }
   EXPECT_EQ(refused.err, lines + "no checkpoint in out/checkpoints can be used\n");
+}
+
+class FolderRun : public SmallRun {
+ protected:
+  FolderRun() {
+    for (const char* name : {"glioma", "meningioma", "no_tumor", "pituitary"}) {
+      for (int i = 0; i < 6; ++i) WriteImage(absl::StrCat("Training/", name, "/", i), name[0] + i);
+      WriteImage(absl::StrCat("Testing/", name, "/a"), 7 + name[0]);
+    }
+  }
+  void WriteImage(const std::string& name, int seed) const {
+    workspace_.Write("data/" + name + ".png", testing_support::Picture(seed));
+  }
+  const std::vector<std::string> sets_ = {"load.dataset=[datasets/BrainTumor] { root: \"data\" }",
+                                          "load.cache_mb=0"};
+};
+
+TEST_F(FolderRun, RefusesOtherData) {
+  Train(sets_);
+  const RunTraces expected = TracesOf("out");
+  EXPECT_EQ(Resume({}).code, 0);
+  ExpectEqual(TracesOf("out"), expected);
+  const std::string before = workspace_.Read("data/Training/glioma/2.png");
+  WriteImage("Training/glioma/2", 77);
+  WriteImage("Training/pituitary/new", 78);
+  const Ran refused = Resume({});
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_THAT(refused.err,
+              testing::HasSubstr("the data are not those that the run was begun with"));
+  EXPECT_THAT(refused.err, testing::HasSubstr("gone or changed: Training/glioma/2.png"));
+  EXPECT_THAT(refused.err, testing::HasSubstr("Training/pituitary/new.png"));
+  EXPECT_THAT(refused.err, testing::EndsWith("; --allow=data goes on all the same\n"));
+  EXPECT_EQ(Resume({"--allow=data"}).code, 0);
+}
+
+TEST_F(FolderRun, EndsWhereAFileChangesUnderIt) {
+  for (const bool removed : {true, false}) {
+    fs::remove_all(workspace_.path() + "/out");
+    std::vector<std::string> sets = sets_;
+    sets.push_back("train.epochs=100000");
+    Pipeline program(Arguments("out", sets));
+    while (!workspace_.Has("out/metrics.csv") && program.Runs()) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    const std::string file = "data/Training/glioma/2.png";
+    if (removed) {
+      fs::remove(file);
+    } else {
+      WriteImage("Training/glioma/2", 79);
+    }
+    const Ran ran = program.Wait();
+    WriteImage("Training/glioma/2", 'g' + 2);
+    EXPECT_EQ(ran.code, 1);
+    EXPECT_THAT(ran.err, testing::HasSubstr(file + ": gone or changed since the run began\n"));
+    EXPECT_THAT(ran.err, testing::EndsWith("; go on with --resume=out\n"));
+    // The same bytes again are the same data.
+    EXPECT_THAT(Resume({"--set", "train.epochs=1"}).err,
+                testing::AnyOf("", testing::HasSubstr("epochs are done")));
+  }
 }
 
 TEST_F(SmallRun, TwoProcessesDoNotTrainInOneFolder) {

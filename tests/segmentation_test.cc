@@ -150,7 +150,7 @@ pipeline::DataInfo DataOf(const std::vector<std::string>& classes) {
 pipeline::Report Measure(const Built& metrics, const std::vector<Tensors>& batches) {
   for (const Tensors& batch : batches) RunOnce(*metrics.stage, batch);
   pipeline::Report report;
-  metrics.stage->EndPhase({}, "metrics", &report);
+  metrics.stage->EndPhase(pipeline::Step{pipeline::TEST}, "metrics", &report);
   return report;
 }
 

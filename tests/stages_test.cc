@@ -229,7 +229,7 @@ TEST(Metrics, CountsOverTheWholePhaseThenForgets) {
   RunOnce(*metrics.stage, {{"logits", logits}, {"labels", at::tensor({0, 1, 2}, at::kLong)}});
   RunOnce(*metrics.stage, {{"logits", logits}, {"labels", at::tensor({0, 2, -100}, at::kLong)}});
   pipeline::Report report;
-  metrics.stage->EndPhase(Step{}, "metrics", &report);
+  metrics.stage->EndPhase(Step{pipeline::TEST}, "metrics", &report);
   EXPECT_EQ(report.matrices().at("confusion_matrix"),
             (std::vector<std::vector<int64_t>>{{2, 0, 0}, {0, 1, 0}, {0, 1, 1}}));
   EXPECT_DOUBLE_EQ(report.Find("metrics.accuracy"), 0.8);

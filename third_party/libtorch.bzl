@@ -34,6 +34,13 @@ precompiled_header(
     deps = [":libraries"],
 )
 
+precompiled_header(
+    name = "tests_precompiled",
+    src = "@//third_party:tests_precompiled.h",
+    copts = ["-O1"],  # as .bazelrc has it for tests
+    deps = [":libraries"],
+)
+
 exports_files(["gcc_flags.txt"])
 """
 

@@ -15,7 +15,25 @@ _LINKOPTS = {
 
 _ABSEIL = ["absl_status", "absl_statusor", "absl_strings", "absl_str_format", "absl_flat_hash_map"]
 
+# What nearly every file depends on brings the header that these begin with.
+_PRECOMPILED = {
+    "absl": [":plain_precompiled"],
+    "protobuf": [":plain_precompiled"],
+}
+
+_HEAD = """load("@//third_party:precompiled.bzl", "precompiled_header")
+
+package(default_visibility = ["//visibility:public"])
+
+"""
+
 _OPENCV = """
+precompiled_header(
+    name = "plain_precompiled",
+    src = "@//third_party:plain_precompiled.h",
+    deps = [":opencv"],
+)
+
 cc_library(
     name = "opencv",
     hdrs = ["include/opencv2"],
@@ -46,8 +64,8 @@ def _system_impl(ctx):
     ctx.symlink(protoc, "bin/protoc")
     ctx.symlink("/usr/include/opencv4/opencv2", "include/opencv2")
     ctx.symlink("/usr/include/nifti", "include/nifti")
-    ctx.file("BUILD", "package(default_visibility = [\"//visibility:public\"])\n" + "".join([
-        "cc_library(name = %r, linkopts = %r)\n" % (name, opts)
+    ctx.file("BUILD", _HEAD + "".join([
+        "cc_library(name = %r, linkopts = %r, deps = %r)\n" % (name, opts, _PRECOMPILED.get(name, []))
         for name, opts in linkopts.items()
     ]) + _OPENCV)
 

@@ -6,7 +6,7 @@
 Runs each compile command that Bazel would run for a target and what it depends on, one after the other,
 and throws the objects away; what targets share is compiled once. The seconds are CPU seconds of the
 compilers (user and system), not wall time, so that they can be compared while other work runs beside it.
---sample N compiles every Nth file only and scales the sums.
+--sample N compiles every Nth file only, and every precompiled header, and scales the files' sum.
 """
 import argparse
 import json
@@ -65,14 +65,18 @@ def main():
     options, flags = parser.parse_known_args()
     generate_sources(options.targets, flags)
     commands = {target: compile_commands(target, flags) for target in options.targets}
-    sampled = sorted(set.union(*commands.values()), key=source_of)[::options.sample]
+    ordered = sorted(set.union(*commands.values()), key=source_of)
+    headers = [command for command in ordered if source_of(command).endswith(".h")]
+    sampled = headers + [command for command in ordered if command not in headers][::options.sample]
     with tempfile.TemporaryDirectory() as folder:
         make_execution_root(folder, flags)
         seconds = {command: cpu_seconds(command, folder) for command in sampled}
     for target, wanted in commands.items():
-        measured = [second for command, second in seconds.items() if command in wanted]
-        total = sum(measured) * len(wanted) / len(measured)
-        print(f"{total:.0f} compiler seconds for {target}: {len(wanted)} files, {len(measured)} of them compiled")
+        once = [seconds[command] for command in headers if command in wanted]
+        measured = [second for command, second in seconds.items() if command in wanted and command not in headers]
+        total = sum(once) + sum(measured) * (len(wanted) - len(once)) / len(measured)
+        print(f"{total:.0f} compiler seconds for {target}: {len(wanted)} files, "
+              f"{len(once) + len(measured)} of them compiled")
     for command, second in sorted(seconds.items(), key=lambda item: -item[1])[:options.slowest]:
         print(f"{second:8.1f}  {source_of(command)}")
 

@@ -40,6 +40,10 @@ absl::StatusOr<const Listing::Content*> Listing::Read(const std::string& folder)
   fs::directory_iterator at(folder, error);
   for (; !error && at != fs::directory_iterator(); at.increment(error)) {
     const std::string name = at->path().filename().string();
+    if (++entries_ > limit_) {
+      return absl::ResourceExhaustedError(absl::StrCat("cannot read ", folder, ": more than ",
+                                                       limit_, " files; name a smaller folder"));
+    }
     if (IsHidden(name)) continue;
     std::error_code ignored;
     const bool is_folder = at->is_directory(ignored);

@@ -20,6 +20,9 @@ class Listing {
  public:
   using Paths = std::vector<std::string>;
 
+  // The most files and folders that all of them together may hold: more are an error.
+  explicit Listing(int64_t limit = 10'000'000) : limit_(limit) {}
+
   absl::StatusOr<Paths> Folders(const std::string& folder);
   absl::StatusOr<Paths> Images(const std::string& folder);
   // The images of a folder that ought to hold none: what else is there is not counted.
@@ -43,6 +46,8 @@ class Listing {
   absl::Status AddBelow(const std::string& folder, std::set<Place>* seen, Paths* images,
                         Paths* links);
 
+  const int64_t limit_;
+  int64_t entries_ = 0;
   std::map<std::string, Content> read_;
   std::map<std::string, int64_t> others_;  // by extension
   std::set<std::string> counted_;          // folders

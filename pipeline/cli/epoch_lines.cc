@@ -40,6 +40,9 @@ absl::Status EpochLines::EpochDone(const EpochEvent& event) {
   absl::StrAppendFormat(&line, "  %.1f images/s  %s", event.counters.ImagesPerSecond(),
                         Duration(event.counters.seconds));
   terminal_.Line(line);
+  for (const std::string& remark : event.train.remarks()) {
+    if (told_.insert(remark).second) terminal_.Line("note: " + remark);
+  }
   if (event.validation != nullptr && !event.defined && event.epoch == 0) {
     terminal_.Line(
         absl::StrCat("note: ", options_.monitor(),
@@ -48,6 +51,8 @@ absl::Status EpochLines::EpochDone(const EpochEvent& event) {
   }
   return absl::OkStatus();
 }
+
+void EpochLines::Noted(const std::string& line) { terminal_.Line(line); }
 
 absl::Status EpochLines::Trained(const TrainedEvent& event) {
   const bool early = event.will_test && !event.stopped.empty();

@@ -2,6 +2,9 @@
 #ifndef PIPELINE_CLI_EPOCH_LINES_H_
 #define PIPELINE_CLI_EPOCH_LINES_H_
 
+#include <set>
+#include <string>
+
 #include "pipeline/cli/terminal.h"
 #include "pipeline/graph/graph.h"
 #include "pipeline/training/observer.h"
@@ -17,11 +20,13 @@ class EpochLines : public Observer {
   absl::Status StepDone(const PassEvent& event, double loss) override;
   absl::Status EpochDone(const EpochEvent& event) override;
   absl::Status Trained(const TrainedEvent& event) override;
+  void Noted(const std::string& line) override;
 
  private:
   const Train& options_;
   const Graph& graph_;
   Terminal& terminal_;
+  std::set<std::string> told_;  // remarks on training
 };
 
 }  // namespace pipeline

@@ -30,6 +30,8 @@ using google::protobuf::Reflection;
 
 constexpr size_t kMaxConfigBytes = 1 << 20;
 constexpr int kMaxIncludeDepth = 32;
+constexpr int kMaxIncludes = 256;  // of all files together: two in each of 32 would be 2^32
+constexpr int kMaxNodes = 1000;
 
 // ---- includes ----
 
@@ -43,6 +45,10 @@ class Includer {
     Document document;
     if (!ParseConfigText(*text, Shown(path), &document.config, &document.where, errors_)) {
       stopped_ = true;
+    }
+    if (document.config.node_size() > kMaxNodes) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(Shown(path), ": more than ", kMaxNodes, " nodes"));
     }
     open_.push_back(Canonical(path));
     for (int i = 0; i < document.config.include_size(); ++i) {
@@ -79,6 +85,10 @@ class Includer {
       for (std::string& file : files) file = Shown(file);
       return errors_->Add(place, "include loop: " + absl::StrJoin(files, " -> "));
     }
+    if (++includes_ > kMaxIncludes) {
+      if (includes_ > kMaxIncludes + 1) return;
+      return errors_->Add(place, absl::StrCat("more than ", kMaxIncludes, " includes"));
+    }
     if (open_.size() >= kMaxIncludeDepth) {
       return errors_->Add(place, absl::StrCat("includes nest deeper than ", kMaxIncludeDepth));
     }
@@ -88,6 +98,7 @@ class Includer {
 
   Diagnostics* errors_;
   bool stopped_ = false;
+  int includes_ = 0;
   std::vector<std::string> open_;
 };
 

@@ -28,6 +28,8 @@ using google::protobuf::TextFormat;
 
 // Nesting that no honest config reaches; the parser's stack stays small on a hostile one.
 constexpr int kMaxDepth = 64;
+// Of one file: who makes more did not mean a config.
+constexpr int kMaxErrors = 100;
 
 const char* StandIn() { return "google.protobuf.Empty"; }
 
@@ -105,17 +107,20 @@ class Collector : public google::protobuf::io::ErrorCollector {
       : lines_(absl::StrSplit(text, '\n')), file_(file), errors_(errors) {}
 
   void AddError(int line, int column, const std::string& message) override {
+    if (errors_seen_ > kMaxErrors) return;
     const std::string text = Reworded(message);
     if (text.empty()) return;
+    if (++errors_seen_ > kMaxErrors) {
+      return errors_->Add(Location{file_, line + 1, column + 1}, "and more errors");
+    }
     if (text != message) Back(message, &line, &column);
     errors_->Add(Location{file_, line + 1, column + 1}, text);
-    seen_ = true;
   }
   // With AllowUnknownField, unknown fields arrive here.
   void AddWarning(int line, int column, const std::string& message) override {
     AddError(line, column, message);
   }
-  bool seen() const { return seen_; }
+  bool seen() const { return errors_seen_ > 0; }
 
  private:
   // The parser complains of a name when it stands behind it, maybe some lines below: moves to the
@@ -140,7 +145,7 @@ class Collector : public google::protobuf::io::ErrorCollector {
   const std::vector<std::string> lines_;
   const std::string& file_;
   Diagnostics* errors_;
-  bool seen_ = false;
+  int errors_seen_ = 0;
 };
 
 // Notes the place of every field that was parsed.

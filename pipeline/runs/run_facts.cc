@@ -81,6 +81,7 @@ std::string FactsText(const RunFacts& facts) {
 }
 
 absl::StatusOr<RunFacts> ParseFacts(const std::string& text) {
+  if (NestsTooDeep(text)) return absl::DataLossError("nests too deep");
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) return absl::DataLossError("is no JSON object");
   if (json.value("format", Json()) != kFormat) {

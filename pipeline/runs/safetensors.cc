@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "pipeline/files.h"
+#include "pipeline/runs/json.h"
 
 namespace pipeline {
 namespace {
@@ -190,6 +191,7 @@ absl::StatusOr<NamedTensors> ReadSafetensors(const std::string& path, const Want
   }
   std::string text(length, '\0');
   if (!stream.read(text.data(), static_cast<std::streamsize>(length))) return refuse("cannot read");
+  if (NestsTooDeep(text)) return refuse("not safetensors: its header nests too deep");
   // nlohmann keeps the last of two equal keys, so two tensors of one name leave a gap below.
   const Json header = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!header.is_object()) return refuse("not safetensors: the header is no JSON object");

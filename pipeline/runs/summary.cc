@@ -88,6 +88,8 @@ std::string SummaryText(const LoadedConfig& config, const BuildContext& context,
       {"images_per_second", counters.ImagesPerSecond()},
       {"data_wait", counters.DataWait()},
       {"startup_seconds", counters.startup_seconds},
+      {"skipped_steps", counters.skipped_steps},
+      {"rollbacks", counters.rollbacks},
   };
   for (const auto& [name, count] : data.duplicates) summary["duplicates"][name] = count;
   for (const auto& files : data.skipped) {

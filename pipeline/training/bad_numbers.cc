@@ -68,6 +68,8 @@ void Kept::Keep() {
   for (size_t i = 0; i < tensors_.size(); ++i) copies_[i].copy_(tensors_[i]);
 }
 
+bool Kept::AreFinite() const { return std::none_of(tensors_.begin(), tensors_.end(), IsBad); }
+
 void Kept::PutBack() const {
   const c10::NoGradGuard no_gradients;
   for (size_t i = 0; i < tensors_.size(); ++i) tensors_[i].copy_(copies_[i]);

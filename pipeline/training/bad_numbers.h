@@ -26,6 +26,8 @@ class Kept {
   explicit Kept(std::vector<at::Tensor> tensors);
   void Keep();
   void PutBack() const;
+  // Whether all values are finite now.
+  bool AreFinite() const;
 
  private:
   const std::vector<at::Tensor> tensors_;

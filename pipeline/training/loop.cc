@@ -210,7 +210,7 @@ absl::Status Loop::Take(const Step& step, double* loss, bool* skipped) {
   buffers_.Keep();
   absl::Status status = graph_.Run(step);
   if (status.ok()) status = Caught([&] { return Learn(step, loss); });
-  if (status.ok()) skipped_in_a_row_ = 0;
+  if (status.ok() && step.phase == TRAIN) skipped_in_a_row_ = 0;
   if (!skips || !IsBadNumber(status) || ++skipped_in_a_row_ == kSkipsInARow) return status;
   *skipped = true;
   ++counters_.skipped_steps;
@@ -288,8 +288,14 @@ absl::Status Loop::SettleNorms() {
     if (InterruptSignal() != 0) return absl::CancelledError("interrupted");
     Prepare(&step, kSettling);
     if (step.samples.empty()) continue;
-    calibration.Expect(static_cast<int64_t>(step.samples.size()));
+    const auto images = static_cast<int64_t>(step.samples.size());
+    buffers_.Keep();
+    calibration.Expect(images);
     status = graph_.RunUntil(step, nodes);
+    // A batch with a bad number would make every later image one.
+    if (!status.ok() || buffers_.AreFinite()) continue;
+    buffers_.PutBack();
+    calibration.Forget(images);
   }
   if (status.ok()) calibration.Keep();
   return status;

@@ -26,6 +26,8 @@ class NormCalibration {
 
   // Called before each batch with the number of its images.
   void Expect(int64_t images);
+  // The batch that was expected last left no trace.
+  void Forget(int64_t images) { images_ -= images; }
   // The batches were run: what was gathered stays.
   void Keep() { kept_ = true; }
   // Whether there is any batch-norm layer.

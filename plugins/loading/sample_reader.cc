@@ -1,12 +1,15 @@
 // Caches in front of a dataset.
 #include "plugins/loading/sample_reader.h"
 
+#include <xxhash.h>
+
 #include <algorithm>
 #include <exception>
 #include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "pipeline/all_cores.h"
 
 namespace plugins {
 namespace {
@@ -19,9 +22,19 @@ constexpr int kDecoding = 3;
 SampleReader::SampleReader(const datasets::Dataset* dataset, Options options,
                            std::unique_ptr<ImageCache> file)
     : dataset_(*dataset), options_(std::move(options)), file_(std::move(file)) {
-  for (int i = 0; i < pipeline::kPhases; ++i) {
-    memory_[i].resize(dataset_.info().images[i]);
+  for (const pipeline::Phase phase : {pipeline::TRAIN, pipeline::VAL, pipeline::TEST}) {
+    const auto count = static_cast<size_t>(dataset_.info().images[PhaseIndex(phase)]);
+    memory_[PhaseIndex(phase)].resize(count);
+    std::vector<uint64_t>& stamps = stamps_[PhaseIndex(phase)];
+    stamps.resize(count);
+    pipeline::OnAllCores(count,
+                         [&](size_t i) { stamps[i] = StampOf(phase, static_cast<int64_t>(i)); });
   }
+}
+
+uint64_t SampleReader::StampOf(pipeline::Phase phase, int64_t index) const {
+  const std::string identity = dataset_.Identity(phase, index);
+  return identity.empty() ? 0 : XXH3_64bits(identity.data(), identity.size());
 }
 
 absl::StatusOr<std::shared_ptr<const datasets::Sample>> SampleReader::Read(pipeline::Phase phase,
@@ -46,6 +59,11 @@ absl::StatusOr<std::shared_ptr<const datasets::Sample>> SampleReader::ReadThroug
     if (kept != nullptr) return kept;
   }
   absl::StatusOr<datasets::Sample> fresh = ReadThroughFile(phase, index);
+  const uint64_t stamp = stamps_[PhaseIndex(phase)][index];
+  if (stamp != 0 && stamp != StampOf(phase, index)) {
+    return absl::AbortedError(
+        absl::StrCat(dataset_.Name(phase, index), ": gone or changed since the run began"));
+  }
   if (!fresh.ok()) return fresh.status();
   auto sample = std::make_shared<const datasets::Sample>(*std::move(fresh));
   const auto bytes =

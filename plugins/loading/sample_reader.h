@@ -26,7 +26,9 @@ class SampleReader {
   SampleReader(const datasets::Dataset* dataset, Options options, std::unique_ptr<ImageCache> file);
 
   // A sample of image_size x image_size. Called by many threads at a time. An exception (OpenCV's,
-  // or that there is no more memory) becomes an error that names the sample.
+  // or that there is no more memory) becomes an error that names the sample. ABORTED where its file
+  // is not the one any more that was there when the reader was made: a run must not go on with
+  // other data.
   absl::StatusOr<std::shared_ptr<const datasets::Sample>> Read(pipeline::Phase phase,
                                                                int64_t index);
   // The same from the dataset itself.
@@ -39,13 +41,16 @@ class SampleReader {
   absl::StatusOr<std::shared_ptr<const datasets::Sample>> ReadThroughMemory(pipeline::Phase phase,
                                                                             int64_t index);
   absl::StatusOr<datasets::Sample> ReadThroughFile(pipeline::Phase phase, int64_t index) const;
+  // Of the sample's files as they are now; 0 where they tell nothing.
+  uint64_t StampOf(pipeline::Phase phase, int64_t index) const;
   // Whether a sample from the file is what the dataset's could be: the file might be forged.
   bool HasKnownClasses(const datasets::Sample& sample) const;
 
   const datasets::Dataset& dataset_;
   const Options options_;
   const std::unique_ptr<ImageCache> file_;
-  std::mutex mutex_;  // of the next ones
+  std::array<std::vector<uint64_t>, pipeline::kPhases> stamps_;  // when the reader was made
+  std::mutex mutex_;                                             // of the next ones
   std::array<std::vector<std::shared_ptr<const datasets::Sample>>, pipeline::kPhases> memory_;
   int64_t memory_bytes_ = 0;
 };

@@ -1,0 +1,89 @@
+// Small files that ask for much: what they may ask for is bounded, and the bound is said.
+// docs/limits.md lists all of them.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "datasets/folders/listing.h"
+#include "pipeline/runs/run_facts.h"
+#include "pipeline/runs/safetensors.h"
+#include "tests/testing.h"
+
+namespace {
+
+using testing_support::Load;
+using testing_support::Workspace;
+
+std::string Repeated(const std::string& text, int count) {
+  std::string all;
+  for (int i = 0; i < count; ++i) all += text;
+  return all;
+}
+
+int64_t LinesOf(const std::string& text) { return std::count(text.begin(), text.end(), '\n') + 1; }
+
+TEST(Bounds, IncludesOfAllFilesTogether) {
+  // Two includes in each of 31 files are 2^31 files.
+  const Workspace workspace;
+  for (int i = 0; i < 31; ++i) {
+    const std::string next = absl::StrCat("\"", i + 1, ".pbtxt\"");
+    workspace.Write(absl::StrCat(i, ".pbtxt"), absl::StrCat("include: [", next, ", ", next, "]"));
+  }
+  workspace.Write("31.pbtxt", "train { epochs: 2 }");
+  const std::string errors = Load("0.pbtxt").errors;
+  EXPECT_TRUE(absl::StrContains(errors, ": more than 256 includes")) << errors;
+  EXPECT_LE(LinesOf(errors), 4) << errors;
+}
+
+TEST(Bounds, NodesOfAConfig) {
+  const Workspace workspace;
+  workspace.Write("c.pbtxt", Repeated("node{}", 1001));
+  EXPECT_EQ(Load("c.pbtxt").errors, "c.pbtxt: more than 1000 nodes");
+}
+
+TEST(Bounds, ErrorsOfAConfig) {
+  const Workspace workspace;
+  workspace.Write("c.pbtxt", Repeated("a:1 ", 200'000));
+  const std::string errors = Load("c.pbtxt").errors;
+  EXPECT_TRUE(absl::StrContains(errors, "\nc.pbtxt:1:401: and more errors\n")) << errors;
+  EXPECT_LE(LinesOf(errors), 104);
+}
+
+TEST(Bounds, NestingOfJson) {
+  const Workspace workspace;
+  const std::string header = Repeated("[", 33) + Repeated("]", 33);
+  const uint64_t length = header.size();
+  workspace.Write("w",
+                  std::string(reinterpret_cast<const char*>(&length), sizeof(length)) + header);
+  EXPECT_EQ(pipeline::ReadSafetensors("w").status().message(),
+            "w: not safetensors: its header nests too deep");
+  EXPECT_EQ(pipeline::ParseFacts(Repeated("{\"a\":", 33)).status().message(), "nests too deep");
+  // Brackets in a text do not nest.
+  EXPECT_EQ(pipeline::ParseFacts("{\"a\\\"" + Repeated("[", 40) + "\": 1}").status().message(),
+            "is not of format 1");
+}
+
+TEST(Bounds, FilesOfADataset) {
+  const Workspace workspace;
+  for (const char* name : {"a/1.png", "a/2.png", "a/b/3.png"}) workspace.Write(name, "");
+  datasets::Listing enough(4), few(3);
+  EXPECT_EQ(enough.ImagesBelow("a").value().size(), 3);
+  EXPECT_EQ(few.ImagesBelow("a").status().message(),
+            "cannot read a/b: more than 3 files; name a smaller folder");
+}
+
+TEST(Bounds, PixelsThatAConfigMayAllow) {
+  const Workspace workspace;
+  workspace.Write("c.pbtxt", testing_support::SmallConfig());
+  EXPECT_EQ(Load("c.pbtxt", {"load.max_pixels=1073741825"}).errors,
+            "--set load.max_pixels=1073741825: max_pixels is 1.07374e+09; it must be between 1 and "
+            "1.07374e+09");
+}
+
+}  // namespace

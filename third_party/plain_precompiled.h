@@ -1,0 +1,23 @@
+// What most files that know no tensors include, compiled once for all of them
+// (third_party/precompiled.bzl). Whatever is added costs each of them some of the time to load it.
+#include <google/protobuf/message.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#if __has_include(<opencv2/core.hpp>)  // only files that may use it find it
+#include <opencv2/core.hpp>
+#endif
