@@ -55,6 +55,15 @@ TEST(Bounds, ErrorsOfAConfig) {
   EXPECT_LE(LinesOf(errors), 104);
 }
 
+TEST(Bounds, BytesOfAPath) {
+  // Whatever a path is made of, nobody but us speaks of it.
+  const Workspace workspace;
+  workspace.Write("c.pbtxt", testing_support::SmallConfig());
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(Load("c.pbtxt", {"load.split_file=/\xff.csv"}).errors, "");
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+}
+
 TEST(Bounds, NestingOfJson) {
   const Workspace workspace;
   const std::string header = Repeated("[", 33) + Repeated("]", 33);

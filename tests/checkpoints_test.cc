@@ -167,10 +167,11 @@ TEST_F(ManyRuns, LeaveNoFileOpen) {
   size_t open = 0;
   for (int i = 0; i < 200; ++i) {
     pipeline::BuildContext context;
-    const Loaded loaded = Built({"classify.model=[models/Cnn] { channels: [2] hidden: 3 }",
-                                 "load.image_size=8", "load.workers=1", "train.epochs=1",
-                                 "load.dataset={ images_per_class: 3 test_images_per_class: 1 }"},
-                                &context);
+    const Loaded loaded =
+        Built({"classify.model=[models/Cnn] { channels: [2] hidden: 3 }", "load.image_size=8",
+               "load.workers=1", "train.epochs=1", "load.dataset.images_per_class=3",
+               "load.dataset.test_images_per_class=1"},
+              &context);
     EXPECT_TRUE(TrainIn(absl::StrCat("out", i), loaded, context, &none).status.ok());
     if (i == 1) open = OpenFiles();
   }
@@ -193,7 +194,7 @@ TEST_F(ManyRuns, TwentyThousandStepsTakeNoMoreMemory) {
   const Loaded loaded =
       Built({"classify.model=[models/Cnn] { channels: [2] hidden: 3 }", "load.image_size=8",
              "load.workers=1", "load.batch_size=2", "train.epochs=10", "train.keep_checkpoints=1",
-             "load.dataset={ images_per_class: 1180 test_images_per_class: 1 }"},
+             "load.dataset.images_per_class=1180", "load.dataset.test_images_per_class=1"},
             &context);
   Memory memory;
   const pipeline::Outcome outcome = TrainIn("out", loaded, context, &memory);

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <map>
 
 #include "absl/strings/match.h"
@@ -34,6 +35,13 @@ struct Passed {
 
 class LoaderTest : public ::testing::Test {
  protected:
+  // As a disk that fails: the file is as long and as old as before, but holds no image.
+  static void Damage(const std::string& path) {
+    const auto time = fs::last_write_time(path);
+    std::ofstream(path, std::ios::binary | std::ios::in) << "damaged, damaged, damaged, damaged";
+    fs::last_write_time(path, time);
+  }
+
   static std::unique_ptr<Source> Built(const std::string& root, const std::string& options = "",
                                        int batch_size = 8, int64_t max_batch = INT64_MAX) {
     auto stage = pipeline::Stages::Get().Create(testing_support::PluginOf(
@@ -123,7 +131,7 @@ TEST_F(LoaderTest, LeavesABatchSmallerWhereAFileBreaks) {
     const auto loader = Built("broken", workers);
     Source& source = *loader;
     const int64_t gone = SampleOf(source, "train/b/9.png");
-    fs::remove("broken/train/b/9.png");
+    Damage("broken/train/b/9.png");
     Passed passed = Pass(source);
     EXPECT_TRUE(passed.status.ok()) << passed.status;
     ExpectRowsOf(all, passed, gone);
@@ -141,7 +149,7 @@ TEST_F(LoaderTest, LeavesABatchSmallerWhereAFileBreaks) {
     EXPECT_THAT(Pass(source, 1).images, SizeIs(17));
     EXPECT_THAT(source.data().images, ElementsAre(17, 0, 12));
     steps.push_back(passed.steps);
-    fs::copy("whole/train/b/9.png", "broken/train/b/9.png");
+    fs::copy("whole/train/b/9.png", "broken/train/b/9.png", fs::copy_options::overwrite_existing);
   }
   EXPECT_EQ(steps[0], steps[1]);
 }
@@ -149,7 +157,7 @@ TEST_F(LoaderTest, LeavesABatchSmallerWhereAFileBreaks) {
 TEST_F(LoaderTest, NamesBrokenFilesInUtf8) {
   folders_.Write("whole/train/a/caf\xE9.png", testing_support::Picture(100));
   const auto loader = Built("whole");
-  fs::remove("whole/train/a/caf\xE9.png");
+  Damage("whole/train/a/caf\xE9.png");
   Pass(*loader);
   EXPECT_THAT(loader->data().skipped[0], ElementsAre(HasSubstr(R"(/caf\xE9.png: )")));
 }
@@ -159,7 +167,7 @@ TEST_F(LoaderTest, KeepsTheRepeatsOfOthers) {
   const Passed all = Pass(*Built("whole", sets));
   const auto loader = Built("whole", sets);
   const int64_t gone = SampleOf(*loader, "train/a/1.png");
-  fs::remove("whole/train/a/1.png");
+  Damage("whole/train/a/1.png");
   ExpectRowsOf(all, Pass(*loader), gone);
 }
 
@@ -167,7 +175,7 @@ TEST_F(LoaderTest, MayHaveNothingOfABatch) {
   const auto loader = Built("whole", "", /*batch_size=*/1);
   Source& source = *loader;
   const int64_t gone = SampleOf(source, "train/b/13.png");
-  fs::remove("whole/train/b/13.png");
+  Damage("whole/train/b/13.png");
   const Passed passed = Pass(source);
   EXPECT_TRUE(passed.status.ok()) << passed.status;
   EXPECT_THAT(passed.steps, SizeIs(18));
@@ -175,10 +183,19 @@ TEST_F(LoaderTest, MayHaveNothingOfABatch) {
   EXPECT_EQ(passed.images.count({gone, 0}), 0);
 }
 
-// As when a disk is pulled out: no batch is left, and that must not look like a short epoch.
+TEST_F(LoaderTest, FailsWhereAFileIsGone) {
+  const auto loader = Built("whole");
+  fs::remove("whole/train/b/13.png");
+  EXPECT_THAT(std::string(Pass(*loader).status.message()),
+              testing::EndsWith("whole/train/b/13.png: gone or changed since the run began"));
+}
+
+// No batch is left, and that must not look like a short epoch.
 TEST_F(LoaderTest, FailsWhereTooManyBreak) {
   const auto loader = Built("whole", "max_broken: 5");
-  fs::remove_all("whole/train");
+  for (const auto& entry : fs::recursive_directory_iterator("whole/train")) {
+    if (entry.is_regular_file()) Damage(entry.path().string());
+  }
   const Passed passed = Pass(*loader);
   EXPECT_THAT(std::string(passed.status.message()),
               HasSubstr("8 files cannot be read, more than max_broken (5):\n  "));

@@ -3,9 +3,11 @@
 #include <google/protobuf/descriptor.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -15,6 +17,7 @@
 #include "pipeline/memory.h"
 #include "pipeline/options.pb.h"
 #include "pipeline/registry.h"
+#include "pipeline/training/device.h"
 #include "pipeline/training/loop.h"
 #include "tests/limits.h"
 #include "tests/testing.h"
@@ -277,6 +280,12 @@ TEST_F(TooLarge, BatchesAreRefusedBeforeTheyTakeMemory) {
             std::string::npos)
       << said;
   EXPECT_NE(said.find("lower batch_size or image_size"), std::string::npos) << said;
+}
+
+TEST(Threads, AreNoMoreThanThereAreCores) {
+  const int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  EXPECT_EQ(pipeline::SetThreads(1024), cores);
+  EXPECT_EQ(pipeline::SetThreads(1), 1);
 }
 
 }  // namespace

@@ -155,9 +155,7 @@ TEST_F(TrainingRun, KeepsItsSummaryWhereTheTestFails) {
   std::filesystem::remove_all("data/Testing");
   const Ran ran = program.Wait();
   EXPECT_EQ(ran.code, 1);
-  EXPECT_TRUE(
-      absl::StrContains(ran.err, "/data/Testing/glioma/a.png: gone or changed since the run began"))
-      << ran.err;
+  EXPECT_TRUE(absl::StrContains(ran.err, "/a.png: gone or changed since the run began")) << ran.err;
   EXPECT_TRUE(absl::StrContains(ran.err, "\nthe weights of epoch ")) << ran.err;
   EXPECT_TRUE(absl::EndsWith(ran.err, " are in out/weights.safetensors; go on with --resume=out\n"))
       << ran.err;

@@ -4,6 +4,7 @@
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/empty.pb.h>
 #include <google/protobuf/io/tokenizer.h>
+#include <google/protobuf/stubs/logging.h>
 #include <google/protobuf/text_format.h>
 
 #include <algorithm>
@@ -30,6 +31,13 @@ using google::protobuf::TextFormat;
 constexpr int kMaxDepth = 64;
 // Of one file: who makes more did not mean a config.
 constexpr int kMaxErrors = 100;
+
+// A path may hold any bytes; libprotobuf would tell of them on stderr, at every step that a config
+// takes.
+void KeepLibprotobufQuiet() {
+  static const bool quiet = (google::protobuf::SetLogHandler(nullptr), true);
+  static_cast<void>(quiet);
+}
 
 const char* StandIn() { return "google.protobuf.Empty"; }
 
@@ -253,6 +261,7 @@ class Recorder {
 
 bool ParseConfigText(const std::string& text, const std::string& file, Config* message,
                      Locations* where, Diagnostics* errors) {
+  KeepLibprotobufQuiet();
   TextFormat::ParseInfoTree tree;
   Collector collector(text, file, errors);
   TextFormat::Parser parser;
@@ -267,6 +276,7 @@ bool ParseConfigText(const std::string& text, const std::string& file, Config* m
 }
 
 absl::Status ParseFields(const std::string& text, Message* message) {
+  KeepLibprotobufQuiet();
   Diagnostics errors;
   const std::string file;
   Collector collector(text, file, &errors);

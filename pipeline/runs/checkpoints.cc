@@ -6,6 +6,7 @@
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <system_error>
@@ -32,6 +33,13 @@ constexpr char kBest[] = "checkpoints.best";
 bool MustBeFinite(const std::string& name) {
   return absl::StartsWith(name, "graph/") || absl::StartsWith(name, "optimizer.") ||
          absl::StartsWith(name, "average.");
+}
+
+// Whole epochs and steps of the next, as the name says.
+std::pair<int64_t, int64_t> PlaceOf(const std::string& name) {
+  long long epochs = 0, steps = 0;
+  std::sscanf(name.c_str(), "epoch-%lld-step-%lld", &epochs, &steps);
+  return {epochs, steps};
 }
 
 // Whether every number's exponent is below `infinite`, all of its bits set.
@@ -70,10 +78,8 @@ std::vector<std::string> CheckpointFolder::Names() const {
       names.push_back(std::move(name));
     }
   }
-  // Longer names are of later epochs.
-  std::sort(names.begin(), names.end(), [](const std::string& a, const std::string& b) {
-    return a.size() != b.size() ? a.size() > b.size() : a > b;
-  });
+  std::sort(names.begin(), names.end(),
+            [](const std::string& a, const std::string& b) { return PlaceOf(a) > PlaceOf(b); });
   return names;
 }
 

@@ -55,8 +55,8 @@ absl::StatusOr<Precision> ChoosePrecision(Precision wanted, const std::string& d
 }
 
 int SetThreads(int threads) {
-  const int chosen =
-      threads > 0 ? threads : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  const int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  const int chosen = threads > 0 ? std::min(threads, cores) : cores;
   at::set_num_threads(chosen);
   return chosen;
 }
