@@ -204,6 +204,16 @@ TEST_F(BadNumbers, SkippedStepsLeaveNoTrace) {
   EXPECT_THAT(watch_.notes[0], testing::EndsWith("bad by themselves: " + NameOf(3)));
 }
 
+TEST_F(BadNumbers, ASkippedFirstStepLeavesNoTraceEither) {
+  Make("sample: 3", {"train.on_bad_number=SKIP", "train.epochs=2", "load.batch_size=64"});
+  const pipeline::Outcome outcome = Run();
+  ASSERT_TRUE(outcome.status.ok()) << outcome.status;
+  EXPECT_EQ(outcome.counters.skipped_steps, 2);
+  EXPECT_EQ(outcome.counters.steps, 0);
+  EXPECT_THAT(watch_.train_losses, testing::ElementsAre(0, 0));
+  for (size_t i = 0; i < weights_.size(); ++i) EXPECT_TRUE(at::equal(weights_[i], Weights()[i]));
+}
+
 TEST_F(BadNumbers, TenSkippedStepsInARowEndTheRun) {
   std::string all;
   for (int i = 0; i < 20; ++i) absl::StrAppend(&all, "sample: ", i, " ");

@@ -28,7 +28,7 @@ constexpr char kConfig[] = "run.config", kData[] = "run.data", kDevice[] = "run.
 constexpr size_t kNamedFiles = 4;
 // Of `train`: what says which run it is, rather than how it goes on.
 const char* const kTrainFields[] = {"train.seed", "train.minimize", "train.monitor",
-                                    "train.optimizer"};
+                                    "train.optimizer", "train.ema_decay"};
 
 // What the data are, as text of lines; equal for equal data.
 std::string DataText(const DataInfo& data) {

@@ -19,13 +19,11 @@
 namespace pipeline {
 namespace {
 
-constexpr size_t kNamedSamples = 4;
 // Batches that batch-norm statistics are averaged over: more change them little.
 constexpr int64_t kNormSteps = 16;
 // What random draws of a step are for, beside its phase: statistics of a TRAIN batch draw otherwise
 // than the step that learned from it.
 constexpr uint64_t kLearning = 0, kSettling = 1;
-constexpr int64_t kSkipsInARow = 10, kRollbacks = 3;
 
 // The values that stages report, without any step.
 std::vector<ReportedValue> Columns(Graph* graph) {
@@ -137,29 +135,6 @@ void Loop::Note(const std::string& line) const {
   for (Observer* observer : observers_) observer->Noted(line);
 }
 
-absl::Status Loop::Bad(const Step& step, const std::string& what) {
-  const std::string node = FirstBadNode(graph_);
-  std::vector<std::string> terms;
-  for (const auto& [name, value] : graph_.Live()) {
-    if (!std::isfinite(value)) terms.push_back(absl::StrCat(name, " is ", BadName(value)));
-  }
-  const std::vector<size_t> bad = BadSamples(step, options_.minimize(), &graph_);
-  buffers_.PutBack();
-  std::vector<std::string> names;
-  const size_t count = bad.empty() ? step.samples.size() : bad.size();
-  for (size_t i = 0; i < std::min(count, kNamedSamples); ++i) {
-    const int64_t sample = step.samples[bad.empty() ? i : bad[i]];
-    names.push_back(Shown(graph_.source().SampleName(step.phase, sample)));
-  }
-  if (count > kNamedSamples) names.push_back("...");
-  return BadNumber(absl::StrCat(
-      StepName(step), ", ", what, terms.empty() ? "" : "; " + absl::StrJoin(terms, ", "),
-      node.empty() ? "" : "; first in " + node,
-      "; a lower learning_rate or train.clip_norm may help; ",
-      bad.empty() ? "images of this batch: " : "images that are bad by themselves: ",
-      absl::StrJoin(names, ", ")));
-}
-
 double Loop::Rate(const Step& step) const {
   double factor = options_.schedule() == Train::PLATEAU ? monitor_.PlateauFactor() : 1;
   factor *= std::pow(0.5, static_cast<double>(counters_.rollbacks));
@@ -200,22 +175,6 @@ absl::Status Loop::Update(const Step& step, const at::Tensor& total, double loss
   const std::string name = BadGradientName(graph_);
   return Bad(step, absl::StrCat("backward: the gradient of ", name, " is ", BadName(norm),
                                 " although ", options_.minimize(), " is ", loss));
-}
-
-absl::Status Loop::Take(const Step& step, double* loss, bool* skipped) {
-  const bool skips = step.phase == TRAIN && options_.on_bad_number() == Train::SKIP;
-  State sums;
-  if (skips) SaveSums(&sums);
-  sums = sums.Copy();
-  buffers_.Keep();
-  absl::Status status = graph_.Run(step);
-  if (status.ok()) status = Caught([&] { return Learn(step, loss); });
-  if (status.ok() && step.phase == TRAIN) skipped_in_a_row_ = 0;
-  if (!skips || !IsBadNumber(status) || ++skipped_in_a_row_ == kSkipsInARow) return status;
-  *skipped = true;
-  ++counters_.skipped_steps;
-  Note(absl::StrCat("skipped: ", status.message()));
-  return LoadSums(sums);
 }
 
 absl::Status Loop::Pass(int64_t epoch, Place* place, Report* report) {
@@ -331,23 +290,6 @@ absl::Status Loop::Epoch() {
 
 bool Loop::OutOfPatience() const {
   return options_.patience() > 0 && monitor_.waited() >= options_.patience();
-}
-
-bool Loop::RollBack(const absl::Status& why) {
-  if (options_.on_bad_number() != Train::ROLLBACK || !IsBadNumber(why)) return false;
-  const int64_t rollbacks = counters_.rollbacks + 1;
-  if (rollbacks > kRollbacks) return false;
-  const int64_t steps = counters_.steps;
-  for (Observer* observer : observers_) {
-    const absl::StatusOr<State> kept = observer->LastKept();
-    if (!kept.ok() || !Load(*kept).ok()) continue;
-    counters_.rollbacks = rollbacks;
-    Note(absl::StrCat("rolled back: ", why.message(), "; goes on from step ", counters_.steps,
-                      " instead of ", steps, " with ", std::pow(0.5, rollbacks),
-                      " times the learning rate"));
-    return true;
-  }
-  return false;
 }
 
 absl::Status Loop::Epochs(std::string* stopped) {

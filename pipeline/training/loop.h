@@ -80,7 +80,7 @@ class Loop {
   Step FirstStep(Phase phase, int64_t epoch) const;
   Counters SoFar() const;
   void SaveSums(State* state) const;
-  absl::Status LoadSums(const State& state);
+  absl::Status LoadSums(const State& state, bool source_alone = false);
   void SaveCounters(State* state) const;
   absl::Status LoadCounters(const State& state);
   // Calls every observer, and returns the first error.

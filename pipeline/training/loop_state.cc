@@ -32,11 +32,9 @@ void Loop::SaveSums(State* state) const {
   for (const Graph::NodeEntry& node : graph_.nodes()) node.stage->Save(node.name, state);
 }
 
-absl::Status Loop::LoadSums(const State& state) {
+absl::Status Loop::LoadSums(const State& state, bool source_alone) {
   for (const Graph::NodeEntry& node : graph_.nodes()) {
-    // Before the first step of an epoch there are no sums but what the source knows of its files.
-    const bool begun = place_.phase != TRAIN || place_.index > 0;
-    if (!begun && node.stage.get() != &graph_.source()) continue;
+    if (source_alone && node.stage.get() != &graph_.source()) continue;
     const absl::Status loaded = node.stage->Load(node.name, state);
     if (!loaded.ok()) return loaded;
   }
@@ -112,7 +110,11 @@ absl::Status Loop::Load(const State& state) {
   }
   if (loaded.ok()) loaded = optimizer_.Load(state);
   if (loaded.ok() && scaler_.has_value()) loaded = scaler_->Load(state);
-  if (loaded.ok() && average_.has_value()) loaded = average_->Load(state);
+  if (loaded.ok() && average_.has_value()) {
+    // Where the state has no average, it begins with these weights.
+    average_.emplace(options_.ema_decay(), graph_.Parameters());
+    loaded = average_->Load(state);
+  }
   if (loaded.ok()) loaded = monitor_.Load(state, HasValidation() ? counters_.epochs : 0);
   if (!loaded.ok()) return loaded;
   // What stages have gathered since is forgotten.
@@ -124,7 +126,9 @@ absl::Status Loop::Load(const State& state) {
     loaded = LoadSums(train_sums_);
     if (loaded.ok()) loaded = graph_.EndPhase(FirstStep(TRAIN, counters_.epochs), &train_);
   }
-  if (loaded.ok()) loaded = LoadSums(state.Part(kStages));
+  // Before the first step of an epoch there are no sums but what the source knows of its files.
+  const bool begun = place_.phase != TRAIN || place_.index > 0;
+  if (loaded.ok()) loaded = LoadSums(state.Part(kStages), /*source_alone=*/!begun);
   for (Observer* observer : observers_) {
     if (loaded.ok()) loaded = observer->Load(state);
   }

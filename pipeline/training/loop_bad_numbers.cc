@@ -1,0 +1,77 @@
+// What the loop does where a loss or a gradient is not finite.
+#include <ATen/core/Tensor.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "pipeline/exceptions.h"
+#include "pipeline/training/loop.h"
+#include "pipeline/workspace.h"
+
+namespace pipeline {
+namespace {
+
+constexpr size_t kNamedSamples = 4;
+constexpr int64_t kSkipsInARow = 10, kRollbacks = 3;
+
+}  // namespace
+
+absl::Status Loop::Bad(const Step& step, const std::string& what) {
+  const std::string node = FirstBadNode(graph_);
+  std::vector<std::string> terms;
+  for (const auto& [name, value] : graph_.Live()) {
+    if (!std::isfinite(value)) terms.push_back(absl::StrCat(name, " is ", BadName(value)));
+  }
+  const std::vector<size_t> bad = BadSamples(step, options_.minimize(), &graph_);
+  buffers_.PutBack();
+  std::vector<std::string> names;
+  const size_t count = bad.empty() ? step.samples.size() : bad.size();
+  for (size_t i = 0; i < std::min(count, kNamedSamples); ++i) {
+    const int64_t sample = step.samples[bad.empty() ? i : bad[i]];
+    names.push_back(Shown(graph_.source().SampleName(step.phase, sample)));
+  }
+  if (count > kNamedSamples) names.push_back("...");
+  return BadNumber(absl::StrCat(
+      StepName(step), ", ", what, terms.empty() ? "" : "; " + absl::StrJoin(terms, ", "),
+      node.empty() ? "" : "; first in " + node,
+      "; a lower learning_rate or train.clip_norm may help; ",
+      bad.empty() ? "images of this batch: " : "images that are bad by themselves: ",
+      absl::StrJoin(names, ", ")));
+}
+
+absl::Status Loop::Take(const Step& step, double* loss, bool* skipped) {
+  const bool skips = step.phase == TRAIN && options_.on_bad_number() == Train::SKIP;
+  State sums;
+  if (skips) SaveSums(&sums);
+  sums = sums.Copy();
+  buffers_.Keep();
+  absl::Status status = graph_.Run(step);
+  if (status.ok()) status = Caught([&] { return Learn(step, loss); });
+  if (status.ok() && step.phase == TRAIN) skipped_in_a_row_ = 0;
+  if (!skips || !IsBadNumber(status) || ++skipped_in_a_row_ == kSkipsInARow) return status;
+  *skipped = true;
+  ++counters_.skipped_steps;
+  Note(absl::StrCat("skipped: ", status.message()));
+  return LoadSums(sums);
+}
+
+bool Loop::RollBack(const absl::Status& why) {
+  if (options_.on_bad_number() != Train::ROLLBACK || !IsBadNumber(why)) return false;
+  const int64_t rollbacks = counters_.rollbacks + 1;
+  if (rollbacks > kRollbacks) return false;
+  const int64_t steps = counters_.steps;
+  for (Observer* observer : observers_) {
+    const absl::StatusOr<State> kept = observer->LastKept();
+    if (!kept.ok() || !Load(*kept).ok()) continue;
+    counters_.rollbacks = rollbacks;
+    Note(absl::StrCat("rolled back: ", why.message(), "; goes on from step ", counters_.steps,
+                      " instead of ", steps, " with ", std::pow(0.5, rollbacks),
+                      " times the learning rate"));
+    return true;
+  }
+  return false;
+}
+
+}  // namespace pipeline
