@@ -26,10 +26,11 @@ std::string WithChecksums(absl::string_view bytes) {
   return file;
 }
 
-void Read(const std::string& path, bool writes) {
+// Whether the sample that is added, where this may write, is there.
+bool Read(const std::string& path, bool writes) {
   auto cache = ImageCache::Open(path, /*max_bytes=*/1 << 20, writes);
   RequireReason(cache.status(), path);
-  if (!cache.ok()) return;
+  if (!cache.ok()) return false;
   for (const char* name : {"a", "b"}) {
     for (const bool has_mask : {false, true}) {
       const auto sample = (*cache)->Find(ImageCache::KeyOf(name), {4, 3, has_mask});
@@ -42,17 +43,17 @@ void Read(const std::string& path, bool writes) {
   sample.image = cv::Mat(4, 4, CV_8UC3, cv::Scalar(1, 2, 3));
   (*cache)->Add(ImageCache::KeyOf("new"), sample);
   const bool found = (*cache)->Find(ImageCache::KeyOf("new"), {4, 3, false}).has_value();
-  Require(found == writes, "who writes finds what it wrote");
+  Require(found || !writes, "who writes finds what it wrote");
   (*cache)->TakeNotes();
+  return found;
 }
 
 void Run(absl::string_view bytes) {
   for (const std::string& content : {std::string(bytes), WithChecksums(bytes)}) {
     const InputFile file(content);
     Read(file.path(), /*writes=*/false);
-    Read(file.path(), /*writes=*/true);
-    // Whoever writes leaves a file that is whole.
-    Read(file.path(), /*writes=*/false);
+    const bool wrote = Read(file.path(), /*writes=*/true);
+    Require(Read(file.path(), /*writes=*/false) == wrote, "who writes leaves a file that is whole");
   }
 }
 
