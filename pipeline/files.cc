@@ -48,18 +48,20 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, size_t limit) {
   if (!S_ISREG(info.st_mode)) {
     return absl::InvalidArgumentError(absl::StrCat("cannot read ", path, ": not a regular file"));
   }
+  const auto too_large = [&] {
+    return absl::InvalidArgumentError(
+        absl::StrCat("cannot read ", path, ": larger than ", limit, " bytes"));
+  };
+  if (static_cast<size_t>(info.st_size) > limit) return too_large();
   std::string content;
   size_t size = 0;
-  content.resize(std::min(static_cast<size_t>(info.st_size), limit) + 1);
+  content.resize(static_cast<size_t>(info.st_size) + 1);
   while (true) {
     const ssize_t got = read(file.get(), &content[size], content.size() - size);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return SystemError("read", path);
     size += static_cast<size_t>(got);
-    if (size > limit) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("cannot read ", path, ": larger than ", limit, " bytes"));
-    }
+    if (size > limit) return too_large();
     if (got == 0) break;
     // The file grows while it is read.
     if (size == content.size()) content.resize(size + size / 2 + 1);

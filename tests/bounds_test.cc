@@ -11,6 +11,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "datasets/folders/listing.h"
+#include "datasets/images/image_file.h"
+#include "datasets/split/split_file.h"
 #include "pipeline/runs/run_facts.h"
 #include "pipeline/runs/safetensors.h"
 #include "tests/testing.h"
@@ -41,6 +43,39 @@ TEST(Bounds, IncludesOfAllFilesTogether) {
   EXPECT_LE(LinesOf(errors), 4) << errors;
 }
 
+TEST(Bounds, DepthOfIncludes) {
+  const Workspace workspace;
+  for (int i = 0; i < 33; ++i) {
+    workspace.Write(absl::StrCat(i, ".pbtxt"), absl::StrCat("include: \"", i + 1, ".pbtxt\""));
+  }
+  workspace.Write("33.pbtxt", "train { epochs: 2 }");
+  const std::string errors = Load("0.pbtxt").errors;
+  EXPECT_TRUE(absl::StrContains(errors, "31.pbtxt:1:1: includes nest deeper than 32\n")) << errors;
+}
+
+TEST(Bounds, NestingOfAConfig) {
+  const Workspace workspace;
+  workspace.Write("c.pbtxt", "node { name: \"loss\" plugin { [plugins/FusedLoss] { " +
+                                 Repeated("term { [losses/Sum] { ", 70) + Repeated("} } ", 70) +
+                                 "} } }");
+  EXPECT_TRUE(
+      absl::StrContains(Load("c.pbtxt").errors, "exceeded the configured recursion limit of 64"))
+      << Load("c.pbtxt").errors;
+}
+
+TEST(Bounds, BytesOfFiles) {
+  // They take no room, for nothing was written there.
+  const Workspace workspace;
+  workspace.Write("split.csv", "# lossfusion split 1:\n");
+  workspace.Write("large.png", "\x89PNG\r\n\x1a\n");
+  std::filesystem::resize_file("split.csv", (size_t{1} << 28) + 1);
+  std::filesystem::resize_file("large.png", (size_t{1} << 30) + 1);
+  EXPECT_EQ(datasets::ReadSplitFile("split.csv").status().message(),
+            "cannot read split.csv: larger than 268435456 bytes");
+  EXPECT_EQ(datasets::ReadImage("large.png", 1 << 26, {8}).status().message(),
+            "cannot read large.png: larger than 1073741824 bytes");
+}
+
 TEST(Bounds, NodesOfAConfig) {
   const Workspace workspace;
   workspace.Write("c.pbtxt", Repeated("node{}", 1001));
@@ -62,6 +97,14 @@ TEST(Bounds, BytesOfAPath) {
   testing::internal::CaptureStderr();
   EXPECT_EQ(Load("c.pbtxt", {"load.split_file=/\xff.csv"}).errors, "");
   EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+}
+
+TEST(Bounds, PixelsOfAHeaderThatDecodersReadInTwoWays) {
+  // OpenCV takes 8 for the height, for what follows "#" is no comment to it.
+  const Workspace workspace;
+  workspace.Write("x.pgm", "P5\n2#8\n4 255\n" + std::string(16, 'x'));
+  EXPECT_EQ(datasets::ReadImage("x.pgm", 8, {8}).status().message(),
+            "x.pgm: a PNM in whose header no blank follows a number");
 }
 
 TEST(Bounds, NestingOfJson) {

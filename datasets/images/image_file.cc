@@ -117,7 +117,9 @@ absl::StatusOr<cv::Mat> DecodeByOpenCv(absl::string_view bytes, const ImageHeade
                         : cv::IMREAD_GRAYSCALE | cv::IMREAD_IGNORE_ORIENTATION;
   cv::Mat decoded = cv::imdecode(encoded, flags);
   if (decoded.empty()) return absl::InvalidArgumentError("it cannot be decoded");
-  return IsTiff(bytes) ? decoded : Turned(decoded, header);
+  cv::Mat shown = IsTiff(bytes) ? decoded : Turned(decoded, header);
+  if (shown.size() == ShownSize(header)) return shown;
+  return absl::InvalidArgumentError("its pixels are not as many as its header says");
 }
 
 // What FitImage is to make the view of, with blue first or one channel.

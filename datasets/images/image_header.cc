@@ -174,7 +174,8 @@ std::string ReadJpeg2000(absl::string_view head, absl::string_view tail, ImageHe
 // The numbers at the beginning of a PBM, PGM or PPM, with comments between them.
 std::string ReadPnm(absl::string_view head, ImageHeader* header) {
   absl::string_view rest = head.substr(2);
-  const auto next = [&rest] {
+  bool ended = true;  // every number by a blank: other decoders take what comes else for a number
+  const auto next = [&] {
     while (!rest.empty() && (absl::ascii_isspace(rest[0]) || rest[0] == '#')) {
       rest.remove_prefix(rest[0] == '#' ? std::min(rest.size(), rest.find('\n')) : 1);
     }
@@ -182,13 +183,14 @@ std::string ReadPnm(absl::string_view head, ImageHeader* header) {
     for (; !rest.empty() && absl::ascii_isdigit(rest[0]); rest.remove_prefix(1)) {
       number = std::min<int64_t>(number * 10 + (rest[0] - '0'), int64_t{1} << 40);
     }
+    ended &= !rest.empty() && absl::ascii_isspace(rest[0]);
     return number;
   };
   header->width = next();
   header->height = next();
   const bool black_and_white = head[1] == '1' || head[1] == '4';
   header->bits = black_and_white || next() <= 255 ? 8 : 16;
-  return "";
+  return ended ? "" : "a PNM in whose header no blank follows a number";
 }
 
 bool IsWebp(absl::string_view bytes) {
