@@ -63,15 +63,15 @@ class Loader : public pipeline::Source {
       untold_.insert(untold_.end(), files.begin(), files.end());
     batch_size_ = options_.batch_size();
     max_batch_ = context->max_batch;
-    if (balanced() && data().train_labels.empty()) {
-      return pipeline::OptionError(
-          "sampling", absl::StrCat("sampling: BALANCED takes classes of images, but ",
-                                   data().dataset, " is read for ", TaskName(data().task)));
-    }
     if (StepsIn(pipeline::TRAIN) == 0) {
       return absl::InvalidArgumentError(absl::StrCat(
           "no training images in ", data().origin, untold_.empty() ? "" : " that can be read:\n  ",
           absl::StrJoin(untold_, "\n  ")));
+    }
+    if (balanced() && data().train_labels.empty()) {
+      return pipeline::OptionError(
+          "sampling", absl::StrCat("sampling: BALANCED takes classes of images, but ",
+                                   data().dataset, " is read for ", TaskName(data().task)));
     }
     const absl::Status fits = CheckMemory();
     if (!fits.ok()) return fits;

@@ -51,7 +51,7 @@ TEST(Bounds, ErrorsOfAConfig) {
   const Workspace workspace;
   workspace.Write("c.pbtxt", Repeated("a:1 ", 200'000));
   const std::string errors = Load("c.pbtxt").errors;
-  EXPECT_TRUE(absl::StrContains(errors, "\nc.pbtxt:1:401: and more errors\n")) << errors;
+  EXPECT_TRUE(absl::StrContains(errors, "\nc.pbtxt:1:402: and more errors\n")) << errors;
   EXPECT_LE(LinesOf(errors), 104);
 }
 

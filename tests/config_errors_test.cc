@@ -68,7 +68,7 @@ std::string ErrorsOfLoss(const std::string& terms) {
 
 TEST(ConfigErrors, OptionsOfLosses) {
   EXPECT_EQ(ErrorsOfLoss("loss_weights: [1, -1] term { [losses/SmoothL1] {} }"),
-            "c.pbtxt:29:5: loss_weights is -1; it must be at least 0");
+            "c.pbtxt:29:5: loss_weights is -1; it must be between 0 and 1e+06");
   EXPECT_EQ(ErrorsOfLoss("loss_weights: [1, 1]"),
             "c.pbtxt:29:5: loss_weights has 2 values for 1 terms");
   EXPECT_EQ(ErrorsOfLoss("difficulty_weight: 1 hard_negative_threshold: 1.5"),
