@@ -298,6 +298,13 @@ TEST_F(FolderRun, RefusesOtherData) {
   EXPECT_EQ(Resume({"--allow=data"}).code, 0);
 }
 
+TEST_F(FolderRun, KilledWithASplitFile) {
+  std::vector<std::string> sets = sets_;
+  sets.insert(sets.end(), {"load.split_file=split.csv", "train.epochs=6"});
+  Train(sets);  // which writes the split file; summary.json says where a split came from
+  ExpectSurvives(sets, 3);
+}
+
 TEST_F(FolderRun, EndsWhereAFileChangesUnderIt) {
   for (const bool removed : {true, false}) {
     fs::remove_all(workspace_.path() + "/out");

@@ -30,9 +30,14 @@ constexpr size_t kNamedFiles = 4;
 const char* const kTrainFields[] = {"train.seed", "train.minimize", "train.monitor",
                                     "train.optimizer", "train.ema_decay"};
 
-// What the data are, as text of lines; equal for equal data.
+// What the data are, as text of lines; equal for equal data. A split that is read from its file
+// lists them in another order than one that is drawn.
 std::string DataText(const DataInfo& data) {
-  if (!data.split_text.empty()) return data.split_text;
+  if (!data.split_text.empty()) {
+    std::vector<std::string> lines = absl::StrSplit(data.split_text, '\n');
+    std::sort(lines.begin(), lines.end());
+    return absl::StrJoin(lines, "\n");
+  }
   std::vector<std::string> lines = {data.dataset, TaskName(data.task)};
   for (const int64_t images : data.images) lines.push_back(absl::StrCat(images));
   lines.insert(lines.end(), data.classes.begin(), data.classes.end());
