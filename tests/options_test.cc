@@ -299,6 +299,11 @@ TEST_F(TooLarge, BatchesAreRefusedBeforeTheyTakeMemory) {
   EXPECT_NE(said.find("lower batch_size or image_size"), std::string::npos) << said;
 }
 
+TEST_F(TooLarge, ShareOfValidationIsToldBeforeTheSamplingOfNothing) {
+  const std::string said = Try({"load.sampling=BALANCED", "load.validation_fraction=0.9999999"});
+  EXPECT_NE(said.find("no training images in drawn images (brain)"), std::string::npos) << said;
+}
+
 TEST(Threads, AreNoMoreThanThereAreCores) {
   const int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   EXPECT_EQ(pipeline::SetThreads(1024), cores);
