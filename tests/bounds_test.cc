@@ -121,6 +121,17 @@ TEST(Bounds, NestingOfJson) {
             "is not of format 1");
 }
 
+TEST(Bounds, NumbersOfRunFacts) {
+  const std::string begin =
+      R"({"format": 1, "config": "", "dataset": "", "data": "", "embedded_sample": false,
+          "task": "binary", "classes": [], "split": "", "images": [0, 0, 0],
+          "class_counts": [[], [], []], "inputs": {"images": {"type": "uint8", "shape": [1]},
+          "labels": {"type": "int64", "shape": [1]}}, "channels": )";
+  EXPECT_TRUE(pipeline::ParseFacts(begin + "3}").ok());
+  EXPECT_EQ(pipeline::ParseFacts(begin + "1e92}").status().message(),
+            "1e+92 is no whole number of 64 bits");
+}
+
 TEST(Bounds, FilesOfADataset) {
   const Workspace workspace;
   for (const char* name : {"a/1.png", "a/2.png", "a/b/3.png"}) workspace.Write(name, "");

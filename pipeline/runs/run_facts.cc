@@ -1,7 +1,10 @@
 // Facts as JSON and back.
 #include "pipeline/runs/run_facts.h"
 
+#include <exception>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "pipeline/runs/json.h"
@@ -23,12 +26,27 @@ Json ToJson(const TensorSpec& spec) {
   return {{"type", type}, {"shape", spec.shape}};
 }
 
+// nlohmann would turn 1e92 into some integer.
+int64_t IntegerOf(const Json& json) {
+  if (!json.is_number_integer()) {
+    throw std::invalid_argument(absl::StrCat(json.dump(), " is no whole number of 64 bits"));
+  }
+  return json.get<int64_t>();
+}
+
+std::vector<int64_t> IntegersOf(const Json& json) {
+  if (!json.is_array()) throw std::invalid_argument(json.dump() + " is no list");
+  std::vector<int64_t> integers;
+  for (const Json& number : json) integers.push_back(IntegerOf(number));
+  return integers;
+}
+
 TensorSpec SpecOf(const Json& json) {
   TensorSpec spec;
   for (const auto& [name, type] : kTypes) {
     if (json.at("type") == name) spec.dtype = type;
   }
-  spec.shape = json.at("shape").get<std::vector<int64_t>>();
+  spec.shape = IntegersOf(json.at("shape"));
   return spec;
 }
 
@@ -39,7 +57,7 @@ Task TaskOf(const std::string& name) {
   return Task::kSegmentation;
 }
 
-// Throws nlohmann's exceptions.
+// Throws nlohmann's exceptions, and std::invalid_argument.
 RunFacts FactsOf(const Json& json) {
   RunFacts facts;
   facts.config = json.at("config");
@@ -49,10 +67,12 @@ RunFacts FactsOf(const Json& json) {
   data.embedded_sample = json.at("embedded_sample");
   data.task = TaskOf(json.at("task"));
   data.classes = json.at("classes").get<std::vector<std::string>>();
-  data.channels = json.at("channels");
+  data.channels = IntegerOf(json.at("channels"));
   data.split = json.at("split");
-  data.images = json.at("images").get<std::array<int64_t, kPhases>>();
-  data.class_counts = json.at("class_counts").get<std::array<std::vector<int64_t>, kPhases>>();
+  for (size_t phase = 0; phase < kPhases; ++phase) {
+    data.images[phase] = IntegerOf(json.at("images").at(phase));
+    data.class_counts[phase] = IntegersOf(json.at("class_counts").at(phase));
+  }
   for (const auto& item : json.at("inputs").items())
     facts.inputs[item.key()] = SpecOf(item.value());
   return facts;
@@ -95,7 +115,7 @@ absl::StatusOr<RunFacts> ParseFacts(const std::string& text) {
       }
     }
     return facts;
-  } catch (const Json::exception& error) {
+  } catch (const std::exception& error) {
     return absl::DataLossError(error.what());
   }
 }
