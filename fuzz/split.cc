@@ -29,7 +29,8 @@ void Run(absl::string_view bytes) {
   Require(again.ok() && datasets::SplitText(*again) == text, "what was written is read");
   const std::vector<std::string> paths = {"a/1.png", "a/2.png", "b/3.png"};
   datasets::FileFacts facts("", false);
-  const auto phases = datasets::PhasesByFile(written.path(), "/nowhere", paths, {"m.png"}, &facts, nullptr);
+  const auto phases =
+      datasets::PhasesByFile(written.path(), "/nowhere", paths, {"m.png"}, &facts, nullptr);
   Require(!phases.ok() || phases->size() == paths.size(), "every file has a phase");
 }
 
