@@ -156,4 +156,42 @@ TEST_F(WriteFaults, ShortWritesLoseNothing) {
   EXPECT_EQ(codes, (std::set<int>{0, 1, 2}));
 }
 
+// A file system that is full, and then is not: in a mount of the test's own.
+TEST_F(WriteFaults, AFullDiskLosesNothing) {
+  ASSERT_EQ(RunPipeline(Arguments("whole")).code, 0);
+  const RunTraces expected = TracesOf("whole");
+  const std::vector<std::string> alone = {"unshare", "--map-root-user", "--mount", "sh", "-c"};
+  const auto with = [&](const std::string& script) {
+    std::vector<std::string> words = alone;
+    words.insert(words.end(), {script, "sh"});
+    return words;
+  };
+  fs::create_directory("disk");
+  const Ran mounts = RunPipeline({"list"}, with("mount -t tmpfs none disk"));
+  if (mounts.code != 0) GTEST_SKIP() << "no file system can be mounted here: " << mounts.err;
+  int failed = 0;
+  for (const char* size : {"64k", "300k", "700k", "1100k"}) {
+    SCOPED_TRACE(size);
+    fs::remove_all("out");
+    // The first exit code goes to standard error, behind what the program says.
+    const Ran ran = RunPipeline(Arguments("disk/out"),
+                                with(absl::StrCat("mount -t tmpfs -o size=", size, R"( none disk
+"$@" >/dev/null; echo code $? >&2
+mount -o remount,size=100m disk
+test -s disk/out/run.json || { echo never begun >&2; exit 0; }
+"$1" train --resume=disk/out; code=$?
+cp -r disk/out out; exit $code)")));
+    EXPECT_EQ(ran.code, 0) << ran.err;
+    if (!absl::StrContains(ran.err, "code 0\n")) {
+      ++failed;
+      EXPECT_TRUE(absl::StrContains(ran.err, "No space left on device") ||
+                  absl::StrContains(ran.err, "no space left"))
+          << ran.err;
+      EXPECT_TRUE(absl::StrContains(ran.err, "disk/out")) << ran.err;
+    }
+    if (!absl::StrContains(ran.err, "never begun")) ExpectEqual(TracesOf("out"), expected);
+  }
+  EXPECT_GT(failed, 1);
+}
+
 }  // namespace
