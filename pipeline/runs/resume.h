@@ -39,8 +39,9 @@ struct Resumed {
 absl::StatusOr<Resumed> Reopen(const std::string& folder);
 
 // Compares the config that a run goes on with to its own. Changes are told in `notes`. Changes of
-// nodes (unless neutral), of train.seed, minimize, monitor, optimizer and ema_decay, and fewer epochs than are
-// done are refused, field by field, unless `allowed` names the field or what it lies in.
+// nodes (unless neutral), of train.seed, minimize, monitor, optimizer and ema_decay, and fewer
+// epochs than are done are refused, field by field, unless `allowed` names the field or what it
+// lies in.
 absl::Status CheckConfig(const LoadedConfig& before, const LoadedConfig& now,
                          const std::vector<std::string>& allowed, std::vector<std::string>* notes);
 
