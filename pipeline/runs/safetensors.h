@@ -31,10 +31,10 @@ using WantsTensor = std::function<bool(const std::string& name, at::IntArrayRef 
 
 // Reads tensors to the CPU, in the order of their data; those that `wants` declines come without
 // memory, on the device "meta" (a hostile file may claim more than memory holds). Refuses, naming
-// file and reason: headers over 100 MB or that are no JSON object of tensors (nesting 32 deep at most), unknown types, sizes
-// that overflow or disagree with their offsets, offsets that overlap, leave gaps or leave the file,
-// and, where the writer left checksums as above, content that does not fit them. `metadata`, if
-// given, gets what the file has.
+// file and reason: headers over 100 MB or that are no JSON object of tensors (nesting 32 deep at
+// most), unknown types, sizes that overflow or disagree with their offsets, offsets that overlap,
+// leave gaps or leave the file, and, where the writer left checksums as above, content that does
+// not fit them. `metadata`, if given, gets what the file has.
 absl::StatusOr<NamedTensors> ReadSafetensors(const std::string& path,
                                              const WantsTensor& wants = nullptr,
                                              Metadata* metadata = nullptr);

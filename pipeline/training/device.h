@@ -19,8 +19,8 @@ bool BuiltForGpu();
 // The precision for `wanted` on `device`; FP16 on a CPU is an error.
 absl::StatusOr<Precision> ChoosePrecision(Precision wanted, const std::string& device);
 
-// Sets the threads of LibTorch's and OpenMP's loops, at most one per core; 0 means all cores. Returns
-// how many.
+// Sets the threads of LibTorch's and OpenMP's loops, at most one per core; 0 means all cores.
+// Returns how many.
 int SetThreads(int threads);
 
 // Makes the process keep memory that it frees, for tensors of the next step: given back to the
