@@ -169,6 +169,19 @@ TEST_F(SmallRun, AnotherOptimizerIsAllowedByName) {
   EXPECT_EQ(ran.code, 0) << ran.err;
 }
 
+TEST_F(SmallRun, AnAverageThatIsNewBeginsWithTheRunsWeights) {
+  Train();
+  const Ran ran = Resume({"--set", "train.ema_decay=0.5", "--allow=train.ema_decay", "--set",
+                          "train.epochs=3", "--set", "train.learning_rate=1e-30"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  std::vector<std::string> losses;
+  for (const auto& row : testing_support::ParseCsv(workspace_.Read("out/metrics.csv"))) {
+    if (row.at("phase") == "VAL") losses.push_back(row.at("loss.total"));
+  }
+  ASSERT_EQ(losses.size(), 3);
+  EXPECT_EQ(losses[1], losses[2]);
+}
+
 TEST_F(SmallRun, LatestIsTheRunThatBeganLast) {
   const std::vector<std::string> latest = {"small", "--resume=latest"};
   const Ran first = RunPipeline(latest);
