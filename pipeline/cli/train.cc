@@ -181,9 +181,8 @@ REGISTER_VERB({
     .name = "train",
     .arguments = "CONFIG",
     .help = "trains, tests, and writes the run's folder\n"
-            "CONFIG is a path, or a file of the workspace's configs/. With --resume=RUN it may be "
-            "left\n"
-            "out: the run's own is meant.",
+            "CONFIG is a path, or a file of the workspace's configs/. With --resume=RUN it may\n"
+            "be left out: the run's own is meant.",
     .flags = {ConfigFlag(),
               SetFlag(),
               {"out", "DIR", "where the run's files go (default: runs/<config>/<time>)"},

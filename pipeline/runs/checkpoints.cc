@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <cstring>
 #include <filesystem>
 #include <system_error>
 
@@ -18,7 +17,6 @@
 #include "pipeline/exceptions.h"
 #include "pipeline/files.h"
 #include "pipeline/runs/safetensors.h"
-#include "pipeline/workspace.h"
 
 namespace pipeline {
 namespace {

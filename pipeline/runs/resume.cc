@@ -240,7 +240,7 @@ absl::Status RestoreBestWeights(const Run& run, const State& state, const Graph&
   if (!kept.ok()) return failed(std::string(kept.status().message()));
   const absl::StatusOr<NamedTensors> weights = EvaluatedWeights(*kept, graph);
   if (!weights.ok()) return failed(std::string(weights.status().message()));
-  const auto written = WriteSafetensors(run.WeightsFile(), *weights, kWeightsMetadata);
+  const auto written = WriteSafetensors(run.WeightsFile(), *weights, WeightsMetadata());
   if (!written.ok()) return written.status();
   return *written == *checksum ? absl::OkStatus() : failed("nor does its checkpoint");
 }

@@ -11,8 +11,10 @@
 
 namespace pipeline {
 
+std::map<std::string, std::string> WeightsMetadata() { return {{"format", "pt"}}; }
+
 absl::StatusOr<std::string> WriteWeights(const std::string& path, const Graph& graph) {
-  return WriteSafetensors(path, graph.State(), kWeightsMetadata);
+  return WriteSafetensors(path, graph.State(), WeightsMetadata());
 }
 
 absl::Status ReadWeights(const std::string& path, Graph* graph) {

@@ -13,7 +13,7 @@
 namespace pipeline {
 
 // Of files of weights, as Python's readers ask it.
-inline const std::map<std::string, std::string> kWeightsMetadata = {{"format", "pt"}};
+std::map<std::string, std::string> WeightsMetadata();
 
 // Every parameter and buffer by its key, as safetensors; returns the file's checksum.
 absl::StatusOr<std::string> WriteWeights(const std::string& path, const Graph& graph);
@@ -36,15 +36,13 @@ class BestWeights : public Observer {
 
   // Whether the file holds weights of this run.
   bool written() const { return !checksum_.empty(); }
-  // Of the file with the best weights; "" where there was none yet.
-  const std::string& checksum() const { return checksum_; }
 
  private:
   absl::Status Write();
 
   const std::string path_;
   Graph& graph_;
-  std::string checksum_;
+  std::string checksum_;  // of the file with the best weights; "" where there was none yet
 };
 
 }  // namespace pipeline

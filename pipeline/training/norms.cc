@@ -3,10 +3,11 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
-#include <c10/core/GradMode.h>
 #include <torch/nn/modules/batchnorm.h>
 
 #include <type_traits>
+
+#include "pipeline/training/bad_numbers.h"
 
 namespace pipeline {
 
@@ -16,8 +17,7 @@ using Momentum = std::decay_t<decltype(torch::nn::BatchNormOptions(1).momentum()
 struct NormCalibration::Layer {
   torch::nn::BatchNorm2dImpl* norm;
   Momentum momentum;
-  // Before.
-  at::Tensor mean, variance, batches;
+  Kept statistics;  // before
 };
 
 NormCalibration::NormCalibration(const std::vector<torch::nn::Module*>& modules) {
@@ -27,8 +27,8 @@ NormCalibration::NormCalibration(const std::vector<torch::nn::Module*>& modules)
       if (norm == nullptr || !norm->is_training()) continue;
       if (modules_.empty() || modules_.back() != module) modules_.push_back(module);
       layers_.push_back(std::make_unique<Layer>(
-          Layer{norm, norm->options.momentum(), norm->running_mean.clone(),
-                norm->running_var.clone(), norm->num_batches_tracked.clone()}));
+          Layer{norm, norm->options.momentum(),
+                Kept({norm->running_mean, norm->running_var, norm->num_batches_tracked})}));
       norm->reset_running_stats();
     }
   }
@@ -42,13 +42,9 @@ void NormCalibration::Expect(int64_t images) {
 }
 
 NormCalibration::~NormCalibration() {
-  const c10::NoGradGuard no_gradients;
   for (const auto& layer : layers_) {
     layer->norm->options.momentum() = layer->momentum;
-    if (kept_) continue;
-    layer->norm->running_mean.copy_(layer->mean);
-    layer->norm->running_var.copy_(layer->variance);
-    layer->norm->num_batches_tracked.copy_(layer->batches);
+    if (!kept_) layer->statistics.PutBack();
   }
 }
 
