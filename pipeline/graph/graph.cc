@@ -168,6 +168,15 @@ at::Tensor Graph::Output(const std::string& edge) const {
   std::abort();  // wiring has checked train.minimize
 }
 
+std::optional<Graph::Judged> Graph::FindJudged() const {
+  for (auto node = nodes_.rbegin(); node != nodes_.rend(); ++node) {
+    const auto logits = node->inputs.find("logits"), labels = node->inputs.find("labels");
+    if (logits == node->inputs.end() || labels == node->inputs.end()) continue;
+    return Judged{logits->second, labels->second};
+  }
+  return std::nullopt;
+}
+
 std::vector<std::string> Graph::Notes() const {
   std::vector<std::string> notes;
   for (const NodeEntry& node : nodes_) {
