@@ -10,6 +10,7 @@
 #include "pipeline/cli/load_graph.h"
 #include "pipeline/cli/terminal.h"
 #include "pipeline/files.h"
+#include "pipeline/report/run_page.h"
 #include "pipeline/runs/checkpoints.h"
 #include "pipeline/runs/curves.h"
 #include "pipeline/runs/judging.h"
@@ -173,6 +174,9 @@ int TrainConfig(const CommandLine& line) {
   const absl::Status summarised =
       WriteFileAtomically(run.File("summary.json"), SummaryText(config, begun->context, outcome));
   const absl::Status status = outcome.status.ok() ? summarised : outcome.status;
+  // A page that cannot be made costs nobody a run.
+  const absl::Status reported = WriteReport(run.path(), {});
+  if (!reported.ok()) Complain(reported, 0);
   return Tell(*begun, outcome, status, WhatWasKept(run, weights, outcome),
               checkpoints.written() ? "; go on with --resume=" + Shown(run.path()) : "", &terminal);
 }
