@@ -12,6 +12,7 @@
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -204,16 +205,21 @@ FusedValue Fuse(const pipeline::Step& step, const at::Tensor& logits, const at::
   return fused;
 }
 
-double GradientNorm(const pipeline::Step& step, const at::Tensor& logits, const at::Tensor& labels,
+at::Tensor Gradient(const pipeline::Step& step, const at::Tensor& logits, const at::Tensor& labels,
                     const at::Tensor& weight, const std::vector<Term>& terms) {
   const c10::AutoGradMode on(true);
   const at::Tensor leaf = logits.detach().requires_grad_();
   const at::Tensor total = Fuse(step, leaf, labels, weight, terms).total;
-  if (!total.requires_grad()) return 0;
+  if (!total.requires_grad()) return at::zeros_like(leaf);
   const at::Tensor gradient =
       torch::autograd::grad({total}, {leaf}, {}, /*retain_graph=*/false,
                             /*create_graph=*/false, /*allow_unused=*/true)[0];
-  return gradient.defined() ? gradient.norm().item<double>() : 0;
+  return gradient.defined() ? gradient : at::zeros_like(leaf);
+}
+
+double GradientNorm(const pipeline::Step& step, const at::Tensor& logits, const at::Tensor& labels,
+                    const at::Tensor& weight, const std::vector<Term>& terms) {
+  return Gradient(step, logits, labels, weight, terms).norm().item<double>();
 }
 
 }  // namespace losses

@@ -37,7 +37,10 @@ struct FusedValue {
 FusedValue Fuse(const pipeline::Step& step, const at::Tensor& logits, const at::Tensor& labels,
                 const at::Tensor& weight, const std::vector<Term>& terms, bool use_blocks = true);
 
-// The norm of the sum's gradient with respect to the logits.
+// The sum's gradient with respect to the logits, of their shape.
+at::Tensor Gradient(const pipeline::Step& step, const at::Tensor& logits, const at::Tensor& labels,
+                    const at::Tensor& weight, const std::vector<Term>& terms);
+// Its norm.
 double GradientNorm(const pipeline::Step& step, const at::Tensor& logits, const at::Tensor& labels,
                     const at::Tensor& weight, const std::vector<Term>& terms);
 

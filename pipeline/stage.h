@@ -38,7 +38,8 @@ struct TensorSpec {
 absl::Status CheckLabels(const TensorSpec& logits, const TensorSpec& labels);
 
 using Tensors = std::map<std::string, at::Tensor>;  // by port
-using Specs = std::map<std::string, TensorSpec>;    // by port
+using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
+using Specs = std::map<std::string, TensorSpec>;  // by port
 
 struct Ports {
   std::vector<std::string> inputs;
@@ -95,6 +96,15 @@ class Stage {
   virtual std::vector<std::pair<std::string, double>> Live() const { return {}; }
   // What a user should know once the stage is built, one line each, for the run's header.
   virtual std::vector<std::string> Notes() const { return {}; }
+  // What explains an answer. A stage that makes logits keeps, if asked to, of each Run the last
+  // feature map [N, C, h, w] that they are made of, and makes it differentiable.
+  virtual void KeepFeatures(bool keep) {}
+  virtual at::Tensor Features() const { return {}; }
+  // Of a stage that adds up losses of its inputs "logits" and "labels": each term's gradient with
+  // respect to the logits, as it counts in the sum; of the logits' shape.
+  virtual absl::StatusOr<NamedTensors> TermGradients(const Step&, const Tensors& in) {
+    return NamedTensors();
+  }
   // Parameters and buffers to train, to move to the device and to save; nullptr where there are
   // none.
   virtual torch::nn::Module* module() { return nullptr; }

@@ -109,12 +109,9 @@ class FusedLoss : public pipeline::Stage {
     const at::Tensor& logits = in.at("logits");
     const at::Tensor& labels = in.at("labels");
     at::Tensor weight;
-    const absl::Status weighed =
-        losses::WeighLabels(labels, logits.size(1), class_weights_, &weight);
+    const absl::Status weighed = Weigh(logits, labels, &weight);
     if (!weighed.ok()) return weighed;
-    if (options_.difficulty_weight() > 0) weight = WeighHardSamples(logits, labels, weight);
-    const std::vector<double> factors =
-        dynamic_ ? dynamic_->Factors(step) : std::vector<double>(terms_.size(), 1);
+    const std::vector<double> factors = Factors(step);
     const losses::FusedValue value =
         losses::Fuse(step, logits, labels, weight, PartsAt(step, factors));
     const std::vector<double> means = Record(factors, value);
@@ -124,6 +121,26 @@ class FusedLoss : public pipeline::Stage {
     const at::Tensor extra = dynamic_ ? dynamic_->Extra(means) : at::Tensor();
     if (extra.defined()) (*out)["total"] = value.total + extra;
     return absl::OkStatus();
+  }
+
+  absl::StatusOr<pipeline::NamedTensors> TermGradients(const pipeline::Step& step,
+                                                       const pipeline::Tensors& in) override {
+    const at::Tensor& logits = in.at("logits");
+    const at::Tensor& labels = in.at("labels");
+    at::Tensor weight;
+    const absl::Status weighed = Weigh(logits, labels, &weight);
+    if (!weighed.ok()) return weighed;
+    const std::vector<double> factors = Factors(step);
+    pipeline::NamedTensors gradients;
+    for (size_t k = 0; k < terms_.size(); ++k) {
+      const Term& term = terms_[k];
+      std::vector<losses::Term> parts;
+      for (const auto& [loss, share] : term.loss->PartsAt(step)) {
+        parts.push_back({loss, term.weight * factors[k] * term.loss->WeightAt(step) * share});
+      }
+      gradients.emplace_back(term.name, losses::Gradient(step, logits, labels, weight, parts));
+    }
+    return gradients;
   }
 
   void EndPhase(const pipeline::Step& step, const std::string& node,
@@ -248,6 +265,18 @@ class FusedLoss : public pipeline::Stage {
     }
     for (double& weight : class_weights_) weight *= static_cast<double>(classes.count) / sum;
     return absl::OkStatus();
+  }
+
+  absl::Status Weigh(const at::Tensor& logits, const at::Tensor& labels, at::Tensor* weight) const {
+    const absl::Status weighed =
+        losses::WeighLabels(labels, logits.size(1), class_weights_, weight);
+    if (!weighed.ok()) return weighed;
+    if (options_.difficulty_weight() > 0) *weight = WeighHardSamples(logits, labels, *weight);
+    return absl::OkStatus();
+  }
+
+  std::vector<double> Factors(const pipeline::Step& step) {
+    return dynamic_ ? dynamic_->Factors(step) : std::vector<double>(terms_.size(), 1);
   }
 
   at::Tensor WeighHardSamples(const at::Tensor& logits, const at::Tensor& labels,
