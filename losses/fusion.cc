@@ -24,6 +24,7 @@
 #include "absl/strings/str_cat.h"
 #include "kernels/simd.h"
 #include "losses/block_fusion.h"
+#include "losses/pixel_gpu.h"
 
 namespace losses {
 namespace {
@@ -141,6 +142,44 @@ at::Tensor WeightsOnGpu(const at::Tensor& labels, int64_t classes,
   return weight.masked_fill_(Wrong(labels, classes), std::numeric_limits<float>::quiet_NaN());
 }
 
+at::Tensor AccountOf(std::vector<at::Tensor> sums, const std::vector<at::Tensor>& amounts) {
+  if (sums.empty()) return at::zeros({2, 0}, at::kDouble);
+  sums.insert(sums.end(), amounts.begin(), amounts.end());
+  return at::stack(sums).reshape({2, -1});
+}
+
+// Means over pixels by a kernel of our own, where one can be made; the rest by operators.
+FusedValue FuseOnCuda(const pipeline::Step& step, const at::Tensor& logits,
+                      const at::Tensor& labels, const at::Tensor& weight,
+                      const std::vector<Term>& terms) {
+  std::vector<PixelTerm> pixel_terms;
+  std::vector<size_t> in_kernel, others;
+  for (size_t k = 0; k < terms.size(); ++k) {
+    const PixelLoss* const pixel = terms[k].loss->pixel_form();
+    const bool fits = pixel != nullptr && !pixel->gpu_form().empty();
+    (fits ? in_kernel : others).push_back(k);
+    if (fits) pixel_terms.push_back({pixel, terms[k].weight});
+  }
+  const FusedPixels pixels = FuseOnGpu(logits, labels, weight, step.epoch, pixel_terms);
+  FusedValue fused;
+  std::vector<at::Tensor> sums(terms.size()), amounts(terms.size());
+  if (pixels.total.defined()) {
+    fused.total = pixels.total;
+    for (size_t i = 0; i < in_kernel.size(); ++i) {
+      sums[in_kernel[i]] = pixels.account[0][static_cast<int64_t>(i)];
+      amounts[in_kernel[i]] = pixels.account[1][static_cast<int64_t>(i)];
+    }
+    if (others.empty()) fused.account = pixels.account;
+  } else {
+    fused.total = at::zeros({}, logits.options());
+    others.insert(others.end(), in_kernel.begin(), in_kernel.end());
+  }
+  if (others.empty()) return fused;
+  AddTensorForms(InputOf(step, logits, labels, weight), terms, others, &fused, &sums, &amounts);
+  fused.account = AccountOf(sums, amounts);
+  return fused;
+}
+
 }  // namespace
 
 absl::Status WeighLabels(const at::Tensor& labels, int64_t classes,
@@ -182,7 +221,9 @@ absl::Status WeighLabels(const at::Tensor& labels, int64_t classes,
 FusedValue Fuse(const pipeline::Step& step, const at::Tensor& logits, const at::Tensor& labels,
                 const at::Tensor& weight, const std::vector<Term>& terms, bool use_blocks) {
   const at::Tensor wide = Widened(logits);
-  use_blocks = use_blocks && wide.is_cpu() && wide.scalar_type() == at::kFloat;
+  use_blocks = use_blocks && wide.scalar_type() == at::kFloat;
+  if (use_blocks && wide.is_cuda()) return FuseOnCuda(step, wide, labels, weight, terms);
+  use_blocks = use_blocks && wide.is_cpu();
   std::vector<size_t> in_blocks, others;
   std::vector<BlockTerm> block_terms;
   for (size_t k = 0; k < terms.size(); ++k) {
@@ -216,8 +257,7 @@ FusedValue Fuse(const pipeline::Step& step, const at::Tensor& logits, const at::
   if (!others.empty()) {
     AddTensorForms(InputOf(step, wide, labels, weight), terms, others, &fused, &sums, &amounts);
   }
-  sums.insert(sums.end(), amounts.begin(), amounts.end());
-  fused.account = at::stack(sums).reshape({2, -1});
+  fused.account = AccountOf(sums, amounts);
   return fused;
 }
 

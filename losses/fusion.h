@@ -34,12 +34,13 @@ struct FusedValue {
 // of the labels' shape and the logits' (widened) type, or undefined.
 //
 // The block form needs float32 (or half precision, which is widened) on the processor; its value
-// does not depend on the number of threads. It has no second derivative and says so. With
-// `use_blocks` false every loss takes its tensor form.
+// does not depend on the number of threads. A GPU has its own (pixel_gpu.h). They have no second
+// derivative and say so. With `use_blocks` false every loss takes its tensor form.
 FusedValue Fuse(const pipeline::Step& step, const at::Tensor& logits, const at::Tensor& labels,
                 const at::Tensor& weight, const std::vector<Term>& terms, bool use_blocks = true);
 
-// The norm of the sum's gradient with respect to the logits: a float64 scalar where they are.
+// The norm of the sum's gradient with respect to the logits: a float64 scalar where they are. Terms
+// may weigh 0: a GPU's kernel is made for all of a fusion, and serves for each of them.
 at::Tensor GradientNorm(const pipeline::Step& step, const at::Tensor& logits,
                         const at::Tensor& labels, const at::Tensor& weight,
                         const std::vector<Term>& terms);

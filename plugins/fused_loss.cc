@@ -200,11 +200,14 @@ class FusedLoss : public pipeline::Stage {
                        const at::Tensor& labels, const at::Tensor& weight) const {
     std::vector<at::Tensor> norms;
     for (const Term& term : terms_) {
-      std::vector<losses::Term> parts;
-      for (const auto& [loss, share] : term.loss->PartsAt(step)) {
-        parts.push_back({loss, term.weight * term.loss->WeightAt(step) * share});
+      std::vector<losses::Term> all;
+      for (const Term& other : terms_) {
+        const double own = &other == &term ? term.weight * term.loss->WeightAt(step) : 0;
+        for (const auto& [loss, share] : other.loss->PartsAt(step)) {
+          all.push_back({loss, own * share});
+        }
       }
-      norms.push_back(losses::GradientNorm(step, logits, labels, weight, parts));
+      norms.push_back(losses::GradientNorm(step, logits, labels, weight, all));
     }
     return at::stack(norms);
   }
