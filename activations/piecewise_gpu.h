@@ -14,7 +14,7 @@ namespace activations {
 // f(x) of every element of a dense float32, bfloat16 or float16 tensor, or gy f'(x) where there is
 // a gy, which is laid out as x is. Undefined where no kernel can be made (that is said once).
 // Beyond tables that end (Tail::kExact) a power of x follows that meets value and slope there:
-// within 1e-3 of max(1, |f|) instead of the tables' 1e-6.
+// within 4e-3 of max(1, |f|) instead of the tables' 1e-6.
 at::Tensor MapOnGpu(const Piecewise& f, const at::Tensor& x, const at::Tensor& gy);
 
 // What the kernels compute from (piecewise_kernel.cu).
