@@ -61,7 +61,7 @@ absl::Status ChooseHardware(const LoadedConfig& loaded, BuildContext* context) {
   context->precision = *precision;
   context->seed = static_cast<uint64_t>(train.seed());
   context->threads = SetThreads(train.threads());
-  if (context->device != "cpu") RepeatOnGpu();
+  if (*device != "cpu") ConfigureGpu(*device, *precision, train.deterministic());
   SeedGenerators(context->seed);
   return absl::OkStatus();
 }
