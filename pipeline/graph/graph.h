@@ -95,6 +95,14 @@ class Graph {
   // Of an output, once the graph is built.
   const TensorSpec& Spec(const Edge& edge) const { return nodes_[edge.node].specs.at(edge.port); }
 
+  // Has every stage keep its features, or not. Those of the stage that made the logits; undefined
+  // where it has none.
+  void KeepFeatures(bool keep);
+  at::Tensor Features() const;
+  // By how much each term of the losses moves the logits of the last Run: of the first stage that
+  // tells; nothing where none does.
+  absl::StatusOr<NamedTensors> TermGradients(const Step& step);
+
   // In the order in which they run.
   const std::vector<NodeEntry>& nodes() const { return nodes_; }
 
