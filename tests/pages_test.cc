@@ -1,4 +1,5 @@
-// report.html and comparison.html as a visitor meets them: made by the program, opened in a browser.
+// report.html and comparison.html as a visitor meets them: made by the program, opened in a
+// browser.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -69,7 +70,8 @@ TEST(Pages, OpenInABrowserOnDesktopAndPhoneInLightAndDark) {
   ASSERT_EQ(RunPipeline({"report", first}).code, 0);
   ASSERT_EQ(RunPipeline({"report", second}).code, 0);
   ASSERT_EQ(RunPipeline({"compare", first, second, "run"}).code, 0);
-  ASSERT_EQ(RunPipeline({"compare", second, second + "/../second", first, "--out=two.html"}).code, 0);
+  ASSERT_EQ(RunPipeline({"compare", second, second + "/../second", first, "--out=two.html"}).code,
+            0);
 
   const Driven driven = Drive({"run/report.html", first + "/report.html", second + "/report.html",
                                "comparison.html", "two.html"});
@@ -136,12 +138,14 @@ TEST(Pages, AreRefusedWithOneLine) {
     EXPECT_EQ(ran.out, "");
     return ran.err;
   };
-  EXPECT_EQ(error({"report"}),
-            "report takes one run, a folder such as runs/brats_vgg16/20261128-003706\n");
-  EXPECT_EQ(error({"report", "none"}), "none: no such run folder\n");
+  EXPECT_EQ(
+      error({"report"}),
+      "report takes one run: a folder such as runs/brats_vgg16/20261128-003706, or a config whose "
+      "last run is meant\n");
+  EXPECT_EQ(error({"report", "none"}), "none: no such run folder or config\n");
   EXPECT_EQ(error({"report", "empty"}),
             "empty: no run folder, for it has neither run.json nor summary.json nor metrics.csv\n");
-  EXPECT_EQ(error({"compare", "none*"}), "none*: no such run folder\n");
+  EXPECT_EQ(error({"compare", "none*"}), "none*: no such run folder or config\n");
   const std::string run = pipeline::MadeRun().Write("single");
   EXPECT_EQ(error({"compare", run, run}),
             "compare takes at least two runs: folders, or patterns such as 'runs/brats_vgg16/*'\n");
@@ -149,7 +153,8 @@ TEST(Pages, AreRefusedWithOneLine) {
 
 TEST(Pages, CompareRunsThatAPatternMatches) {
   Workspace workspace;
-  const std::string folder = std::filesystem::path(pipeline::MadeRun().Write("glob/a")).parent_path();
+  const std::string folder =
+      std::filesystem::path(pipeline::MadeRun().Write("glob/a")).parent_path();
   pipeline::MadeRun().Write("glob/b");
   const Ran ran = RunPipeline({"compare", folder + "/*"});
   EXPECT_EQ(ran.code, 0) << ran.err;

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "pipeline/cli/command_line.h"
+#include "pipeline/cli/load_graph.h"
 #include "pipeline/files.h"
 #include "pipeline/report/comparison.h"
 #include "pipeline/workspace.h"
@@ -27,8 +28,10 @@ absl::StatusOr<std::vector<std::string>> FoldersOf(const std::string& word) {
     }
   }
   globfree(&found);
-  if (folders.empty()) return absl::NotFoundError(absl::StrCat(word, ": no such run folder"));
-  return folders;
+  if (!folders.empty()) return folders;
+  const absl::StatusOr<std::string> folder = FolderOfRun(word);
+  if (!folder.ok()) return folder.status();
+  return std::vector<std::string>{*folder};
 }
 
 absl::StatusOr<std::vector<RunRecord>> RunsOf(const std::vector<std::string>& words) {
@@ -68,10 +71,10 @@ REGISTER_VERB({
     .name = "compare",
     .arguments = "RUN...",
     .help =
-        "one page over several runs: scores, curves, configs, and whether they differ by chance\n"
-        "RUN is a run's folder, or a pattern such as 'runs/brats_vgg16/*'. The first run is\n"
-        "what the others are compared to; up to five are compared pair by pair. Runs that\n"
-        "were not tested on the same images are shown with a warning.",
+        "one page over several runs: scores, curves, configs, and whether chance explains it\n"
+        "RUN is a run's folder, a pattern such as 'runs/brats_vgg16/*', or a config whose last\n"
+        "run is meant. The others are compared to the first one; up to five runs are compared\n"
+        "pair by pair. Runs that were not tested on the same images come with a warning.",
     .flags = {{"out", "FILE.html", "the page's file (default: comparison.html)"}, PluginFlag()},
     .run = CompareRuns,
 });

@@ -79,7 +79,8 @@ TEST(Comparison, WarnsWhereTestsWereNotAlike) {
                                                     "and label, 12 and 12 of one run alone")));
   EXPECT_THAT(SharedTestOf(first, Made("old", old)).reasons,
               ElementsAre(HasSubstr("has no predictions of TEST")));
-  EXPECT_THAT(SharedTestOf(first, Made("named", named)).reasons, Contains("they have other classes"));
+  EXPECT_THAT(SharedTestOf(first, Made("named", named)).reasons,
+              Contains("they have other classes"));
   const Page page = ComparisonPage({first, Made("other", other)});
   EXPECT_THAT(Html(page), HasSubstr("were not tested alike"));
   EXPECT_THAT(Html(page), HasSubstr("No two of these runs can be compared image by image"));
@@ -99,8 +100,7 @@ TEST(Comparison, WarnsWhereOneWasTrainedOnTheOthersTest) {
 TEST(Comparison, ShowsWhatDiffersInTheConfigs) {
   const std::string first = MadeRun().Write("first"), second = Perfect().Write("second");
   WriteText(second + "/config.pbtxt", "train { epochs: 3 seed: 8 learning_rate: 0.5 }\n");
-  const std::string html =
-      Html(ComparisonPage({*ReadRunRecord(first), *ReadRunRecord(second)}));
+  const std::string html = Html(ComparisonPage({*ReadRunRecord(first), *ReadRunRecord(second)}));
   EXPECT_THAT(html, HasSubstr("<th scope=\"row\">train.seed</th><td>7</td><td class=\"b\">8</td>"));
   EXPECT_THAT(html, HasSubstr("<th scope=\"row\">train.learning_rate</th>"));
   EXPECT_THAT(html, Not(HasSubstr("<th scope=\"row\">train.epochs</th>")));

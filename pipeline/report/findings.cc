@@ -288,7 +288,8 @@ std::string Counted(int64_t count, const std::string& what) {
 
 std::string IntervalText(const Judgement& judgement, const std::string& score) {
   const auto found = judgement.intervals.find(score);
-  if (found == judgement.intervals.end() || std::isnan(found->second.low)) return "";
+  // Where all answers are right, resampling them tells nothing.
+  if (found == judgement.intervals.end() || !(found->second.low < found->second.high)) return "";
   return absl::StrCat("95 % interval ", Percent(found->second.low), " to ",
                       Percent(found->second.high));
 }

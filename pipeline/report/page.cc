@@ -6,6 +6,7 @@
 #include <kainjow/mustache.hpp>
 #include <limits>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -44,7 +45,9 @@ std::string CellHtml(const Cell& cell, bool name) {
     absl::StrAppendFormat(&more, " style=\"--v:%.2f\"", std::min(cell.shade, 1.0));
   }
   if (cell.strong) absl::StrAppend(&classes, " b");
-  if (!classes.empty()) absl::StrAppend(&more, " class=\"", classes, "\"");
+  if (!classes.empty()) {
+    absl::StrAppend(&more, " class=\"", absl::StripLeadingAsciiWhitespace(classes), "\"");
+  }
   const char* tag = name ? "th" : "td";
   return absl::StrCat("<", tag, name ? " scope=\"row\"" : "", more, ">", HtmlText(cell.text), "</",
                       tag, ">");

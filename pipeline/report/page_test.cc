@@ -30,14 +30,14 @@ Page HostilePage() {
   Intervals intervals = {kHostile, kHostile, {{kHostile, 1, 2, 3}}, 0, kHostile};
   Table table = {kHostile, {kHostile, kHostile}, {{Text(kHostile), Text(kHostile)}}, true};
   Gallery gallery = {kHostile, kHostile, {{"jpeg", kHostile, kHostile}}};
-  return {kHostile,
-          kHostile,
-          {{"s",
-            kHostile,
-            {Paragraph{kHostile}, Tiles{{{kHostile, kHostile, kHostile}}},
-             Findings{{{Severity::kStop, kHostile, {kHostile}}}}, Facts{{{kHostile, kHostile}}},
-             table, Charts{{Draw(plot), Draw(parts), Draw(intervals)}}, gallery,
-             Code{kHostile, kHostile}}}}};
+  return {
+      kHostile,
+      kHostile,
+      {{"s",
+        kHostile,
+        {Paragraph{kHostile}, Tiles{{{kHostile, kHostile, kHostile}}},
+         Findings{{{Severity::kStop, kHostile, {kHostile}}}}, Facts{{{kHostile, kHostile}}}, table,
+         Charts{{Draw(plot), Draw(parts), Draw(intervals)}}, gallery, Code{kHostile, kHostile}}}}};
 }
 
 TEST(Page, EscapesEveryTextInEveryPlace) {
@@ -82,7 +82,8 @@ TEST(Page, LeavesOutPicturesBeyondTwoMegabytesAndSaysSo) {
 }
 
 TEST(Page, SortsCellsByWhatTheyMean) {
-  Table table = {"", {"run", "score"}, {{Text("a"), Number(0.123456789)}, {Text("b"), Number(NAN)}}};
+  Table table = {
+      "", {"run", "score"}, {{Text("a"), Number(0.123456789)}, {Text("b"), Number(NAN)}}};
   const std::string html = Html({"t", "", {{"s", "t", {table}}}});
   EXPECT_THAT(html, HasSubstr("<td data-n=\"0.123456789\" class=\"n\">0.123457</td>"));
   EXPECT_THAT(html, HasSubstr("<td>-</td>"));

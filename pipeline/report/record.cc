@@ -180,6 +180,11 @@ absl::StatusOr<Passes> PassesOf(const std::string& text) {
   if (reader.AtEnd() || !reader.Next(&passes.columns)) {
     return absl::DataLossError("has no columns");
   }
+  for (const char* needed : {"epoch", "phase"}) {
+    if (passes.Column(needed) < 0) {
+      return absl::DataLossError(absl::StrCat("has no column ", needed));
+    }
+  }
   while (!reader.AtEnd()) {
     const int64_t line = reader.line();
     if (!reader.Next(&cells) || cells.size() != passes.columns.size()) {

@@ -119,7 +119,8 @@ struct MadeRun {
       absl::StrAppendFormat(&text,
                             "%d,TRAIN,%d,0.%d123,0.%d123,0.%d345,0.5,0.6,0.7,1.%d5,0.%d25,0.9,1,2,"
                             "0.999,0.001,0.01,12,2.5,0.25\n",
-                            epoch, 4 * epoch, 4 + epoch, 4 + epoch, 4 + epoch, 6 - epoch, 7 - epoch);
+                            epoch, 4 * epoch, 4 + epoch, 4 + epoch, 4 + epoch, 6 - epoch,
+                            7 - epoch);
       absl::StrAppendFormat(&text,
                             "%d,VAL,%d,0.%d777,0.%d777,0.%d888,0.4,,0.6,1.%d75,0.4,0.9,1,2,,,,15,"
                             "0.5,0.5\n",

@@ -95,7 +95,8 @@ TEST(RunPage, BeginsWithTheVerdict) {
 
 TEST(RunPage, SectionsAreInTheirOrder) {
   std::vector<std::string> ids;
-  for (const Section& section : PageOf(MadeRun().Write("whole")).sections) ids.push_back(section.id);
+  for (const Section& section : PageOf(MadeRun().Write("whole")).sections)
+    ids.push_back(section.id);
   EXPECT_THAT(ids, ElementsAre("verdict", "curves", "confusion", "classes", "ranking",
                                "reliability", "mistakes", "time", "again"));
 }
@@ -144,7 +145,8 @@ TEST(RunPage, TablesAreThoseOfTheCounts) {
 
 TEST(RunPage, MistakesBeginWithTheSurest) {
   const Section mistakes = *Find(PageOf(MadeRun().Write("whole")), "mistakes");
-  EXPECT_THAT(All<Paragraph>(mistakes)[0].text, HasSubstr("3 of 12 test images are answered wrong"));
+  EXPECT_THAT(All<Paragraph>(mistakes)[0].text,
+              HasSubstr("3 of 12 test images are answered wrong"));
   const Table wrong = All<Table>(mistakes)[0];
   EXPECT_THAT(TextsOf(wrong, 0), ElementsAre("img3.png", "img6.png", "img11.png"));
   EXPECT_THAT(TextsOf(wrong, 1), ElementsAre("cat", "dog", "owl"));
@@ -158,7 +160,8 @@ TEST(RunPage, ReliabilityIsThatOfThePredictions) {
   const Section section = *Find(PageOf(MadeRun().Write("whole")), "reliability");
   // All confidences (0.789 to 0.8) are in one of 15 bins; 9 of 12 are right.
   EXPECT_EQ(All<Tiles>(section)[0].tiles[0].value, "0.0445");
-  const Chart chart = ChartOf(All<Charts>(section)[0].charts, "Is it right as often as it is sure?");
+  const Chart chart =
+      ChartOf(All<Charts>(section)[0].charts, "Is it right as often as it is sure?");
   EXPECT_THAT(TextsOf(chart.numbers, 1), Contains("0.75"));
   EXPECT_THAT(TextsOf(chart.numbers, 2), Contains("0.7945"));
 }
@@ -241,9 +244,11 @@ TEST(RunPage, StandsEachMissingOrBrokenFile) {
 
 TEST(RunPage, OfAnEmptyFolderIsRefused) {
   const std::string folder = FolderOf("empty");
-  EXPECT_EQ(ReadRunRecord(folder).status().message(),
-            folder + ": no run folder, for it has neither run.json nor summary.json nor metrics.csv");
-  EXPECT_EQ(ReadRunRecord(folder + "/none").status().message(), folder + "/none: no such run folder");
+  EXPECT_EQ(
+      ReadRunRecord(folder).status().message(),
+      folder + ": no run folder, for it has neither run.json nor summary.json nor metrics.csv");
+  EXPECT_EQ(ReadRunRecord(folder + "/none").status().message(),
+            folder + "/none: no such run folder");
 }
 
 TEST(RunPage, WithoutPredictionsHasNoIntervalsAndSaysWhy) {
@@ -291,8 +296,9 @@ TEST(Findings, NameWhatSpeaksAgainstANumber) {
 
 TEST(Findings, NameDeadTermsAndGapsBetweenSplits) {
   const std::vector<std::string> texts = FindingTexts(MadeRun().Write("whole"));
-  EXPECT_THAT(texts, Contains("The loss term dice moves nothing: its share of the gradient is below "
-                              "1 %."));
+  EXPECT_THAT(texts,
+              Contains("The loss term dice moves nothing: its share of the gradient is below "
+                       "1 %."));
   EXPECT_THAT(texts, Contains(HasSubstr("Validation says 57.8 % and test 75.0 %")));
   EXPECT_THAT(texts, Contains(HasSubstr("Fewer than 20 test images of a class")));
 }
@@ -325,8 +331,9 @@ TEST(Verdict, IsSevereWhereAFindingIs) {
     const Judgement judgement = JudgementOf(record);
     return VerdictText(record, judgement, FindingsOf(record, judgement));
   };
-  EXPECT_THAT(verdict(WithSummary([](nlohmann::ordered_json* s) { (*s)["embedded_sample"] = true; })),
-              HasSubstr("Do not build on this number"));
+  EXPECT_THAT(
+      verdict(WithSummary([](nlohmann::ordered_json* s) { (*s)["embedded_sample"] = true; })),
+      HasSubstr("Do not build on this number"));
   EXPECT_THAT(verdict(MadeRun().Write("whole")), HasSubstr("Read what follows"));
 }
 
