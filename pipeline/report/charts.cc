@@ -209,7 +209,7 @@ std::vector<double> Ticks(double low, double high, int parts, bool whole) {
   const double power = std::pow(10, std::floor(std::log10(raw)));
   double step = 10 * power;
   for (const double factor : {5.0, 2.0, 1.0}) {
-    if (raw <= factor * power * 1.0001) step = factor * power;
+    if (raw <= factor * power * 1.2) step = factor * power;
   }
   if (whole) step = std::max(1.0, std::round(step));
   std::vector<double> ticks;

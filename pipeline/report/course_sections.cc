@@ -6,6 +6,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "pipeline/report/findings.h"
@@ -63,6 +64,28 @@ void ChooseScale(Plot* plot) {
   plot->up.logarithmic = low > 0 && high > 30 * low;
 }
 
+// The one value of all of a column's epochs; NaN where there are several.
+double ConstantOf(const Passes& passes, const std::string& column) {
+  const auto [x, y] = passes.Curve(TRAIN, column);
+  const bool constant =
+      !y.empty() && std::all_of(y.begin(), y.end(), [&](double value) { return value == y[0]; });
+  return constant ? y[0] : kUndefined;
+}
+
+// What a curve would say that is a level line; "" where one is not.
+std::string ConstantsText(const Passes& passes, const std::string& what, const std::string& prefix,
+                          const std::vector<std::string>& names) {
+  std::vector<std::string> values;
+  for (const std::string& name : names) {
+    const double value = ConstantOf(passes, prefix + name);
+    if (std::isnan(value)) return "";
+    values.push_back(names.size() == 1 ? absl::StrFormat("%g", value)
+                                       : absl::StrFormat("%s %g", name, value));
+  }
+  if (values.empty()) return "";
+  return absl::StrCat(what, " in every epoch: ", absl::StrJoin(values, ", "), ".");
+}
+
 void AddChart(Plot plot, std::vector<Chart>* charts) {
   if (!plot.series.empty()) charts->push_back(Draw(plot));
 }
@@ -96,7 +119,7 @@ void AddLossCharts(const RunRecord& record, const std::vector<Mark>& best,
   shares.note =
       "Of the length of the gradient with respect to the logits, each term with its weight.";
   AddChart(std::move(raw), charts);
-  AddChart(std::move(weights), charts);
+  if (ConstantsText(passes, "", "weight.", terms).empty()) AddChart(std::move(weights), charts);
   AddChart(std::move(shares), charts);
 }
 
@@ -200,13 +223,19 @@ Section CurvesSection(const RunRecord& record, const Judgement& judgement) {
   if (!record.metrics_prefix.empty()) AddChart(ClassPlot(record), &charts);
   Plot rate = OverEpochs("Learning rate", "at the end of the epoch");
   AddSeries(record.passes, TRAIN, "learning_rate", "learning rate", 0, &rate);
-  ChooseScale(&rate);
-  AddChart(std::move(rate), &charts);
+  const std::string rates =
+      ConstantsText(record.passes, "The learning rate", "", {"learning_rate"});
+  if (rates.empty()) AddChart(std::move(rate), &charts);
   if (charts.empty()) {
     section.blocks.push_back(Paragraph{"No epoch has ended yet: metrics.csv has no rows."});
     return section;
   }
   section.blocks.push_back(Charts{std::move(charts)});
+  for (const std::string& text : {ConstantsText(record.passes, "The weights of the terms",
+                                                "weight.", record.passes.After("weight.")),
+                                  rates}) {
+    if (!text.empty()) section.blocks.push_back(Paragraph{text});
+  }
   return section;
 }
 
@@ -236,9 +265,10 @@ Section TimeSection(const RunRecord& record) {
   if (parts.parts.empty()) return section;
   std::vector<Chart> charts = {Draw(parts)};
   Plot speed = OverEpochs("Speed", "images per second");
-  speed.up.low = 0;
   AddSeries(passes, TRAIN, "images_per_second", "training", 0, &speed);
   AddSeries(passes, VAL, "images_per_second", "validation", 1, &speed);
+  ChooseScale(&speed);
+  if (!speed.up.logarithmic) speed.up.low = 0;
   AddChart(std::move(speed), &charts);
   section.blocks.push_back(Charts{std::move(charts)});
   return section;

@@ -62,7 +62,7 @@ void AboutTheData(const Seen& seen, List* list) {
     } else {
       Add(list, Severity::kCare,
           absl::StrCat("Training and test share ", groups,
-                       ": the test result is an over-estimate. load.dataset.duplicates = "
+                       ": the test result is an over-estimate. --set load.dataset.duplicates="
                        "DROP_FROM_TRAIN leaves them out of training."));
     }
   }

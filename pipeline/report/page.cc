@@ -54,11 +54,14 @@ std::string CellHtml(const Cell& cell, bool name) {
 }
 
 std::string TableHtml(const Table& table) {
-  std::string html = absl::StrCat("<div class=\"scroll\" tabindex=\"0\"><table",
-                                  table.sortable ? " class=\"sortable\"" : "", ">");
-  if (!table.caption.empty()) {
-    absl::StrAppend(&html, "<caption>", HtmlText(table.caption), "</caption>");
+  const std::string caption = HtmlText(table.caption);
+  std::string html;
+  // Beside the table, so that it does not scroll away with it.
+  if (!caption.empty()) {
+    absl::StrAppend(&html, "<p class=\"caption\" aria-hidden=\"true\">", caption, "</p>");
   }
+  absl::StrAppend(&html, "<div class=\"scroll\" tabindex=\"0\"><table",
+                  table.sortable ? " class=\"sortable\"" : "", " aria-label=\"", caption, "\">");
   absl::StrAppend(&html, "<thead><tr>");
   for (size_t i = 0; i < table.columns.size(); ++i) {
     const bool numbers = i > 0 && !table.rows.empty() && i < table.rows[0].size() &&
@@ -121,6 +124,7 @@ struct BlockData {
   std::pair<std::string, data> operator()(const Paragraph& paragraph) {
     data block;
     block.set("text", Printable(paragraph.text));
+    block.set("lead", data(paragraph.lead ? data::type::bool_true : data::type::bool_false));
     return {"paragraph", block};
   }
   std::pair<std::string, data> operator()(const Tiles& tiles) {

@@ -58,6 +58,7 @@ struct Gallery {
 
 struct Paragraph {
   std::string text;
+  bool lead = false;  // larger: what is read first
 };
 // The few numbers that are read first.
 struct Tiles {

@@ -24,11 +24,9 @@ Cell Shaded(double share) {
   return cell;
 }
 
-Table MatrixTable(const Judgement& judgement, bool masks) {
+Table MatrixTable(const Judgement& judgement) {
   Table table;
-  table.caption =
-      absl::StrCat("Rows are the truth, columns the answer: ", masks ? "pixels" : "images",
-                   " and their share of the row.");
+  table.caption = "Confusion matrix";
   table.columns = {"truth"};
   for (const ClassScores& one : judgement.classes) table.columns.push_back(one.name);
   for (size_t i = 0; i < judgement.confusion.size(); ++i) {
@@ -182,9 +180,11 @@ Section ConfusionSection(const RunRecord& record, const Judgement& judgement) {
     section.blocks.push_back(Paragraph{"No answers were counted: there is no test result."});
     return section;
   }
-  section.blocks.push_back(Paragraph{absl::StrCat("Of ", InWords(judgement.phase), " images.")});
+  section.blocks.push_back(Paragraph{absl::StrCat(
+      "On ", InWords(judgement.phase), " images. Rows are the truth, columns the answer: ",
+      record.masks() ? "pixels" : "images", ", and their share of the row.")});
   if (judgement.confusion.size() <= kLargestMatrix) {
-    section.blocks.push_back(MatrixTable(judgement, record.masks()));
+    section.blocks.push_back(MatrixTable(judgement));
   } else {
     section.blocks.push_back(Paragraph{absl::StrCat(
         "Too large to show with ", judgement.confusion.size(), " classes; summary.json has it.")});

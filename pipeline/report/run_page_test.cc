@@ -117,14 +117,28 @@ TEST(RunPage, CurvesAreThoseOfMetricsCsv) {
   EXPECT_THAT(raw.columns,
               ElementsAre("epoch", "focal", "dice", "focal, validation", "dice, validation"));
   EXPECT_THAT(TextsOf(raw, 1), ElementsAre("0.625", "0.525", "0.425"));
-  EXPECT_THAT(TextsOf(ChartOf(charts, "Weights of the terms").numbers, 2),
-              ElementsAre("2", "2", "2"));
   EXPECT_THAT(TextsOf(ChartOf(charts, "Shares of the gradient").numbers, 1),
               ElementsAre("0.999", "0.999", "0.999"));
-  EXPECT_THAT(TextsOf(ChartOf(charts, "Learning rate").numbers, 1),
-              ElementsAre("0.01", "0.01", "0.01"));
+  // What does not change is said in words.
+  EXPECT_EQ(All<Paragraph>(curves)[0].text,
+            "The weights of the terms in every epoch: focal 1, dice 2.");
+  EXPECT_EQ(All<Paragraph>(curves)[1].text, "The learning rate in every epoch: 0.01.");
   EXPECT_THAT(ChartOf(charts, "F1 of each class").numbers.columns,
               ElementsAre("epoch", "cat", "owl"));
+}
+
+TEST(RunPage, WeightsAndRatesThatChangeAreCurves) {
+  const MadeRun run;
+  const std::string folder = run.Write("changing");
+  WriteText(folder + "/metrics.csv",
+            "epoch,phase,step,loss.total,loss.focal,loss.dice,weight.focal,weight.dice,"
+            "learning_rate\n1,TRAIN,4,3,1,1,1,2,0.01\n2,TRAIN,8,2,1,1,1.5,2,0.005\n");
+  const Section curves = *Find(PageOf(folder), "curves");
+  const std::vector<Chart> charts = All<Charts>(curves)[0].charts;
+  EXPECT_THAT(TextsOf(ChartOf(charts, "Weights of the terms").numbers, 1), ElementsAre("1", "1.5"));
+  EXPECT_THAT(TextsOf(ChartOf(charts, "Weights of the terms").numbers, 2), ElementsAre("2", "2"));
+  EXPECT_THAT(TextsOf(ChartOf(charts, "Learning rate").numbers, 1), ElementsAre("0.01", "0.005"));
+  EXPECT_THAT(All<Paragraph>(curves), IsEmpty());
 }
 
 TEST(RunPage, TablesAreThoseOfTheCounts) {

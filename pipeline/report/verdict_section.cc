@@ -108,7 +108,7 @@ Section VerdictSection(const RunRecord& record, const Judgement& judgement) {
   const std::vector<Finding> findings = FindingsOf(record, judgement);
   Section section = {"verdict", "Verdict", {}};
   section.blocks.push_back(Paragraph{Asked(record)});
-  section.blocks.push_back(Paragraph{VerdictText(record, judgement, findings)});
+  section.blocks.push_back(Paragraph{VerdictText(record, judgement, findings), true});
   Tiles tiles = TilesOf(record, judgement);
   if (!tiles.tiles.empty()) section.blocks.push_back(std::move(tiles));
   if (!findings.empty()) section.blocks.push_back(Findings{findings});
