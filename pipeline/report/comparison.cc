@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
@@ -43,45 +44,82 @@ void TellApart(Runs* runs) {
   }
 }
 
+// What a run was, beside its scores; a column is left out where all runs have the same.
+std::vector<std::pair<std::string, std::vector<std::string>>> TraitsOf(const Runs& runs) {
+  std::vector<std::pair<std::string, std::vector<std::string>>> traits;
+  const auto add = [&](const char* name, const std::function<std::string(const Ending&)>& trait) {
+    std::vector<std::string> values;
+    for (const RunRecord& run : runs) values.push_back(trait(run.ending.value_or(Ending())));
+    traits.emplace_back(name, std::move(values));
+  };
+  add("model", [](const Ending& ending) { return ending.model; });
+  add("activation", [](const Ending& ending) { return ending.activation; });
+  add("losses", [](const Ending& ending) { return absl::StrJoin(ending.losses, " + "); });
+  add("seed", [](const Ending& ending) { return absl::StrCat(ending.seed); });
+  add("epochs", [](const Ending& ending) { return absl::StrCat(ending.epochs); });
+  return traits;
+}
+
+bool AllSame(const std::vector<std::string>& values) {
+  return std::all_of(values.begin(), values.end(),
+                     [&](const std::string& value) { return value == values[0]; });
+}
+
+// The best of those that can be compared; a baseline is none.
+bool IsBest(const std::vector<Judgement>& judgements, const std::string& score, double value) {
+  return !absl::StrContains(score, "majority") && !std::isnan(value) &&
+         std::all_of(judgements.begin(), judgements.end(),
+                     [&](const Judgement& other) { return !(other.Value(score) > value); });
+}
+
+Cell IntervalCell(const Judgement& judgement, const std::string& score) {
+  const auto found = judgement.intervals.find(score);
+  if (found == judgement.intervals.end() || !(found->second.low < found->second.high)) {
+    return Text("-");
+  }
+  // Sorted by its lower end.
+  return {absl::StrFormat("%.1f to %.1f %%", 100 * found->second.low, 100 * found->second.high),
+          found->second.low};
+}
+
 Table RunsTable(const Runs& runs, const std::vector<Judgement>& judgements) {
-  const bool masks = runs[0].masks();
-  Table table = {"The runs; a click on a column sorts by it",
-                 {"run", "model", "activation", "losses", "seed", "epochs", "of"}};
+  Table table = {"The runs; a click on a column sorts by it", {"run"}};
   table.sortable = true;
-  for (const auto& [title, score] : ScoresOf(masks)) {
+  std::vector<std::vector<std::string>> told;
+  for (const auto& [name, values] : TraitsOf(runs)) {
+    if (AllSame(values)) continue;
+    table.columns.push_back(name);
+    told.push_back(values);
+  }
+  table.columns.push_back("scored on");
+  const auto scores = ScoresOf(runs[0].masks());
+  for (const auto& [title, score] : scores) {
     table.columns.push_back(title);
     if (std::string(score) == "accuracy") table.columns.push_back("95 % interval");
   }
   table.columns.push_back("seconds");
   for (size_t i = 0; i < runs.size(); ++i) {
-    const Ending ending = runs[i].ending.value_or(Ending());
-    std::vector<Cell> row = {Text(runs[i].name),
-                             Text(ending.model),
-                             Text(ending.activation),
-                             Text(absl::StrJoin(ending.losses, " + ")),
-                             Count(ending.seed),
-                             Count(ending.epochs),
-                             Text(InWords(judgements[i].phase))};
-    for (const auto& [title, score] : ScoresOf(masks)) {
+    std::vector<Cell> row = {Text(runs[i].name)};
+    for (const std::vector<std::string>& values : told) row.push_back(Text(values[i]));
+    row.push_back(Text(InWords(judgements[i].phase)));
+    for (const auto& [title, score] : scores) {
       Cell cell = PercentCell(judgements[i].Value(score));
-      // The best of those that can be compared.
-      const bool baseline = std::string(title).rfind("baseline", 0) == 0;
-      cell.strong = !baseline && !std::isnan(cell.order) &&
-                    std::all_of(judgements.begin(), judgements.end(), [&](const Judgement& other) {
-                      return !(other.Value(score) > cell.order);
-                    });
+      cell.strong = IsBest(judgements, score, cell.order);
       row.push_back(std::move(cell));
-      if (std::string(score) != "accuracy") continue;
-      const auto interval = judgements[i].intervals.find(score);
-      row.push_back(Text(interval == judgements[i].intervals.end()
-                             ? "-"
-                             : absl::StrCat(Percent(interval->second.low), " to ",
-                                            Percent(interval->second.high))));
+      if (std::string(score) == "accuracy") row.push_back(IntervalCell(judgements[i], score));
     }
-    row.push_back(Number(ending.seconds, 4));
+    row.push_back(Number(runs[i].ending.value_or(Ending()).seconds, 4));
     table.rows.push_back(std::move(row));
   }
   return table;
+}
+
+Facts SharedTraits(const Runs& runs) {
+  Facts facts;
+  for (const auto& [name, values] : TraitsOf(runs)) {
+    if (AllSame(values) && !values[0].empty()) facts.facts.emplace_back("all: " + name, values[0]);
+  }
+  return facts;
 }
 
 // A column's curve of every run.
@@ -211,9 +249,9 @@ Section PairsSection(const Runs& runs, const std::vector<PairResult>& pairs) {
           Text(runs[pair.second].name),
           Text(one.score),
           {InPoints(found.difference), found.difference},
-          Text(std::isnan(found.low)
-                   ? "-"
-                   : absl::StrCat(InPoints(found.low), " to ", InPoints(found.high)))};
+          std::isnan(found.low)
+              ? Text("-")
+              : Cell{absl::StrCat(InPoints(found.low), " to ", InPoints(found.high)), found.low}};
       row[3].strong = found.low > 0 || found.high < 0;
       if (one.score == "accuracy") {
         row.push_back(Count(pair.mcnemar.only_first));
@@ -250,16 +288,22 @@ Section PairsSection(const Runs& runs, const std::vector<PairResult>& pairs) {
 }
 
 std::vector<Finding> WarningsOf(const Runs& runs, const std::vector<PairResult>& pairs) {
-  std::vector<Finding> findings;
+  std::vector<std::string> lines;
   for (const PairResult& pair : pairs) {
     if (pair.test.reasons.empty()) continue;
-    findings.push_back(
-        {Severity::kStop,
-         absl::StrCat(runs[pair.first].name, " and ", runs[pair.second].name,
-                      " were not tested alike: ", absl::StrJoin(pair.test.reasons, "; "),
-                      ". Their scores cannot be compared.")});
+    lines.push_back(
+        absl::StrCat(runs[pair.first].name, " and ", runs[pair.second].name,
+                     " were not tested alike: ", absl::StrJoin(pair.test.reasons, "; ")));
   }
-  return findings;
+  if (lines.empty()) return {};
+  if (lines.size() == 1) {
+    return {{Severity::kStop, lines[0] + ". Their scores cannot be compared.", {}}};
+  }
+  return {{Severity::kStop,
+           absl::StrCat(lines.size(), " of ", pairs.size(),
+                        " pairs of these runs were not tested alike. Their scores cannot be "
+                        "compared."),
+           lines}};
 }
 
 }  // namespace
@@ -280,6 +324,8 @@ Page ComparisonPage(Runs runs) {
   }
   if (!findings.empty()) first.blocks.push_back(Findings{std::move(findings)});
   first.blocks.push_back(RunsTable(runs, judgements));
+  Facts shared = SharedTraits(runs);
+  if (!shared.facts.empty()) first.blocks.push_back(std::move(shared));
   Page page;
   page.title = absl::StrCat("Comparison of ", runs.size(), " runs");
   page.subtitle = absl::StrCat(runs[0].dataset, ", ", runs[0].task);

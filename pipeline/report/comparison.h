@@ -17,7 +17,8 @@ namespace pipeline {
 struct SharedTest {
   int64_t shared = 0;                       // images that both judged, under one path and label
   int64_t only_first = 0, only_second = 0;  // all others
-  // TEST of one among TRAIN of the other, by content (or path, where it is not known).
+  // TEST of one among TRAIN of the other but not among its own, by content (or path, where it is
+  // not known).
   int64_t first_trained_on = 0, second_trained_on = 0;
   // Why not, in words; empty where they can.
   std::vector<std::string> reasons;

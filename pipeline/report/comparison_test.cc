@@ -97,6 +97,16 @@ TEST(Comparison, WarnsWhereOneWasTrainedOnTheOthersTest) {
   EXPECT_THAT(test.reasons, ElementsAre(HasSubstr("other split: ")));
 }
 
+TEST(Comparison, TakesALeakOfBothForNoOtherSplit) {
+  const std::string first = MadeRun().Write("first"), second = Perfect().Write("second");
+  const std::string hash(32, 'a');
+  for (const std::string& run : {first, second}) {
+    WriteText(run + "/split.csv",
+              "split,path,xxh3_128\nTEST,x.png," + hash + "\nTRAIN,y.png," + hash + "\n");
+  }
+  EXPECT_THAT(SharedTestOf(*ReadRunRecord(first), *ReadRunRecord(second)).reasons, IsEmpty());
+}
+
 TEST(Comparison, ShowsWhatDiffersInTheConfigs) {
   const std::string first = MadeRun().Write("first"), second = Perfect().Write("second");
   WriteText(second + "/config.pbtxt", "train { epochs: 3 seed: 8 learning_rate: 0.5 }\n");

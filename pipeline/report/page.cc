@@ -34,12 +34,14 @@ data TextOrNone(const std::string& text) {
 
 data List() { return data(data::type::list); }
 
-std::string CellHtml(const Cell& cell, bool name) {
+// `numbers`: the column has some, so that a dash stands where they do.
+std::string CellHtml(const Cell& cell, bool name, bool numbers) {
   std::string classes, more;
   if (!std::isnan(cell.order)) {
     classes = "n";
     more = absl::StrFormat(" data-n=\"%.9g\"", cell.order);
   }
+  if (classes.empty() && numbers && cell.text == "-") classes = "n";
   if (cell.shade > 0) {
     absl::StrAppend(&classes, " s", cell.wrong ? " w" : "");
     absl::StrAppendFormat(&more, " style=\"--v:%.2f\"", std::min(cell.shade, 1.0));
@@ -53,6 +55,12 @@ std::string CellHtml(const Cell& cell, bool name) {
                       tag, ">");
 }
 
+bool HasNumbers(const Table& table, size_t column) {
+  return column > 0 && std::any_of(table.rows.begin(), table.rows.end(), [&](const auto& row) {
+           return column < row.size() && !std::isnan(row[column].order);
+         });
+}
+
 std::string TableHtml(const Table& table) {
   const std::string caption = HtmlText(table.caption);
   std::string html;
@@ -64,18 +72,20 @@ std::string TableHtml(const Table& table) {
                   table.sortable ? " class=\"sortable\"" : "", " aria-label=\"", caption, "\">");
   absl::StrAppend(&html, "<thead><tr>");
   for (size_t i = 0; i < table.columns.size(); ++i) {
-    const bool numbers = i > 0 && !table.rows.empty() && i < table.rows[0].size() &&
-                         (!std::isnan(table.rows[0][i].order) || table.rows[0][i].text == "-");
     const std::string name = HtmlText(table.columns[i]);
     absl::StrAppend(
-        &html, "<th scope=\"col\"", numbers ? " class=\"n\">" : ">",
+        &html, "<th scope=\"col\"", HasNumbers(table, i) ? " class=\"n\">" : ">",
         table.sortable ? absl::StrCat("<button type=\"button\">", name, "</button>") : name,
         "</th>");
   }
   absl::StrAppend(&html, "</tr></thead><tbody>\n");
+  std::vector<bool> numbers;
+  for (size_t i = 0; i < table.columns.size(); ++i) numbers.push_back(HasNumbers(table, i));
   for (const std::vector<Cell>& row : table.rows) {
     absl::StrAppend(&html, "<tr>");
-    for (size_t i = 0; i < row.size(); ++i) absl::StrAppend(&html, CellHtml(row[i], i == 0));
+    for (size_t i = 0; i < row.size(); ++i) {
+      absl::StrAppend(&html, CellHtml(row[i], i == 0, i < numbers.size() && numbers[i]));
+    }
     absl::StrAppend(&html, "</tr>\n");
   }
   return html + "</tbody></table></div>";

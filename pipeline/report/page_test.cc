@@ -86,7 +86,7 @@ TEST(Page, SortsCellsByWhatTheyMean) {
       "", {"run", "score"}, {{Text("a"), Number(0.123456789)}, {Text("b"), Number(NAN)}}};
   const std::string html = Html({"t", "", {{"s", "t", {table}}}});
   EXPECT_THAT(html, HasSubstr("<td data-n=\"0.123456789\" class=\"n\">0.123457</td>"));
-  EXPECT_THAT(html, HasSubstr("<td>-</td>"));
+  EXPECT_THAT(html, HasSubstr("<td class=\"n\">-</td>"));
 }
 
 TEST(Charts, HaveTheirNumbersAsATable) {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -20,6 +21,11 @@ ByPath TestOf(const RunRecord& run) {
   return by_path;
 }
 
+std::string ContentOf(const std::string& path, const std::string& content) {
+  const bool known = content.size() == 32;  // else "unread" or the like
+  return known ? content : "path " + path;
+}
+
 // The rows of both, where path and label are the same.
 std::vector<std::pair<const Prediction*, const Prediction*>> SharedRows(const RunRecord& first,
                                                                         const RunRecord& second) {
@@ -34,16 +40,22 @@ std::vector<std::pair<const Prediction*, const Prediction*>> SharedRows(const Ru
   return shared;
 }
 
-// How many files of TEST of one the other was trained on.
-int64_t TrainedOn(const RunRecord& tested, const RunRecord& trained) {
-  std::map<std::string, int> contents;
-  for (const auto& [path, content] : trained.split_files[PhaseIndex(TRAIN)]) {
-    const bool known = content.size() == 32;
-    ++contents[known ? content : "path " + path];
+// What a run was trained on: contents, or paths where the content is not known.
+std::set<std::string> TrainedOn(const RunRecord& run) {
+  std::set<std::string> contents;
+  for (const auto& [path, content] : run.split_files[PhaseIndex(TRAIN)]) {
+    contents.insert(ContentOf(path, content));
   }
+  return contents;
+}
+
+// How many files of TEST of one the other was trained on, beyond copies that leaked to both.
+int64_t SeenBefore(const RunRecord& tested, const RunRecord& trained) {
+  const std::set<std::string> own = TrainedOn(tested), others = TrainedOn(trained);
   int64_t count = 0;
   for (const auto& [path, content] : tested.split_files[PhaseIndex(TEST)]) {
-    count += contents.count(content) + contents.count("path " + path) > 0;
+    const std::string what = ContentOf(path, content);
+    count += others.count(what) > 0 && own.count(what) == 0;
   }
   return count;
 }
@@ -135,8 +147,8 @@ SharedTest SharedTestOf(const RunRecord& first, const RunRecord& second) {
       reason(absl::StrCat(run->name, " has no predictions of TEST in predictions.csv"));
     }
   }
-  test.first_trained_on = TrainedOn(second, first);
-  test.second_trained_on = TrainedOn(first, second);
+  test.first_trained_on = SeenBefore(second, first);
+  test.second_trained_on = SeenBefore(first, second);
   if (test.first_trained_on + test.second_trained_on > 0) {
     reason(absl::StrCat("other split: ", first.name, " was trained on ", test.first_trained_on,
                         " test files of the other, and ", second.name, " on ",
