@@ -1,9 +1,14 @@
-// Switching a model between training and inference.
+// What models share: switching between training and inference, and refusal of export.
 #include "models/model.h"
 
 #include <torch/nn/modules/batchnorm.h>
 
 namespace models {
+
+pipeline::Symbol Model::Export(const pipeline::Symbol& images) {
+  images.graph->Refuse("has no form in ONNX's operators");
+  return images;
+}
 
 void Model::train(bool on) {
   Module::train(on);

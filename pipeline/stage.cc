@@ -25,4 +25,8 @@ absl::Status CheckLabels(const TensorSpec& logits, const TensorSpec& labels) {
   return absl::OkStatus();
 }
 
+void Stage::Export(const Symbols&, OperatorGraph* graph, Symbols*) {
+  graph->Refuse("has no form in ONNX's operators");
+}
+
 }  // namespace pipeline
