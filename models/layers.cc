@@ -69,7 +69,12 @@ void Sequence::AddActivation(std::unique_ptr<Activation> activation) {
   // std::function wants what it holds to be copyable.
   const std::shared_ptr<Activation> shared = std::move(activation);
   if (auto module = shared->module()) register_module(absl::StrCat(size_), module);
-  layers_.push_back({size_++, [shared](at::Tensor x) { return (*shared)(std::move(x)); },
+  layers_.push_back({size_++,
+                     [shared](at::Tensor x) {
+                       at::Tensor y = (*shared)(std::move(x));
+                       FeatureTap::Offer(y);
+                       return y;
+                     },
                      [shared](const Symbol& x) { return shared->Export(x); }});
 }
 

@@ -29,4 +29,12 @@ void Stage::Export(const Symbols&, OperatorGraph* graph, Symbols*) {
   graph->Refuse("has no form in ONNX's operators");
 }
 
+absl::StatusOr<OutsideImage> Source::ReadOutside(const std::string& path, bool) const {
+  return absl::UnimplementedError(path + ": the run's data are no image files");
+}
+
+absl::StatusOr<at::Tensor> Source::ReadWhole(const std::string& path) const {
+  return ReadOutside(path, true).status();
+}
+
 }  // namespace pipeline

@@ -1,5 +1,6 @@
 // The source of the graph: batches of a dataset, decoded ahead.
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/from_blob.h>
 
 #include <algorithm>
 #include <chrono>
@@ -17,6 +18,8 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "datasets/dataset.h"
+#include "datasets/images/fit.h"
+#include "datasets/images/image_file.h"
 #include "pipeline/exceptions.h"
 #include "pipeline/memory.h"
 #include "pipeline/stage.h"
@@ -35,6 +38,17 @@ using pipeline::PhaseIndex;
 using pipeline::Step;
 
 constexpr int64_t kDepth = 2;  // batches ready before the step that takes them
+
+// [3, height, width] of an 8-bit RGB image.
+at::Tensor PixelsOf(const cv::Mat& image) {
+  return at::from_blob(image.data, {image.rows, image.cols, 3}, at::kByte)
+      .clone()
+      .permute({2, 0, 1});
+}
+
+pipeline::OutsideImage::Part PartOf(const cv::Rect& rect) {
+  return {rect.x, rect.y, rect.width, rect.height};
+}
 
 }  // namespace
 
@@ -76,6 +90,8 @@ class Loader : public pipeline::Source {
     const absl::Status fits = CheckMemory();
     if (!fits.ok()) return fits;
     device_ = context->device;
+    // To a GPU goes what is looked at.
+    gray_ = device_ != "cpu" && !context->color && channels() == 3;
     seed_ = context->seed;
     const absl::Status opened = OpenCaches(context->writes);
     if (!opened.ok()) return opened;
@@ -124,8 +140,9 @@ class Loader : public pipeline::Source {
     if (failure_.ok()) failure_ = CheckBroken();
     if (!failure_.ok()) return failure_;
     const bool pinned = device_ != "cpu";
-    (*out)["images"] = batch.images().to(at::Device(device_), /*non_blocking=*/pinned);
-    (*out)["labels"] = batch.labels().to(at::Device(device_), /*non_blocking=*/pinned);
+    const at::Tensor images = batch.images().to(at::Device(device_), /*non_blocking=*/pinned);
+    (*out)["images"] = gray_ ? images.expand({-1, 3, -1, -1}) : images;
+    (*out)["labels"] = Classes(batch.labels().to(at::Device(device_), /*non_blocking=*/pinned));
     batches_[step.index] = {};
     return absl::OkStatus();
   }
@@ -176,6 +193,26 @@ class Loader : public pipeline::Source {
 
   std::string SampleName(Phase phase, int64_t sample) const override {
     return dataset_->Name(phase, sample);
+  }
+
+  bool HasImageName(const std::string& path) const override { return datasets::HasImageName(path); }
+
+  absl::StatusOr<pipeline::OutsideImage> ReadOutside(const std::string& path,
+                                                     bool color) const override {
+    const int size = options_.image_size();
+    cv::Size whole;
+    const absl::StatusOr<cv::Mat> read =
+        datasets::ReadImage(path, options_.max_pixels(), {size, {}, color, Fit()}, &whole);
+    if (!read.ok()) return read.status();
+    const datasets::Placing placing = datasets::PlacingOf(whole, size, Fit());
+    return pipeline::OutsideImage{PixelsOf(*read), whole.width, whole.height, PartOf(placing.from),
+                                  PartOf(placing.to)};
+  }
+
+  absl::StatusOr<at::Tensor> ReadWhole(const std::string& path) const override {
+    const absl::StatusOr<cv::Mat> read = datasets::ReadWholeImage(path, options_.max_pixels());
+    if (!read.ok()) return read.status();
+    return PixelsOf(*read);
   }
 
   std::vector<std::string> BrokenFiles(bool decode) override {
@@ -290,8 +327,9 @@ class Loader : public pipeline::Source {
   void AllocateUpTo(int64_t batches) {
     batches = std::min<int64_t>(batches, static_cast<int64_t>(batches_.size()));
     for (; allocated_ < batches; ++allocated_) {
-      batches_[allocated_].Allocate(
-          {channels(), options_.image_size(), masks(), /*pinned=*/device_ != "cpu"});
+      const bool gpu = device_ != "cpu";
+      batches_[allocated_].Allocate({gray_ ? 1 : channels(), options_.image_size(), masks(),
+                                     /*pinned=*/gpu, /*bytes=*/gpu});
     }
     prefetcher_->Allow(batches);
   }
@@ -372,6 +410,7 @@ class Loader : public pipeline::Source {
   std::unique_ptr<datasets::Dataset> dataset_;
   pipeline::DataInfo info_;  // the dataset's, less the files that turned out broken since
   std::string device_;
+  bool gray_ = false;  // one channel is read, and seen as three
   uint64_t seed_ = 0;
   int64_t batch_size_ = 1, max_batch_ = INT64_MAX;
 

@@ -30,7 +30,7 @@ class Normalize : public pipeline::Stage {
   pipeline::Ports ports() const override { return {{"images"}, {"images"}}; }
 
   absl::StatusOr<pipeline::Specs> Build(const pipeline::Specs& in,
-                                        pipeline::BuildContext*) override {
+                                        pipeline::BuildContext* context) override {
     pipeline::TensorSpec images = in.at("images");
     if (images.dtype != at::kByte || images.shape.size() != 4) {
       return absl::InvalidArgumentError("images must be uint8 [N, C, H, W]");
@@ -50,8 +50,9 @@ class Normalize : public pipeline::Stage {
       return all.expand({images.shape[1]});
     };
     const at::Tensor std = channels(std_, 1);
-    factor_ = (1 / (255 * std)).to(at::kFloat);
-    shift_ = (-channels(mean_, 0) / std).to(at::kFloat);
+    const at::Device device(context->device);
+    factor_ = (1 / (255 * std)).to(device, at::kFloat);
+    shift_ = (-channels(mean_, 0) / std).to(device, at::kFloat);
     images.dtype = at::kFloat;
     return pipeline::Specs{{"images", images}};
   }
