@@ -4,16 +4,20 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/rand_like.h>
 #include <ATen/ops/randn_like.h>
 #include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "pipeline/export/export.h"
 #include "pipeline/runs/run.h"
 #include "pipeline/runs/weights.h"
@@ -61,6 +65,60 @@ struct Opened {
   pipeline::Run run;
   std::unique_ptr<pipeline::Graph> graph;
 };
+
+// The model of tests/testdata/export_golden.json, which says what onnxruntime made of it: every
+// weight by a formula, so that it is the same everywhere.
+inline Opened GoldenModel(const Workspace& workspace) {
+  workspace.Write("configs/golden.pbtxt", SmallConfig());
+  pipeline::Run made =
+      MakeRun("configs/golden.pbtxt",
+              {"classify.model=[models/Cnn] { channels: [3] hidden: 4 batch_norm: true }",
+               "classify.activation=[activations/Lerch] {}"},
+              "golden");
+  Opened opened(made);
+  const c10::NoGradGuard no_gradients;
+  for (const auto& [name, tensor] : opened.graph->State()) {
+    if (!tensor.is_floating_point()) continue;
+    const at::Tensor wave = (at::arange(tensor.numel(), at::kDouble) * 1.7 + 0.3).sin();
+    tensor.copy_(
+        (absl::EndsWith(name, "running_var") ? wave.abs() + 0.5 : wave).reshape(tensor.sizes()));
+  }
+  return opened;
+}
+
+inline at::Tensor GoldenImages() {
+  return (at::arange(2 * 3 * 32 * 32, at::kLong) * 37)
+      .remainder(256)
+      .to(at::kByte)
+      .reshape({2, 3, 32, 32});
+}
+
+// Probabilities that the run itself gives.
+inline at::Tensor ProbabilitiesOf(const Opened& opened, const at::Tensor& images,
+                                  const std::string& node = "classify") {
+  const c10::NoGradGuard no_gradients;
+  dynamic_cast<pipeline::GivenImages&>(opened.graph->source()).Give(images);
+  pipeline::Step step;
+  step.phase = pipeline::TEST;
+  EXPECT_TRUE(opened.graph->RunUntil(step, {node}).ok());
+  return opened.graph->Output(node + ".logits").softmax(1);
+}
+
+// Operators with what they read, and each constant's shape, sum and sum of squares.
+inline nlohmann::json Outline(const pipeline::OperatorGraph& graph) {
+  nlohmann::json operators = nlohmann::json::array(), constants = nlohmann::json::object();
+  for (const auto& op : graph.operators()) {
+    std::string line = absl::StrCat(op.output, " = ", op.type, "(", absl::StrJoin(op.inputs, ", "));
+    for (const auto& [name, value] : op.attributes) absl::StrAppend(&line, "; ", name);
+    operators.push_back(line + ")");
+  }
+  for (const auto& [name, value] : graph.constants()) {
+    const at::Tensor wide = value.to(at::kDouble);
+    constants[name] = {value.sizes().vec(), wide.sum().item<double>(),
+                       wide.square().sum().item<double>()};
+  }
+  return {{"operators", operators}, {"constants", constants}};
+}
 
 }  // namespace testing_support
 

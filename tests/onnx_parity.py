@@ -37,6 +37,7 @@ def compare(folder, name):
         "same_nan": bool((np.isnan(given) == np.isnan(expected)).all()),
         "operators": len(model.graph.node),
         "bytes": (folder / f"{name}.onnx").stat().st_size,
+        "given": given.flatten()[:16].tolist(),
         "metadata": {entry.key: entry.value for entry in model.metadata_props},
     }
 

@@ -59,15 +59,15 @@ TEST(TorchFile, FindsTheStateDictOfACheckpoint) {
   ASSERT_TRUE(read.ok()) << read.status();
   std::vector<std::string> names;
   for (const auto& [name, tensor] : *read) names.push_back(name);
-  EXPECT_THAT(names, testing::ElementsAre("0.weight", "0.bias", "1.weight", "1.bias",
-                                          "1.running_mean", "1.running_var",
-                                          "1.num_batches_tracked"));
+  EXPECT_THAT(names,
+              testing::ElementsAre("0.weight", "0.bias", "1.weight", "1.bias", "1.running_mean",
+                                   "1.running_var", "1.num_batches_tracked"));
 }
 
 TEST(TorchFile, ReadsOnlyWhatIsWanted) {
-  const auto read = ReadTorchFile(
-      "models/testdata/kinds.pth",
-      [](const std::string& name, at::IntArrayRef) { return name == "int16"; });
+  const auto read =
+      ReadTorchFile("models/testdata/kinds.pth",
+                    [](const std::string& name, at::IntArrayRef) { return name == "int16"; });
   ASSERT_TRUE(read.ok()) << read.status();
   for (const auto& [name, tensor] : *read) {
     EXPECT_EQ(tensor.is_meta(), name != "int16") << name;
@@ -92,8 +92,8 @@ std::string Zip(const std::vector<std::pair<std::string, std::string>>& members,
     const std::string common = Little<uint16_t>(flags) + Little<uint16_t>(method) +
                                Little<uint32_t>(0) + sizes + Little<uint16_t>(name.size()) +
                                Little<uint16_t>(0);
-    absl::StrAppend(&directory, "PK\x01\x02", Little<uint32_t>(0), common,
-                    std::string(10, '\0'), Little<uint32_t>(file.size()), name);
+    absl::StrAppend(&directory, "PK\x01\x02", Little<uint32_t>(0), common, std::string(10, '\0'),
+                    Little<uint32_t>(file.size()), name);
     absl::StrAppend(&file, "PK\x03\x04", Little<uint16_t>(0), common, name, content);
   }
   const auto count = Little<uint16_t>(members.size());
@@ -128,8 +128,8 @@ std::string PickleError(const std::string& pickle) {
 
 TEST(TorchFile, OfOneTensorIsRead) {
   const std::string path = testing::TempDir() + "/one.pth";
-  std::ofstream(path, std::ios::binary) << Zip(
-      {{"a/data.pkl", OneTensor("K\x01K\x01\x85K\x01\x85\x89N")}, {"a/data/0", kTwo}});
+  std::ofstream(path, std::ios::binary)
+      << Zip({{"a/data.pkl", OneTensor("K\x01K\x01\x85K\x01\x85\x89N")}, {"a/data/0", kTwo}});
   const auto read = ReadTorchFile(path);
   ASSERT_TRUE(read.ok()) << read.status();
   ASSERT_EQ(read->size(), 1);
@@ -139,7 +139,9 @@ TEST(TorchFile, OfOneTensorIsRead) {
 }
 
 TEST(TorchFile, RunsNothing) {
-  EXPECT_EQ(PickleError("\x80\x02" "cos\nsystem\nX" + Little<uint32_t>(4) + "true\x85R."),
+  EXPECT_EQ(PickleError("\x80\x02"
+                        "cos\nsystem\nX" +
+                        Little<uint32_t>(4) + "true\x85R."),
             "its pickle calls os system, which no state dict needs: it is not run");
   EXPECT_EQ(PickleError(std::string("\x80\x02}\x93.")),
             "its pickle has the opcode 0x93, which no state dict needs: it is not run");
@@ -155,7 +157,9 @@ TEST(TorchFile, RefusesMalformedPickles) {
            {"(.", "its pickle leaves other than one value"},
            {"t.", "its pickle has no mark where one belongs"},
            {"h\x05.", "its pickle refers to what it did not remember"},
-           {"}K\x01""a.", "its pickle adds items to what takes none"},
+           {"}K\x01"
+            "a.",
+            "its pickle adds items to what takes none"},
            {"}(K\x01u.", "its pickle adds items to what takes none"},
            {"K\x01Q.", "its pickle refers to no storage"},
            {"K\x01}b.", "its pickle sets the state of what has none"},
@@ -176,12 +180,12 @@ TEST(TorchFile, RefusesTensorsThatClaimMoreThanThereIs) {
   const std::string larger = "tensor \"w\" is larger than its storage";
   EXPECT_EQ(with("K\x01K\x02\x85K\x01\x85\x89N"), larger) << "beyond its end";
   EXPECT_EQ(with(std::string("K\0K\x03\x85K\0\x85\x89N", 12)), larger) << "one value three times";
-  EXPECT_EQ(with("K\x01\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7f\x8a\x01\x7f\x86K\x01K\x01\x86\x89N"),
-            larger)
+  EXPECT_EQ(
+      with("K\x01\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7f\x8a\x01\x7f\x86K\x01K\x01\x86\x89N"),
+      larger)
       << "a shape that overflows";
   EXPECT_EQ(with("K\x01K\x01\x85)\x89N"), "tensor \"w\" has a malformed shape");
-  EXPECT_EQ(with("J\xff\xff\xff\xffK\x01\x85K\x01\x85\x89N"),
-            "tensor \"w\" has a malformed shape");
+  EXPECT_EQ(with("J\xff\xff\xff\xffK\x01\x85K\x01\x85\x89N"), "tensor \"w\" has a malformed shape");
   EXPECT_EQ(with("K\x01K\x01\x85K\x01\x85\x89N", "K\x03"),
             "tensor \"w\" has no storage of its size in the file");
   EXPECT_EQ(with("K\x01K\x01\x85K\x01\x85\x89N", "J\xff\xff\xff\xff"),
@@ -196,8 +200,7 @@ TEST(TorchFile, RefusesDamagedArchives) {
   EXPECT_EQ(ErrorOf(Zip(members, 0, 1)), "a zip archive whose member \"a/data.pkl\" is encrypted");
   EXPECT_EQ(ErrorOf(Zip({members[0], members[0]})),
             "a zip archive whose member \"a/data.pkl\" is there twice");
-  EXPECT_EQ(ErrorOf(Zip({members[1]})),
-            "a zip archive, but not of torch.save: it has no data.pkl");
+  EXPECT_EQ(ErrorOf(Zip({members[1]})), "a zip archive, but not of torch.save: it has no data.pkl");
   EXPECT_EQ(ErrorOf(Zip({members[0]})), "tensor \"w\" has no storage of its size in the file");
   EXPECT_EQ(ErrorOf(Zip({members[0], members[1], {"a/byteorder", "big"}})),
             "a PyTorch file that is not little-endian");

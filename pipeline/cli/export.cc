@@ -8,8 +8,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
-#include "pipeline/cli/command_line.h"
+#include "pipeline/cli/load_graph.h"
 #include "pipeline/export/fold.h"
 #include "pipeline/export/model_card.h"
 #include "pipeline/export/onnx_file.h"
@@ -49,10 +48,10 @@ absl::Status WriteAll(const Run& run, const OperatorGraph& graph, const std::str
 int Export(const CommandLine& line) {
   if (line.words.size() != 1) {
     return Complain(absl::InvalidArgumentError(
-                        "export takes one run folder, such as runs/brats_vgg16/20261127-221500"),
+                        "export takes one run: its folder, or a config whose last run is meant"),
                     kMistake);
   }
-  const absl::StatusOr<Run> run = Run::Open(line.words[0]);
+  const absl::StatusOr<Run> run = OpenRun(line.words[0], {});
   if (!run.ok()) return Complain(run.status(), kMistake);
   BuildContext context;
   const auto graph = run->MakeGraph(&context);

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -13,7 +14,7 @@
 namespace pipeline {
 namespace {
 
-constexpr char kLogits[] = "logits", kImages[] = "images";
+constexpr char kImages[] = "images";
 
 // Writes stages as they are asked for what they give.
 class Writer {
@@ -62,13 +63,6 @@ class Writer {
   OperatorGraph& out_;
 };
 
-const Graph::NodeEntry* ModelOf(const Graph& graph) {
-  for (const Graph::NodeEntry& node : graph.nodes()) {
-    if (node.specs.count(kLogits) != 0) return &node;
-  }
-  return nullptr;
-}
-
 // "uint8 [N, 3, 224, 224]".
 std::string Described(const Symbol& symbol) {
   return absl::StrCat(symbol.type == at::kByte ? "uint8" : "float32", " [N, ",
@@ -76,24 +70,29 @@ std::string Described(const Symbol& symbol) {
 }
 
 absl::Status Write(const Graph& graph, bool preprocessing, OperatorGraph* out) {
-  const Graph::NodeEntry* model = ModelOf(graph);
-  if (model == nullptr || model->inputs.size() != 1) {
-    return absl::InvalidArgumentError("no node makes logits of images alone: there is no model");
+  const std::optional<Graph::Judged> judged = graph.FindJudged();
+  if (!judged.has_value()) {
+    return absl::InvalidArgumentError("no node of its config reads logits and labels");
+  }
+  const Graph::NodeEntry& model = graph.nodes()[judged->logits.node];
+  if (model.inputs.size() != 1) {
+    return absl::UnimplementedError(
+        absl::StrCat("node \"", model.name, "\" [", model.plugin, "] has other than one input"));
   }
   for (const auto& [name, tensor] : graph.State()) out->Name(tensor, name);
-  const auto& [port, edge] = *model->inputs.begin();
+  const auto& [port, edge] = *model.inputs.begin();
   Symbols in;
   if (preprocessing) {
-    in = Writer(graph, out).InputsOf(*model);
+    in = Writer(graph, out).InputsOf(model);
   } else {
     // What the stages before do is told, not written.
     OperatorGraph before;
-    Writer(graph, &before).InputsOf(*model);
+    Writer(graph, &before).InputsOf(model);
     for (const auto& [key, value] : before.facts()) out->Tell(key, value);
     if (!before.status().ok()) out->Tell("not_told", std::string(before.status().message()));
     in[port] = Writer(graph, out).Images(graph.nodes()[edge.node].specs.at(edge.port));
   }
-  const Symbol logits = Writer(graph, out).OutputOf(*model, kLogits, in);
+  const Symbol logits = Writer(graph, out).OutputOf(model, judged->logits.port, in);
   if (!out->status().ok()) return out->status();
   out->Output(kExportOutput, Op("Softmax", {logits}, {{"axis", int64_t{1}}}));
   const std::string pixels = preprocessing ? "0 to 255" : "preprocessed as the other entries say";

@@ -16,7 +16,7 @@ namespace pipeline {
 inline constexpr char kExportInput[] = "images", kExportOutput[] = "probabilities";
 
 // Writes the way from images to probabilities [N, classes(, H, W)], at inference: softmax of the
-// logits that the first stage with an output of that name gives. With `preprocessing` it begins at
+// logits that the graph's metrics or losses judge. With `preprocessing` it begins at
 // the source's uint8 images [N, C, H, W]; without, at what that stage takes, float32. Height and
 // width are those of the run. UNIMPLEMENTED, with the name of what it is, where something on the
 // way cannot be exported. Every parameter becomes a constant under its key in the run's weights.

@@ -12,6 +12,7 @@
 #include "pipeline/export/export.h"
 #include "pipeline/files.h"
 #include "pipeline/runs/json.h"
+#include "pipeline/runs/summary.h"
 
 namespace pipeline {
 namespace {
@@ -112,9 +113,7 @@ absl::StatusOr<Json> ModelCard(const Run& run, const OperatorGraph& graph,
   card["classes"] = data.classes;
   card["model"] = facts.at("model");
   card["activation"] = facts.at("activation");
-  for (const char* key : {"losses", "model", "activation"}) {
-    if (summary->contains(key)) card[key] = (*summary)[key];
-  }
+  card["losses"] = PluginsOf(run.config().document, "losses");
   card["input"] = facts.at("input");
   card["output"] = facts.at("output");
   card["preprocessing"] = Json::object();
@@ -150,8 +149,8 @@ std::string CardMarkdown(const Json& card) {
   };
   absl::StrAppend(&text, "`", Text(card["file"]), "`: ", Text(card["model"]), " with ",
                   Text(card["activation"]), ", ", Text(card["task"]), ", trained with ",
-                  card.contains("losses") ? list(card["losses"]) : "losses unknown",
-                  ".\n\nClasses, by number from 0: ", list(card["classes"]), ".\n");
+                  list(card["losses"]), ".\n\nClasses, by number from 0: ", list(card["classes"]),
+                  ".\n");
   absl::StrAppend(&text, "\n## Intended use\n\n", Text(card["intended_use"]), "\n");
   absl::StrAppend(&text, "\n## Result on the test split\n\n", TestSection(card));
   absl::StrAppend(&text, "\n## Data\n\n", Table(card["data"]));
