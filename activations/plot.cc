@@ -13,7 +13,7 @@ namespace activations {
 namespace {
 
 // The first of two channels, the other being 0: what is not a function of one element is drawn too.
-absl::StatusOr<pipeline::Curve> Draw(const google::protobuf::Any& plugin) {
+absl::StatusOr<std::vector<pipeline::Curve>> Draw(const google::protobuf::Any& plugin) {
   auto made = Activations::Get().Create(plugin);
   if (!made.ok()) return made.status();
   constexpr int64_t kPoints = 3001;
@@ -26,7 +26,7 @@ absl::StatusOr<pipeline::Curve> Draw(const google::protobuf::Any& plugin) {
     const at::Tensor first = all.detach().select(1, 0).contiguous();
     return std::vector<double>(first.data_ptr<double>(), first.data_ptr<double>() + first.numel());
   };
-  return pipeline::Curve{column(x), column(y), column(slope)};
+  return std::vector<pipeline::Curve>{{column(x), column(y), column(slope), {}}};
 }
 
 const pipeline::Plotter plotter("activations", Draw);

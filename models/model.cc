@@ -1,4 +1,4 @@
-// Switching a model between training and inference, and a look at what it computes.
+// What models share: training and inference, a look at what is computed, refusal of export.
 #include "models/model.h"
 
 #include <torch/nn/modules/batchnorm.h>
@@ -10,6 +10,11 @@ thread_local FeatureTap* tap = nullptr;
 constexpr int64_t kMapDimensions = 4;
 
 }  // namespace
+
+pipeline::Symbol Model::Export(const pipeline::Symbol& images) {
+  images.graph->Refuse("has no form in ONNX's operators");
+  return images;
+}
 
 void Model::train(bool on) {
   Module::train(on);

@@ -32,6 +32,11 @@ class Model : public torch::nn::Module {
   // segmentation.
   virtual at::Tensor Forward(at::Tensor images) = 0;
 
+  // The same at inference in ONNX's operators, for images of the size that it was built for;
+  // refused unless written. A model that is written on functions of both kinds (layers.h) has one
+  // body.
+  virtual pipeline::Symbol Export(const pipeline::Symbol& images);
+
   // As LibTorch's, but batch-norm layers of which no parameter is learned (see freeze.h) stay in
   // inference: they keep their statistics.
   void train(bool on = true) override;  // NOLINT(google-default-arguments)

@@ -14,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "pipeline/data.h"
+#include "pipeline/operator_graph.h"
 #include "pipeline/precision.h"
 #include "pipeline/registry.h"
 #include "pipeline/report.h"
@@ -40,6 +41,7 @@ absl::Status CheckLabels(const TensorSpec& logits, const TensorSpec& labels);
 using Tensors = std::map<std::string, at::Tensor>;  // by port
 using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
 using Specs = std::map<std::string, TensorSpec>;  // by port
+using Symbols = std::map<std::string, Symbol>;    // by port
 
 struct Ports {
   std::vector<std::string> inputs;
@@ -84,6 +86,9 @@ class Stage {
   virtual bool SeesColor() const { return true; }
   // Computes the outputs of one step.
   virtual absl::Status Run(const Step& step, const Tensors& in, Tensors* out) = 0;
+  // Run outside TRAIN in ONNX's operators, where `images` that are uint8 come and leave as floats
+  // of the same values; refused unless written. It may Tell what it does.
+  virtual void Export(const Symbols& in, OperatorGraph* graph, Symbols* out);
   // Reports what was gathered over the phase, and forgets it. `node` is the stage's name.
   virtual void EndPhase(const Step& step, const std::string& node, Report* report) {}
   // What the phase under way has gathered so far, under names that begin with the stage's own: with

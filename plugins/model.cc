@@ -105,6 +105,17 @@ class Model : public pipeline::Stage {
                      train_images_, ") for the last batch"));
   }
 
+  void Export(const pipeline::Symbols& in, pipeline::OperatorGraph* graph,
+              pipeline::Symbols* out) override {
+    const pipeline::Symbol& images = in.at("images");
+    graph->SetWriter(UrlOf(options_.activation()));
+    WriteAlone(options_.activation(), images.shape, graph);
+    graph->SetWriter(UrlOf(options_.model()));
+    const pipeline::Symbol scores = model_->Export(images);
+    if (output_ != nullptr) graph->SetWriter(UrlOf(options_.output_activation()));
+    (*out)["logits"] = output_ == nullptr ? scores : output_->ExportLogProbabilities(scores);
+  }
+
   void KeepFeatures(bool keep) override { keeps_features_ = keep; }
   at::Tensor Features() const override { return features_; }
 
@@ -127,6 +138,19 @@ class Model : public pipeline::Stage {
                                  "there are %s; make it narrower or less deep",
                                  pipeline::NameOf(options_.model()).Url(), count.parameters() / 1e6,
                                  pipeline::BytesText(bytes), pipeline::BytesText(there)));
+  }
+
+  static std::string UrlOf(const google::protobuf::Any& plugin) {
+    return absl::StrCat("[", pipeline::NameOf(plugin).Url(), "]");
+  }
+
+  // So that an activation which cannot be exported is named, not the model that has it.
+  static void WriteAlone(const google::protobuf::Any& activation, std::vector<int64_t> shape,
+                         pipeline::OperatorGraph* graph) {
+    pipeline::OperatorGraph alone;
+    (*activations::Activations::Get().Create(activation))
+        ->Export(alone.Input("x", at::kFloat, std::move(shape)));
+    if (!alone.status().ok()) graph->Refuse(std::string(alone.status().message()).substr(1));
   }
 
   absl::Status LoadPretrained() {

@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "pipeline/cli/command_line.h"
-#include "pipeline/cli/verb.h"
+#include "pipeline/cli/load_graph.h"
 #include "pipeline/files.h"
 #include "pipeline/runs/calibration.h"
 #include "pipeline/workspace.h"
@@ -68,7 +68,7 @@ int Calibrate(const CommandLine& line) {
                                                             ": there are temperature and vector")),
                     kMistake);
   }
-  const absl::StatusOr<Run> run = Run::Open(line.words[0]);
+  const absl::StatusOr<Run> run = OpenRun(line.words[0], {});
   if (!run.ok()) return Complain(run.status(), kMistake);
   const absl::StatusOr<FittedCalibration> fitted = FitCalibration(*run, FLAGS_method);
   if (!fitted.ok()) return Complain(fitted.status(), kMistake);

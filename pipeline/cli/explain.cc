@@ -24,7 +24,6 @@
 #include "pipeline/utf8.h"
 #include "pipeline/workspace.h"
 
-DECLARE_bool(json);
 DEFINE_string(class, "", "");
 DEFINE_string(label, "", "");
 DEFINE_string(pictures, "explained", "");

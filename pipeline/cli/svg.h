@@ -1,20 +1,27 @@
-// A plugin that is a function of one variable, as an SVG picture.
+// Curves as an SVG picture.
 #ifndef PIPELINE_CLI_SVG_H_
 #define PIPELINE_CLI_SVG_H_
 
 #include <string>
+#include <vector>
 
-#include "absl/status/statusor.h"
 #include "pipeline/plotter.h"
 
 namespace pipeline {
 
-// An SVG picture of a plugin: `what` is its name, as `describe` takes it, or text such as
-// "[activations/Lerch] { s: 1 }".
-absl::StatusOr<std::string> PlotSvg(const std::string& what);
+// A plugin and its curves.
+struct Plotted {
+  std::string label;  // "[losses/Focal] { gamma: 5 }"
+  std::string file;   // "focal"
+  std::vector<Curve> curves;
+};
 
-// The same curve as SVG: the function above, its derivative below.
-std::string SvgOf(const std::string& title, const Curve& curve);
+// As many as have colours of their own.
+constexpr size_t kMostPlotted = 8;
+
+// One picture, light or dark as the viewer's system is: for each pair of axes a panel of the values
+// above one of the slopes. `all` holds 1 to kMostPlotted; several get a legend.
+std::string SvgOf(const std::vector<Plotted>& all);
 
 }  // namespace pipeline
 

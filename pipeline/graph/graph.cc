@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "pipeline/clock.h"
 #include "pipeline/exceptions.h"
 #include "pipeline/graph/wiring.h"
 
@@ -101,7 +102,9 @@ absl::Status Graph::RunNode(const Step& step, NodeEntry* node) {
     for (const std::string& port : node->ports.outputs) node->outputs[port] = in.at(port);
     return absl::OkStatus();
   }
+  const double begin = Now();
   const absl::Status status = Caught([&] { return node->stage->Run(step, in, &node->outputs); });
+  profile_.Add(step.phase, node->name, begin);
   if (status.ok()) return status;
   return absl::Status(status.code(),
                       absl::StrCat(StepName(step), ", ", Describe(*node), ": ", status.message()));
@@ -175,6 +178,15 @@ std::optional<Graph::Judged> Graph::FindJudged() const {
     return Judged{logits->second, labels->second};
   }
   return std::nullopt;
+}
+
+at::Tensor Graph::SourceOutput(const std::string& port) const {
+  for (const NodeEntry& node : nodes_) {
+    if (node.stage.get() != source_) continue;
+    const auto output = node.outputs.find(port);
+    if (output != node.outputs.end()) return output->second;
+  }
+  return {};
 }
 
 void Graph::KeepFeatures(bool keep) {

@@ -175,6 +175,20 @@ Plot ClassPlot(const RunRecord& record) {
   return plot;
 }
 
+// What the steps of TRAIN and TEST were made of.
+void AddStepParts(const Ending& ending, std::vector<Chart>* charts) {
+  for (const Phase phase : {TRAIN, TEST}) {
+    Parts parts = {
+        absl::StrCat("Steps of ", phase == TRAIN ? "training" : "the test"), "s", {}, ""};
+    for (const auto& [name, seconds] : ending.parts[PhaseIndex(phase)]) {
+      if (seconds > 0) parts.parts.emplace_back(name, seconds);
+    }
+    if (parts.parts.empty()) continue;
+    parts.note = "Nodes of the graph by name; of what the last process of the run did.";
+    charts->push_back(Draw(parts));
+  }
+}
+
 double SecondsOf(const Passes& passes, Phase phase, bool waiting) {
   const int seconds = passes.Column("seconds"), wait = passes.Column("data_wait");
   double sum = 0;
@@ -264,6 +278,7 @@ Section TimeSection(const RunRecord& record) {
   if (record.ending.has_value()) add("all else", record.ending->seconds - told);
   if (parts.parts.empty()) return section;
   std::vector<Chart> charts = {Draw(parts)};
+  if (record.ending.has_value()) AddStepParts(*record.ending, &charts);
   Plot speed = OverEpochs("Speed", "images per second");
   AddSeries(passes, TRAIN, "images_per_second", "training", 0, &speed);
   AddSeries(passes, VAL, "images_per_second", "validation", 1, &speed);

@@ -9,6 +9,8 @@
 #include <variant>
 #include <vector>
 
+#include "pipeline/gallery.h"
+
 namespace pipeline {
 
 // Texts may come from anybody's disk: they are shown as Printable shows them.
@@ -43,17 +45,6 @@ struct Chart {
   // its curve, x, y (kPoints). kNone: the picture's parts carry their own values for the pointer.
   enum Form { kNone, kByX, kPoints } form = kNone;
   Table numbers;
-};
-
-struct Picture {
-  std::string jpeg;  // bytes of a file
-  std::string caption;
-  std::string alt;  // for who cannot see it
-};
-struct Gallery {
-  std::string title;
-  std::string note;
-  std::vector<Picture> pictures;
 };
 
 struct Paragraph {

@@ -169,6 +169,15 @@ Ending EndingOf(const Json& json) {
   ending.images_per_second = NumberOf(json, "images_per_second");
   ending.data_wait = NumberOf(json, "data_wait");
   ending.startup_seconds = NumberOf(json, "startup_seconds");
+  const Json time = json.value("time", Json());
+  for (const Phase phase : {TRAIN, VAL, TEST}) {
+    const Json parts = time.is_object() ? time.value(Phase_Name(phase), Json()) : Json();
+    if (!parts.is_object()) continue;
+    for (const auto& [part, seconds] : parts.items()) {
+      if (!seconds.is_number()) continue;
+      ending.parts[PhaseIndex(phase)].emplace_back(part, seconds.get<double>());
+    }
+  }
   TakeTest(json.value("test", Json()), &ending);
   return ending;
 }

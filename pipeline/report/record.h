@@ -49,6 +49,8 @@ struct Ending {
   int64_t epochs = 0, steps = 0, best_epoch = 0, seed = 0, threads = 0;
   int64_t skipped_steps = 0, rollbacks = 0;
   double seconds = 0, images_per_second = 0, data_wait = 0, startup_seconds = 0;
+  // Seconds of the parts of each phase's steps: nodes, backward, optimizer.
+  std::array<std::vector<std::pair<std::string, double>>, kPhases> parts;
   bool tested = false;
   std::map<std::string, double> test;  // numbers and flags of "test", by key
   std::vector<std::vector<int64_t>> confusion;

@@ -9,6 +9,7 @@
 #include "pipeline/report.h"
 #include "pipeline/report/findings.h"
 #include "pipeline/report/sections.h"
+#include "pipeline/runs/json.h"
 #include "pipeline/statistics/calibration.h"
 #include "pipeline/statistics/ranking.h"
 
@@ -102,17 +103,33 @@ Plot RankingPlot(const std::string& title, const std::string& across, const std:
   return plot;
 }
 
-void AddScalars(const nlohmann::ordered_json& json, const std::string& name, Facts* facts) {
-  if (facts->facts.size() >= 60) return;
-  if (json.is_object()) {
-    for (const auto& [key, value] : json.items()) {
-      AddScalars(value, absl::StrCat(name, name.empty() ? "" : ".", key), facts);
-    }
-  } else if (json.is_number_float()) {
-    facts->facts.emplace_back(name, absl::StrFormat("%.6g", json.get<double>()));
-  } else if (json.is_primitive() && !json.is_null()) {
-    facts->facts.emplace_back(name, json.is_string() ? json.get<std::string>() : json.dump());
+// Scores of TEST as they were and as calibration.json makes them.
+void AddCalibration(const std::string& text, Section* section) {
+  using Json = nlohmann::ordered_json;
+  const Json json = NestsTooDeep(text) ? Json() : Json::parse(text, nullptr, false);
+  if (!json.is_object()) {
+    section->blocks.push_back(Paragraph{"calibration.json cannot be read."});
+    return;
   }
+  const Json method = json.value("method", Json()), temperature = json.value("temperature", Json());
+  section->blocks.push_back(Paragraph{absl::StrCat(
+      "calibrate has fitted ", method.is_string() ? method.get<std::string>() : std::string("some"),
+      " scaling",
+      temperature.is_number() ? absl::StrFormat(" (temperature %.4g)", temperature.get<double>())
+                              : "",
+      " on validation images. predict and evaluate use it where they are asked to.")});
+  const Json test = json.value("test", Json());
+  if (!test.is_object()) return;
+  const Json before = test.value("before", Json()), after = test.value("after", Json());
+  if (!before.is_object() || !after.is_object()) return;
+  Table table = {"Test images before and after calibration", {"score", "before", "after"}, {}};
+  const auto number = [](const Json& value) {
+    return Number(value.is_number() ? value.get<double>() : NAN);
+  };
+  for (const auto& [name, value] : before.items()) {
+    table.rows.push_back({Text(name), number(value), number(after.value(name, Json()))});
+  }
+  section->blocks.push_back(std::move(table));
 }
 
 std::string PathShown(const RunRecord& record, const std::string& path) {
@@ -303,12 +320,7 @@ Section ReliabilitySection(const RunRecord& record, const Judgement& judgement) 
                {"Negative log-likelihood", absl::StrFormat("%.4f", scores.nll), "in nats"}}});
     section.blocks.push_back(Charts{{Draw(plot), Draw(histogram)}});
   }
-  if (!record.calibration.empty()) {
-    Facts facts;
-    AddScalars(nlohmann::ordered_json::parse(record.calibration, nullptr, false), "", &facts);
-    section.blocks.push_back(Paragraph{"What the verb calibrate found (calibration.json):"});
-    section.blocks.push_back(std::move(facts));
-  }
+  if (!record.calibration.empty()) AddCalibration(record.calibration, &section);
   return section;
 }
 

@@ -180,6 +180,35 @@ TEST(RunPage, ReliabilityIsThatOfThePredictions) {
   EXPECT_THAT(TextsOf(chart.numbers, 2), Contains("0.7945"));
 }
 
+TEST(RunPage, ShowsWhatCalibrateFound) {
+  const std::string folder = MadeRun().Write("calibrated");
+  WriteText(folder + "/calibration.json",
+            R"({"format": 1, "method": "temperature", "temperature": 1.75, "test": {
+                "before": {"ece": 0.25, "brier": null}, "after": {"ece": 0.125, "brier": 0.5}}})");
+  const Section section = *Find(PageOf(folder), "reliability");
+  EXPECT_THAT(All<Paragraph>(section)[0].text,
+              HasSubstr("calibrate has fitted temperature scaling (temperature 1.75)"));
+  const Table table = All<Table>(section)[0];
+  EXPECT_THAT(TextsOf(table, 0), ElementsAre("ece", "brier"));
+  EXPECT_THAT(TextsOf(table, 1), ElementsAre("0.25", "-"));
+  EXPECT_THAT(TextsOf(table, 2), ElementsAre("0.125", "0.5"));
+  WriteText(folder + "/calibration.json", "{");
+  EXPECT_EQ(All<Paragraph>(*Find(PageOf(folder), "reliability"))[0].text,
+            "calibration.json cannot be read.");
+}
+
+TEST(RunPage, ShowsWhatStepsWereMadeOf) {
+  const std::string folder = WithSummary([](nlohmann::ordered_json* summary) {
+    (*summary)["time"] = {{"TRAIN", {{"load", 1.0}, {"backward", 3.0}, {"loss", nullptr}}},
+                          {"VAL", nlohmann::ordered_json::object()}};
+  });
+  const Section time = *Find(PageOf(folder), "time");
+  const Table parts = ChartOf(All<Charts>(time)[0].charts, "Steps of training").numbers;
+  EXPECT_THAT(TextsOf(parts, 0), ElementsAre("load", "backward"));
+  EXPECT_THAT(TextsOf(parts, 1), ElementsAre("1", "3"));
+  EXPECT_THAT(TextsOf(parts, 2), ElementsAre("25.0 %", "75.0 %"));
+}
+
 TEST(RunPage, EveryChartHasItsTable) {
   for (const Section& section : PageOf(MadeRun().Write("whole")).sections) {
     for (const Charts& charts : All<Charts>(section)) {

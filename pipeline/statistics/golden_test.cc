@@ -5,7 +5,9 @@
 
 #include "pipeline/statistics/calibration.h"
 #include "pipeline/statistics/conformal.h"
+#include "pipeline/statistics/drift.h"
 #include "pipeline/statistics/golden_cases.h"
+#include "pipeline/statistics/logistic.h"
 #include "pipeline/statistics/paired.h"
 #include "pipeline/statistics/ranking.h"
 #include "pipeline/statistics/scaling.h"
@@ -148,6 +150,53 @@ TEST(Golden, ConformalSets) {
         SetScoresOf(half(given.probabilities, false), half(given.labels, false), threshold);
     ExpectGolden(scores.coverage, cases[i]["coverage"]);
     ExpectGolden(scores.mean_size, cases[i]["size"]);
+  }
+}
+
+TEST(Golden, KolmogorovSmirnov) {
+  const auto cases = GoldenTable("drift.json");
+  for (size_t i = 0; i < cases.size(); ++i) {
+    PhiloxStream stream({kGoldenSeed, 7}, i);
+    const int64_t top = stream.Below(2) == 0 ? 10 : 1000000;
+    const int64_t sizes[] = {1 + stream.Below(150), 1 + stream.Below(150)};
+    const int64_t shift = stream.Below(top / 2);
+    std::vector<double> lists[2];
+    for (int k = 0; k < 2; ++k) {
+      for (int64_t n = 0; n < sizes[k]; ++n) {
+        lists[k].push_back(static_cast<double>(stream.Below(top) + k * shift));
+      }
+    }
+    const KolmogorovSmirnov test = KolmogorovSmirnovTest(lists[0], lists[1]);
+    ExpectGolden(test.distance, cases[i]["distance"]);
+    const double p = cases[i]["p"];
+    EXPECT_NEAR(test.p, p, 1e-9 * p) << i;
+  }
+}
+
+TEST(Golden, LogisticRegression) {
+  const auto cases = GoldenTable("logistic.json");
+  for (size_t i = 0; i < cases.size(); ++i) {
+    SCOPED_TRACE(i);
+    PhiloxStream stream({kGoldenSeed, 8}, i);
+    const auto classes = static_cast<int>(2 + stream.Below(3));
+    const int64_t columns = 1 + stream.Below(5), n = 40 + stream.Below(100);
+    Features features;
+    std::vector<int> labels;
+    for (int64_t k = 0; k < n; ++k) {
+      labels.push_back(static_cast<int>(k % classes));
+      std::vector<double>& row = features.emplace_back();
+      for (int64_t c = 0; c < columns; ++c) {
+        row.push_back(static_cast<double>(stream.Below(1000) + (c == 0 ? 100 * labels.back() : 0)));
+      }
+    }
+    const LogisticRegression fit = FitLogistic(features, labels, classes);
+    Probabilities own;
+    for (const auto& row : features) own.push_back(fit.ProbabilitiesOf(row));
+    ExpectGolden(NegativeLogLikelihood(own, labels), cases[i]["nll"]);
+    ExpectGolden(own[0][0], cases[i]["p"], 1e-8);
+    const Probabilities others = CrossValidated(features, labels, classes);
+    ExpectGolden(NegativeLogLikelihood(others, labels), cases[i]["cross_nll"]);
+    ExpectGolden(others[0][0], cases[i]["cross_p"], 1e-8);
   }
 }
 

@@ -1,6 +1,7 @@
 // What a classifier said of samples.
 #include "pipeline/statistics/probabilities.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 
@@ -36,6 +37,14 @@ void RequireShapes(const Probabilities& probabilities, const std::vector<int>& l
     if (classes == 0 || classes != probabilities[0].size()) std::abort();
     if (labels[i] < 0 || labels[i] >= static_cast<int>(classes)) std::abort();
   }
+}
+
+double Softmax(std::vector<double>* logits) {
+  const double most = *std::max_element(logits->begin(), logits->end());
+  double sum = 0;
+  for (double& value : *logits) sum += value = std::exp(value - most);
+  for (double& value : *logits) value /= sum;
+  return most + std::log(sum);
 }
 
 double Mean(const std::vector<double>& values) {

@@ -26,6 +26,9 @@ Answers AnswersOf(const Probabilities& probabilities, const std::vector<int>& la
 // Aborts unless there is a label in [0, columns) for each row, and all rows are of one length >= 1.
 void RequireShapes(const Probabilities& probabilities, const std::vector<int>& labels);
 
+// exp(x) / sum of exp(x), in place; returns the logarithm of that sum.
+double Softmax(std::vector<double>* logits);
+
 // Mean; NaN of nothing.
 double Mean(const std::vector<double>& values);
 

@@ -14,15 +14,6 @@ constexpr double kLeastProbability = 1e-38;
 
 double Log(double p) { return std::log(std::max(p, kLeastProbability)); }
 
-// In place; returns the logarithm of the sum of exponentials.
-double Softmax(std::vector<double>* logits) {
-  const double most = *std::max_element(logits->begin(), logits->end());
-  double sum = 0;
-  for (double& value : *logits) sum += value = std::exp(value - most);
-  for (double& value : *logits) value /= sum;
-  return most + std::log(sum);
-}
-
 void RequireSamples(const Probabilities& probabilities, const std::vector<int>& labels) {
   RequireShapes(probabilities, labels);
   if (labels.empty()) std::abort();

@@ -161,11 +161,15 @@ absl::Status Loop::Update(const Step& step, const at::Tensor& total, double* los
   Optimizer::Taken taken;
   const absl::Status learned = Caught([&] {
     optimizer_.ZeroGradients();
+    const double backward = Now();
     (scaler_.has_value() ? scaler_->Scale(total) : total).backward();
+    graph_.profile().Add(step.phase, "backward", backward);
     learning_rate_ = Rate(step);
     // A gradient that is not finite would leave no weight as it was.
     const double scale = scaler_.has_value() ? scaler_->scale() : 1;
+    const double begin = Now();
     taken = optimizer_.StepIfFinite(learning_rate_, total, scale);
+    graph_.profile().Add(step.phase, "optimizer", begin);
     return absl::OkStatus();
   });
   if (!learned.ok()) {
@@ -342,6 +346,9 @@ Outcome Loop::Run() {
   }
   counters_.seconds = Now() - started_;
   outcome.counters = SoFar();
+  for (const Phase phase : {TRAIN, VAL, TEST}) {
+    outcome.seconds[PhaseIndex(phase)] = graph_.profile().Seconds(phase);
+  }
   return outcome;
 }
 

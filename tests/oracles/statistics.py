@@ -281,9 +281,65 @@ def conformal():
     write("conformal.json", cases)
 
 
+def drift():
+    cases = []
+    for case in range(200):
+        stream = Stream(7, case)
+        top = [10, 1000000][stream.below(2)]
+        sizes = [1 + stream.below(150) for _ in range(2)]
+        shift = stream.below(top // 2)
+        a = [stream.below(top) for _ in range(sizes[0])]
+        b = [stream.below(top) + shift for _ in range(sizes[1])]
+        found = stats.ks_2samp(a, b, method="exact")
+        cases.append({"distance": rounded(found.statistic), "p": rounded(found.pvalue)})
+    write("drift.json", cases)
+
+
+def logistic():
+    """Softmax regression; of two classes scikit-learn fits one weight, whose penalty counts half."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import StandardScaler
+    folds = 5
+
+    def fitted(x, y, classes):
+        scale = StandardScaler().fit(x)
+        model = LogisticRegression(C=2 if classes == 2 else 1, tol=1e-12, solver="newton-cholesky")
+        return scale, model.fit(scale.transform(x), y)
+
+    cases = []
+    for case in range(40):
+        stream = Stream(8, case)
+        classes, columns, n = 2 + stream.below(3), 1 + stream.below(5), 40 + stream.below(100)
+        x, y = [], []
+        for i in range(n):
+            y.append(i % classes)
+            x.append([stream.below(1000) + 100 * y[-1] * (k == 0) for k in range(columns)])
+        x, y = numpy.array(x, float), numpy.array(y)
+        fold, dealt = numpy.zeros(n, int), 0
+        for c in range(classes):
+            own = [i for i in range(n) if y[i] == c]
+            order = Stream(9, c, seed=42)
+            for k in range(len(own), 1, -1):
+                other = order.below(k)
+                own[k - 1], own[other] = own[other], own[k - 1]
+            for i in own:
+                fold[i] = dealt % folds
+                dealt += 1
+        scale, model = fitted(x, y, classes)
+        own = model.predict_proba(scale.transform(x))
+        others = numpy.zeros((n, classes))
+        for f in range(folds):
+            scale, model = fitted(x[fold != f], y[fold != f], classes)
+            others[fold == f] = model.predict_proba(scale.transform(x[fold == f]))
+        log = lambda p: rounded(-numpy.log(p[numpy.arange(n), y]).mean())
+        cases.append({"nll": log(own), "p": rounded(own[0, 0]), "cross_nll": log(others),
+                      "cross_p": rounded(others[0, 0])})
+    write("logistic.json", cases)
+
+
 if __name__ == "__main__":
     warnings.filterwarnings("ignore")
-    tables = [calibration, ranking, paired, scaling, conformal]
+    tables = [calibration, ranking, paired, scaling, conformal, drift, logistic]
     for table in tables:
         if len(sys.argv) < 2 or table.__name__ in sys.argv[1:]:
             table()
