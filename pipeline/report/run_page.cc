@@ -65,7 +65,10 @@ Section RepeatSection(const RunRecord& record) {
   if (record.config_text.empty()) {
     section.blocks.push_back(Paragraph{"There is no config.pbtxt in the run's folder."});
   } else {
-    section.blocks.push_back(Code{"config.pbtxt, resolved", record.config_text});
+    constexpr size_t kMostShown = 200'000;
+    const bool whole = record.config_text.size() <= kMostShown;
+    section.blocks.push_back(Code{whole ? "config.pbtxt, resolved" : "config.pbtxt, its beginning",
+                                  record.config_text.substr(0, kMostShown)});
   }
   return section;
 }
