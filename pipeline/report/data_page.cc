@@ -134,7 +134,7 @@ std::string PercentOf(double share) { return absl::StrFormat("%.0f %%", 100 * sh
 Finding ShortcutFinding(const Shortcut& best, int classes) {
   const bool suspicious = AboveChance(best.balanced_accuracy, classes) >= kSuspicious;
   return {suspicious ? Severity::kCare : Severity::kNote,
-          absl::StrCat("Of what is no object in the image, ", best.name,
+          absl::StrCat("Without any detail of the image, ", best.name,
                        " alone tells the classes apart with a balanced accuracy of ",
                        PercentOf(best.balanced_accuracy),
                        " on TRAIN (chance: ", PercentOf(Chance(classes)),
