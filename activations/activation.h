@@ -7,6 +7,7 @@
 #include <limits>
 #include <memory>
 
+#include "pipeline/operator_graph.h"
 #include "pipeline/registry.h"
 
 namespace torch::nn {
@@ -31,6 +32,9 @@ class Activation {
   // Log-probabilities [N, C, ...] of scores z of the same shape, when the function takes softmax's
   // place at a model's output: p_c is proportional to g(z_c) - inf g + 1e-6. Needs an infimum.
   virtual at::Tensor LogProbabilities(const at::Tensor& z);
+  // The function in ONNX's operators, with the parameters as they are now; refused unless written.
+  virtual pipeline::Symbol Export(const pipeline::Symbol& x);
+  virtual pipeline::Symbol ExportLogProbabilities(const pipeline::Symbol& z);
   // Parameters of its own; nullptr where there are none.
   virtual std::shared_ptr<torch::nn::Module> module() { return nullptr; }
   // The tables it is evaluated by; nullptr where LibTorch evaluates it.

@@ -20,6 +20,7 @@
 #include <cstring>
 #include <utility>
 
+#include "activations/piecewise_gpu.h"
 #include "kernels/simd.h"
 
 namespace activations {
@@ -113,17 +114,21 @@ void EvaluateAll(const Piecewise& f, const at::Tensor& x, const at::Tensor& gy, 
   });
 }
 
+at::Tensor MapElsewhere(const Piecewise& f, const at::Tensor& x, const at::Tensor& gy) {
+  const at::Tensor mapped = MapOnGpu(f, x, gy);
+  if (mapped.defined()) return mapped;
+  const at::Tensor y = EvaluateByOperators(f, x.to(at::kFloat), gy.defined());
+  return (gy.defined() ? gy * y : y).to(x.scalar_type());
+}
+
 // f(x), or gy f'(x) where there is a gy.
 at::Tensor Map(const Piecewise& f, const at::Tensor& given, const at::Tensor& incoming = {}) {
-  if (!given.is_cpu()) {
-    const at::Tensor y = EvaluateByOperators(f, given.to(at::kFloat), incoming.defined());
-    return (incoming.defined() ? incoming * y : y).to(given.scalar_type());
-  }
   const at::Tensor x = given.is_non_overlapping_and_dense() ? given : given.contiguous();
   at::Tensor gy = incoming;
   if (gy.defined() && (gy.strides() != x.strides() || gy.scalar_type() != x.scalar_type())) {
     gy = at::empty_like(x).copy_(incoming);
   }
+  if (!x.is_cpu()) return MapElsewhere(f, x, gy);
   at::Tensor out = at::empty_like(x);
   switch (x.scalar_type()) {
     case at::kFloat:

@@ -8,6 +8,7 @@
 
 #include "activations/activation.h"
 #include "activations/piecewise.h"
+#include "activations/piecewise_export.h"
 
 namespace activations {
 
@@ -35,6 +36,9 @@ class Elementwise : public Activation {
   double gain() const override { return GainOf(*f_); }
   double infimum() const override { return infimum_; }
   const Piecewise* piecewise() const override { return f_.get(); }
+  pipeline::Symbol Export(const pipeline::Symbol& x) override {
+    return activations::Export(*f_, x);
+  }
 
  protected:
   Elementwise(std::shared_ptr<const Piecewise> f, double infimum)

@@ -23,6 +23,9 @@ class Elu : public Activation {
     return 1 / std::sqrt(0.5 + alpha_ * alpha_ * below);
   }
   double infimum() const override { return -alpha_; }
+  pipeline::Symbol Export(const pipeline::Symbol& x) override {
+    return pipeline::Op("Elu", {x}, {{"alpha", alpha_}});
+  }
 
  private:
   const double alpha_;

@@ -3,6 +3,8 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/gelu.h>
 
+#include <cmath>
+
 #include "activations/activation.h"
 #include "activations/gelu.pb.h"
 
@@ -18,6 +20,12 @@ class Gelu : public Activation {
   double gain() const override { return 1.5335304; }
   // At x = -0.7518.
   double infimum() const override { return approximate_ == "none" ? -0.16997121 : -0.17004075; }
+  pipeline::Symbol Export(const pipeline::Symbol& x) override {
+    if (approximate_ == "none") return x * 0.5 * (pipeline::Op("Erf", {x * M_SQRT1_2}) + 1);
+    // sqrt(2 / pi) (x + 0.044715 x^3), as LibTorch has it.
+    const pipeline::Symbol inner = x * ((x * x * 0.044715 + 1) * (M_2_SQRTPI * M_SQRT1_2));
+    return x * 0.5 * (pipeline::Op("Tanh", {inner}) + 1);
+  }
 
  private:
   const std::string approximate_;

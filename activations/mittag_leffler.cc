@@ -182,8 +182,7 @@ class MittagLeffler : public Activation {
   at::Tensor operator()(at::Tensor x) override {
     if (parameter_ == nullptr) return Apply(f_, x);
     const at::Tensor alpha = parameter_->Alpha();
-    const auto value = alpha.item<double>();
-    if (value != alpha_) Tabulate(value);
+    Follow(alpha);
     return Apply(f_, by_alpha_, x, alpha);
   }
 
@@ -191,8 +190,18 @@ class MittagLeffler : public Activation {
   double infimum() const override { return -1; }
   const Piecewise* piecewise() const override { return f_.get(); }
   std::shared_ptr<torch::nn::Module> module() override { return parameter_; }
+  pipeline::Symbol Export(const pipeline::Symbol& x) override {
+    if (parameter_ != nullptr) Follow(parameter_->Alpha());
+    return activations::Export(*f_, x);
+  }
 
  private:
+  // Makes the tables those of the alpha that was learned.
+  void Follow(const at::Tensor& alpha) {
+    const auto value = alpha.item<double>();
+    if (value != alpha_) Tabulate(value);
+  }
+
   void Tabulate(double alpha) {
     alpha_ = alpha;
     f_ = Tabulated(form_, std::make_shared<MittagLefflerFunction>(form_, alpha));

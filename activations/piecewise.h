@@ -98,6 +98,9 @@ class Piecewise {
   };
   const std::vector<Term>& terms() const { return terms_; }
 
+  // What others made of it, such as its tables on a GPU: lives as long as it does.
+  std::shared_ptr<void>& beside() const { return beside_; }
+
  private:
   template <bool kSlope>
   void Evaluate(const float* x, const float* gy, float* out, int64_t count) const;
@@ -109,6 +112,7 @@ class Piecewise {
   float slope_;
   std::vector<Term> terms_;
   double value_error_ = 0, slope_error_ = 0;
+  mutable std::shared_ptr<void> beside_;
 };
 
 }  // namespace activations

@@ -16,6 +16,7 @@ class Relu : public Activation {
   // Half the variance is cut off (He et al. 2015).
   double gain() const override { return std::sqrt(2.0); }
   double infimum() const override { return 0; }
+  pipeline::Symbol Export(const pipeline::Symbol& x) override { return pipeline::Op("Relu", {x}); }
 };
 
 REGISTER_PLUGIN(Activations, Relu);

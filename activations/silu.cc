@@ -16,6 +16,9 @@ class Silu : public Activation {
   double gain() const override { return 1.6765325; }
   // At x = -1.2785.
   double infimum() const override { return -0.27846455; }
+  pipeline::Symbol Export(const pipeline::Symbol& x) override {
+    return x * pipeline::Op("Sigmoid", {x});
+  }
 };
 
 REGISTER_PLUGIN(Activations, Silu);

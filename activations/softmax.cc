@@ -21,6 +21,10 @@ class Softmax : public Activation {
   double infimum() const override { return 0; }
   // Losses take the softmax of the logits themselves.
   at::Tensor LogProbabilities(const at::Tensor& z) override { return z; }
+  pipeline::Symbol Export(const pipeline::Symbol& x) override {
+    return pipeline::Op("Softmax", {x}, {{"axis", int64_t{1}}}) * static_cast<double>(x.size(1));
+  }
+  pipeline::Symbol ExportLogProbabilities(const pipeline::Symbol& z) override { return z; }
 };
 
 REGISTER_PLUGIN(Activations, Softmax);

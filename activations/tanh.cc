@@ -14,6 +14,7 @@ class Tanh : public Activation {
   // 1 / sqrt(E[f(x)^2]) for x of standard normal distribution, by quadrature.
   double gain() const override { return 1.5925374; }
   double infimum() const override { return -1; }
+  pipeline::Symbol Export(const pipeline::Symbol& x) override { return pipeline::Op("Tanh", {x}); }
 };
 
 REGISTER_PLUGIN(Activations, Tanh);

@@ -55,6 +55,22 @@ class BinaryCrossEntropy : public Loss, public PixelLoss {
       }
     });
   }
+
+  std::string gpu_form() const override {
+    return R"({
+      float product = 1;
+      for (int c = 0; c < CLASSES; ++c) {
+        if (y == c) continue;
+        const bool top = p[c] > 0.5f;
+        const float other = top ? rest : 1 - p[c], slope = scale / CLASSES;
+        product *= other;
+        dp[c] += top ? 0 : slope / other;
+        dtop += top ? slope : 0;
+      }
+      value -= (log_y + logf(product) - excess) / CLASSES;
+      dlog -= scale / CLASSES;
+    })";
+  }
 };
 
 REGISTER_PLUGIN(Losses, BinaryCrossEntropy);

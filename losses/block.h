@@ -7,6 +7,7 @@
 #define LOSSES_BLOCK_H_
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace losses {
@@ -52,6 +53,12 @@ class PixelLoss {
   // the same for all losses of a fusion; empty for 1 each). Else nullptr.
   virtual const std::vector<float>* log_weights() const { return nullptr; }
   virtual void Add(const Block& block, float scale) const = 0;
+
+  // The same for one pixel, as a block of CUDA statements in braces: with CLASSES, y, p[c], p_y,
+  // log_y, rest_y, rest, excess, log_sum and scale as above, += on value, dp[c], dlog, dtop and
+  // dlog_sum; P(i) is the i-th of gpu_parameters. Without it a GPU takes the tensor form.
+  virtual std::string gpu_form() const { return ""; }
+  virtual std::vector<float> gpu_parameters(int64_t classes, int64_t epoch) const { return {}; }
 };
 
 // What a loss of ratios sees of a unit (an image, or the whole batch): weighted sums over its

@@ -51,6 +51,29 @@ class CategoricalCrossEntropy : public Loss, public PixelLoss {
     if (smoothing_ > 0) AddSmooth(block, scale);
   }
 
+  std::string gpu_form() const override {
+    if (smoothing_ == 0) {
+      return R"({
+        value -= log_y;
+        dlog -= scale;
+      })";
+    }
+    return R"({
+      const float own = P(2 + y) * P(1);
+      value -= P(0) * log_y + own * log_sum;
+      dlog -= P(0) * scale;
+      dlog_sum -= own * scale;
+    })";
+  }
+  std::vector<float> gpu_parameters(int64_t classes, int64_t) const override {
+    if (smoothing_ == 0) return {};
+    std::vector<float> parameters = {static_cast<float>(1 - smoothing_),
+                                     static_cast<float>(smoothing_ / static_cast<double>(classes))};
+    parameters.insert(parameters.end(), inverses_.begin(), inverses_.end());
+    parameters.resize(2 + classes, 1);
+    return parameters;
+  }
+
  private:
   // The mean over the classes of -log p_c, each times its weight over the label's.
   at::Tensor Smooth(const LossInput& input) const {

@@ -50,8 +50,8 @@ class Uncertainty : public DynamicWeights {
 
   // exp(-s_k) L_k is in the total already, as a function of the logits; as one of s_k it is added
   // here, less its value.
-  at::Tensor Extra(const std::vector<double>& values) override {
-    const at::Tensor fixed = at::tensor(values, log_variance_.options().requires_grad(false));
+  at::Tensor Extra(const at::Tensor& values) override {
+    const at::Tensor fixed = values.to(log_variance_.options().requires_grad(false));
     const at::Tensor scaled = ((-log_variance_).exp() * fixed).sum();
     return scaled - scaled.detach() + log_variance_.sum() / 2;
   }
@@ -63,18 +63,28 @@ class Uncertainty : public DynamicWeights {
   at::Tensor log_variance_;
 };
 
+// Only the sums of the epoch under way go to the GPU: what factors are made from stays in memory.
+struct DwaState : torch::nn::Module {
+  explicit DwaState(int64_t terms)
+      : sums(register_buffer("epoch_sums", Doubles(terms, 0))),
+        last(register_buffer("last_means", Doubles(terms, 0))),
+        before(register_buffer("means_before", Doubles(terms, 0))),
+        counts(register_buffer("counts", at::zeros({2}, at::kLong))) {}
+
+  void to(torch::Device device, bool) override { sums.set_data(sums.to(device)); }
+
+  at::Tensor sums, last, before;
+  at::Tensor counts;  // the epoch, and its steps so far
+};
+
 class Dwa : public DynamicWeights {
  public:
   Dwa(int64_t terms, double temperature)
-      : temperature_(temperature),
-        sums_(module_->register_buffer("epoch_sums", Doubles(terms, 0))),
-        last_(module_->register_buffer("last_means", Doubles(terms, 0))),
-        before_(module_->register_buffer("means_before", Doubles(terms, 0))),
-        counts_(module_->register_buffer("counts", at::zeros({2}, at::kLong))) {}
+      : state_(std::make_shared<DwaState>(terms)), temperature_(temperature) {}
 
   std::vector<double> Factors(const pipeline::Step& step) override {
     if (step.phase == pipeline::TRAIN) Roll(step.epoch);
-    std::vector<double> last = ToVector(last_), before = ToVector(before_);
+    std::vector<double> last = ToVector(state_->last), before = ToVector(state_->before);
     std::vector<double> ratios(last.size(), 1);
     for (size_t k = 0; k < last.size(); ++k) {
       if (before[k] > 0) ratios[k] = std::min(last[k] / before[k], kLargest);
@@ -83,32 +93,29 @@ class Dwa : public DynamicWeights {
     return Shares(ratios);
   }
 
-  void Observe(const pipeline::Step&, const std::vector<double>& values,
-               const std::vector<double>&) override {
+  void Observe(const pipeline::Step&, const at::Tensor& values, const at::Tensor&) override {
     const c10::NoGradGuard no_gradients;
-    sums_.add_(at::tensor(values, at::kDouble).to(sums_.device()));
-    counts_[1] += 1;
+    state_->sums.add_(values);
+    state_->counts[1] += 1;
   }
 
-  torch::nn::Module* module() override { return module_.get(); }
+  torch::nn::Module* module() override { return state_.get(); }
 
  private:
   // At the first step of an epoch, the means of the one that ended become the last.
   void Roll(int64_t epoch) {
-    const auto steps = counts_[1].item<int64_t>();
-    if (counts_[0].item<int64_t>() == epoch || steps == 0) return;
+    const auto steps = state_->counts[1].item<int64_t>();
+    if (state_->counts[0].item<int64_t>() == epoch || steps == 0) return;
     const c10::NoGradGuard no_gradients;
-    before_.copy_(last_);
-    last_.copy_(sums_ / static_cast<double>(steps));
-    sums_.zero_();
-    counts_[0] = epoch;
-    counts_[1] = 0;
+    state_->before.copy_(state_->last);
+    state_->last.copy_(state_->sums / static_cast<double>(steps));
+    state_->sums.zero_();
+    state_->counts[0] = epoch;
+    state_->counts[1] = 0;
   }
 
-  const std::shared_ptr<torch::nn::Module> module_ = std::make_shared<torch::nn::Module>();
+  const std::shared_ptr<DwaState> state_;
   const double temperature_;
-  at::Tensor sums_, last_, before_;
-  at::Tensor counts_;  // the epoch, and its steps so far
 };
 
 class GradNorm : public DynamicWeights {
@@ -122,8 +129,9 @@ class GradNorm : public DynamicWeights {
   std::vector<double> Factors(const pipeline::Step&) override { return ToVector(factors_); }
   bool wants_norms() const override { return true; }
 
-  void Observe(const pipeline::Step&, const std::vector<double>& values,
-               const std::vector<double>& norms) override {
+  void Observe(const pipeline::Step&, const at::Tensor& seen,
+               const at::Tensor& seen_norms) override {
+    const std::vector<double> values = ToVector(seen), norms = ToVector(seen_norms);
     std::vector<double> factors = ToVector(factors_), first = ToVector(first_);
     const auto count = static_cast<double>(factors.size());
     if (first[0] == 0) first = values;

@@ -21,12 +21,13 @@ class DynamicWeights {
   virtual std::vector<double> Factors(const pipeline::Step& step) = 0;
   // Whether Observe wants gradient norms.
   virtual bool wants_norms() const { return false; }
-  // After each TRAIN step: L_k, and the norms of dL_k / d logits if they are wanted.
-  virtual void Observe(const pipeline::Step& step, const std::vector<double>& values,
-                       const std::vector<double>& norms) {}
+  // After each TRAIN step: L_k, and the norms of dL_k / d logits if they are wanted. float64 [K],
+  // where the logits are.
+  virtual void Observe(const pipeline::Step& step, const at::Tensor& values,
+                       const at::Tensor& norms) {}
   // What is added to the total: undefined for nothing. Differentiable with respect to the
   // parameters.
-  virtual at::Tensor Extra(const std::vector<double>& values) { return {}; }
+  virtual at::Tensor Extra(const at::Tensor& values) { return {}; }
   // Held by a shared pointer, as LibTorch needs to walk over its parts; nullptr without state.
   virtual torch::nn::Module* module() = 0;
 };

@@ -97,6 +97,22 @@ class Focal : public Loss, public PixelLoss {
     with_alpha([](float q, float gamma) SIMD { return kernels::Exp(gamma * kernels::Log(q)); });
   }
 
+  std::string gpu_form() const override {
+    return R"({
+      const float gamma = P(0), a = P(1 + y), q = rest_y;
+      const float weakened = gamma == 2 ? q * q : expf(gamma * logf(q));
+      value -= a * weakened * log_y;
+      dlog += scale * a * (gamma * weakened / q * p_y * log_y - weakened);
+    })";
+  }
+  std::vector<float> gpu_parameters(int64_t classes, int64_t epoch) const override {
+    std::vector<float> parameters = {static_cast<float>(GammaAt(epoch))};
+    parameters.insert(parameters.end(), alpha_.begin(), alpha_.end());
+    const float each = alpha_.empty() ? 1 : parameters.back();  // for none, or one
+    parameters.resize(1 + classes, each);
+    return parameters;
+  }
+
  private:
   double GammaAt(int64_t epoch) const {
     if (!options_.adaptive_gamma()) return options_.gamma();

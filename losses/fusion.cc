@@ -2,26 +2,30 @@
 #include "losses/fusion.h"
 
 #include <ATen/Parallel.h>
-#include <ATen/TensorIndexing.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/ones_like.h>
 #include <ATen/ops/scalar_tensor.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/take.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
 #include <atomic>
+#include <limits>
 
 #include "absl/strings/str_cat.h"
 #include "kernels/simd.h"
 #include "losses/block_fusion.h"
+#include "losses/pixel_gpu.h"
 
 namespace losses {
 namespace {
@@ -67,17 +71,18 @@ bool HasBlockForm(const Loss& loss) {
   return loss.pixel_form() != nullptr || loss.ratio_form() != nullptr;
 }
 
-// Adds the terms at `which` through LibTorch's operators.
+// Adds the terms at `which` through LibTorch's operators; sums and amounts by term.
 void AddTensorForms(const LossInput& input, const std::vector<Term>& terms,
-                    const std::vector<size_t>& which, FusedValue* fused) {
+                    const std::vector<size_t>& which, FusedValue* fused,
+                    std::vector<at::Tensor>* sums, std::vector<at::Tensor>* amounts) {
   for (const size_t k : which) {
     const LossValue value = (*terms[k].loss)(input);
     const at::Tensor sum = value.sum.sum(), amount = value.weight.sum();
     // Where nothing has weight the sum is 0, and so is the mean.
     const at::Tensor mean = sum / at::where(amount > 0, amount, at::ones_like(amount));
     fused->total = fused->total + mean * terms[k].weight;
-    fused->sums[k] = sum.item<double>();
-    fused->amounts[k] = amount.item<double>();
+    (*sums)[k] = sum.detach().to(at::kDouble);
+    (*amounts)[k] = amount.detach().to(at::kDouble);
   }
 }
 
@@ -86,7 +91,10 @@ LossInput InputOf(const pipeline::Step& step, const at::Tensor& logits, const at
   if (!weight.defined()) {
     return LossInput(step, logits, labels, at::ones(labels.sizes(), logits.options()));
   }
-  return LossInput(step, logits, labels.clamp_min(0), weight.to(logits.scalar_type()));
+  // Labels in memory were looked at.
+  const at::Tensor target =
+      labels.is_cpu() ? labels.clamp_min(0) : labels.clamp(0, logits.size(1) - 1);
+  return LossInput(step, logits, target, weight.to(logits.scalar_type()));
 }
 
 // What is among labels.
@@ -123,8 +131,54 @@ at::Tensor Wrong(const at::Tensor& labels, int64_t classes) {
   return ((labels < 0) & (labels != pipeline::kIgnoredLabel)) | (labels >= classes);
 }
 
-Found LookByOperators(const at::Tensor& labels, int64_t classes) {
-  return {(labels < 0).any().item<bool>(), Wrong(labels, classes).any().item<bool>()};
+at::Tensor WeightsOnGpu(const at::Tensor& labels, int64_t classes,
+                        const std::vector<double>& class_weights) {
+  at::Tensor weight = (labels >= 0).to(at::kFloat);
+  if (!class_weights.empty()) {
+    const std::vector<float> table(class_weights.begin(), class_weights.end());
+    const at::Tensor by_class =
+        at::tensor(table, at::kFloat).to(labels.device(), /*non_blocking=*/true);
+    weight = weight * at::take(by_class, labels.clamp(0, classes - 1));
+  }
+  return weight.masked_fill_(Wrong(labels, classes), std::numeric_limits<float>::quiet_NaN());
+}
+
+at::Tensor AccountOf(std::vector<at::Tensor> sums, const std::vector<at::Tensor>& amounts) {
+  if (sums.empty()) return at::zeros({2, 0}, at::kDouble);
+  sums.insert(sums.end(), amounts.begin(), amounts.end());
+  return at::stack(sums).reshape({2, -1});
+}
+
+// Means over pixels by a kernel of our own, where one can be made; the rest by operators.
+FusedValue FuseOnCuda(const pipeline::Step& step, const at::Tensor& logits,
+                      const at::Tensor& labels, const at::Tensor& weight,
+                      const std::vector<Term>& terms) {
+  std::vector<PixelTerm> pixel_terms;
+  std::vector<size_t> in_kernel, others;
+  for (size_t k = 0; k < terms.size(); ++k) {
+    const PixelLoss* const pixel = terms[k].loss->pixel_form();
+    const bool fits = pixel != nullptr && !pixel->gpu_form().empty();
+    (fits ? in_kernel : others).push_back(k);
+    if (fits) pixel_terms.push_back({pixel, terms[k].weight});
+  }
+  const FusedPixels pixels = FuseOnGpu(logits, labels, weight, step.epoch, pixel_terms);
+  FusedValue fused;
+  std::vector<at::Tensor> sums(terms.size()), amounts(terms.size());
+  if (pixels.total.defined()) {
+    fused.total = pixels.total;
+    for (size_t i = 0; i < in_kernel.size(); ++i) {
+      sums[in_kernel[i]] = pixels.account[0][static_cast<int64_t>(i)];
+      amounts[in_kernel[i]] = pixels.account[1][static_cast<int64_t>(i)];
+    }
+    if (others.empty()) fused.account = pixels.account;
+  } else {
+    fused.total = at::zeros({}, logits.options());
+    others.insert(others.end(), in_kernel.begin(), in_kernel.end());
+  }
+  if (others.empty()) return fused;
+  AddTensorForms(InputOf(step, logits, labels, weight), terms, others, &fused, &sums, &amounts);
+  fused.account = AccountOf(sums, amounts);
+  return fused;
 }
 
 }  // namespace
@@ -133,8 +187,12 @@ absl::Status WeighLabels(const at::Tensor& labels, int64_t classes,
                          const std::vector<double>& class_weights, at::Tensor* weight) {
   *weight = at::Tensor();
   if (labels.numel() == 0) return absl::OkStatus();
-  const at::Tensor flat = labels.is_cpu() ? labels.contiguous() : labels;
-  const Found found = flat.is_cpu() ? Look(flat, classes) : LookByOperators(flat, classes);
+  if (!labels.is_cpu()) {
+    *weight = WeightsOnGpu(labels, classes, class_weights);
+    return absl::OkStatus();
+  }
+  const at::Tensor flat = labels.contiguous();
+  const Found found = Look(flat, classes);
   if (found.wrong) {
     // Losses index memory by label, so a wrong one must not get that far.
     return absl::InvalidArgumentError(absl::StrCat(
@@ -144,11 +202,6 @@ absl::Status WeighLabels(const at::Tensor& labels, int64_t classes,
   if (!found.ignored && class_weights.empty()) return absl::OkStatus();
   std::vector<float> table(class_weights.begin(), class_weights.end());
   if (table.empty()) table.assign(classes, 1);
-  if (!flat.is_cpu()) {
-    const at::Tensor by_class = at::tensor(table, at::kFloat).to(labels.device());
-    *weight = by_class.index({labels.clamp_min(0)}) * (labels >= 0);
-    return absl::OkStatus();
-  }
   *weight = at::empty(flat.sizes(), at::kFloat);
   const int64_t* all = flat.data_ptr<int64_t>();
   float* out = weight->data_ptr<float>();
@@ -169,7 +222,9 @@ absl::Status WeighLabels(const at::Tensor& labels, int64_t classes,
 FusedValue Fuse(const pipeline::Step& step, const at::Tensor& logits, const at::Tensor& labels,
                 const at::Tensor& weight, const std::vector<Term>& terms, bool use_blocks) {
   const at::Tensor wide = Widened(logits);
-  use_blocks = use_blocks && wide.is_cpu() && wide.scalar_type() == at::kFloat;
+  use_blocks = use_blocks && wide.scalar_type() == at::kFloat;
+  if (use_blocks && wide.is_cuda()) return FuseOnCuda(step, wide, labels, weight, terms);
+  use_blocks = use_blocks && wide.is_cpu();
   std::vector<size_t> in_blocks, others;
   std::vector<BlockTerm> block_terms;
   for (size_t k = 0; k < terms.size(); ++k) {
@@ -181,8 +236,8 @@ FusedValue Fuse(const pipeline::Step& step, const at::Tensor& logits, const at::
     in_blocks.push_back(k);
     block_terms.push_back({loss.pixel_form(), loss.ratio_form(), terms[k].weight});
   }
-  FusedValue fused = {at::Tensor(), std::vector<double>(terms.size()),
-                      std::vector<double>(terms.size())};
+  FusedValue fused;
+  std::vector<at::Tensor> sums(terms.size()), amounts(terms.size());
   if (in_blocks.empty()) {
     fused.total = at::zeros({}, wide.options());
   } else {
@@ -196,24 +251,27 @@ FusedValue Fuse(const pipeline::Step& step, const at::Tensor& logits, const at::
                       {}};
     fused.total = BlockNode::apply(wide, &call);
     for (size_t i = 0; i < in_blocks.size(); ++i) {
-      fused.sums[in_blocks[i]] = call.result.sums[i];
-      fused.amounts[in_blocks[i]] = call.result.amounts[i];
+      sums[in_blocks[i]] = at::scalar_tensor(call.result.sums[i], at::kDouble);
+      amounts[in_blocks[i]] = at::scalar_tensor(call.result.amounts[i], at::kDouble);
     }
   }
-  if (!others.empty()) AddTensorForms(InputOf(step, wide, labels, weight), terms, others, &fused);
+  if (!others.empty()) {
+    AddTensorForms(InputOf(step, wide, labels, weight), terms, others, &fused, &sums, &amounts);
+  }
+  fused.account = AccountOf(sums, amounts);
   return fused;
 }
 
-double GradientNorm(const pipeline::Step& step, const at::Tensor& logits, const at::Tensor& labels,
+at::Tensor Gradient(const pipeline::Step& step, const at::Tensor& logits, const at::Tensor& labels,
                     const at::Tensor& weight, const std::vector<Term>& terms) {
   const c10::AutoGradMode on(true);
   const at::Tensor leaf = logits.detach().requires_grad_();
   const at::Tensor total = Fuse(step, leaf, labels, weight, terms).total;
-  if (!total.requires_grad()) return 0;
+  if (!total.requires_grad()) return at::zeros_like(logits);
   const at::Tensor gradient =
       torch::autograd::grad({total}, {leaf}, {}, /*retain_graph=*/false,
                             /*create_graph=*/false, /*allow_unused=*/true)[0];
-  return gradient.defined() ? gradient.norm().item<double>() : 0;
+  return gradient.defined() ? gradient : at::zeros_like(logits);
 }
 
 }  // namespace losses

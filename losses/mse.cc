@@ -38,6 +38,16 @@ class Mse : public Loss, public PixelLoss {
       }
     });
   }
+
+  std::string gpu_form() const override {
+    return R"({
+      for (int c = 0; c < CLASSES; ++c) {
+        const float distance = y == c ? -rest_y : p[c];
+        value += distance * distance / CLASSES;
+        dp[c] += scale * 2 / CLASSES * distance;
+      }
+    })";
+  }
 };
 
 REGISTER_PLUGIN(Losses, Mse);

@@ -49,6 +49,23 @@ class SmoothL1 : public Loss, public PixelLoss {
     });
   }
 
+  std::string gpu_form() const override {
+    return R"({
+      const float beta = P(0), inverse = beta > 0 ? 1 / beta : 0;
+      for (int c = 0; c < CLASSES; ++c) {
+        const float distance = y == c ? rest_y : p[c];
+        const bool near = distance < beta;
+        const float square = 0.5f * inverse * distance * distance;
+        value += (near ? square : distance - 0.5f * beta) / CLASSES;
+        const float slope = scale / CLASSES * (near ? distance * inverse : 1);
+        dp[c] += y == c ? -slope : slope;
+      }
+    })";
+  }
+  std::vector<float> gpu_parameters(int64_t, int64_t) const override {
+    return {static_cast<float>(beta_)};
+  }
+
  private:
   const double beta_;
 };

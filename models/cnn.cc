@@ -47,14 +47,18 @@ class Cnn : public Model {
     AddDense(channels, context.classes, nullptr);
   }
 
-  at::Tensor Forward(at::Tensor images) override {
-    if (!segments_) return classifier_->Forward(GlobalAverage(features_->Forward(images)));
-    const at::Tensor padded = PadToMultiple(images, shrink_);
-    const at::Tensor scores = classifier_->Forward(features_->Forward(padded));
+  at::Tensor Forward(at::Tensor images) override { return Scores(images); }
+  pipeline::Symbol Export(const pipeline::Symbol& images) override { return Scores(images); }
+
+ private:
+  template <class T>
+  T Scores(const T& images) {
+    if (!segments_) return classifier_->Forward(Average(features_->Forward(images)));
+    const T padded = PadToMultiple(images, shrink_);
+    const T scores = classifier_->Forward(features_->Forward(padded));
     return Crop(Upsample(scores, padded.size(2), padded.size(3)), images.size(2), images.size(3));
   }
 
- private:
   // A linear layer over the channels: of an image, or of every pixel.
   void AddDense(int64_t in, int64_t out, std::unique_ptr<activations::Activation> activation) {
     if (segments_) {

@@ -5,6 +5,7 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/adaptive_avg_pool2d.h>
 #include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/dropout.h>
@@ -22,11 +23,13 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
+#include "models/written_layers.h"
 
 namespace models {
 namespace {
 
 using activations::Activation;
+using pipeline::Symbol;
 namespace nn = torch::nn;
 
 thread_local ParameterCount* counting = nullptr;
@@ -43,13 +46,6 @@ void Initialise(const at::Tensor& weight, const at::Tensor& bias, int64_t fan, d
   bias.zero_();
 }
 
-// [to, from]: by how much each of `from` pixels counts for each of `to`.
-at::Tensor InterpolationMatrix(int64_t from, int64_t to, const at::TensorOptions& options) {
-  const double scale = static_cast<double>(from) / static_cast<double>(to);
-  const at::Tensor position = ((at::arange(to, options) + 0.5) * scale - 0.5).clamp(0, from - 1);
-  return (1 - (position.unsqueeze(1) - at::arange(from, options)).abs()).clamp_min(0);
-}
-
 }  // namespace
 
 ParameterCount::ParameterCount() { counting = this; }
@@ -61,11 +57,11 @@ bool Counted(double parameters) {
   return counting != nullptr;
 }
 
-template <class Holder>
-void Sequence::Register(Holder module) {
+template <class Holder, class Written>
+void Sequence::Register(Holder module, Written written) {
   register_module(absl::StrCat(size_), module);
-  layers_.push_back(
-      {size_++, [module](const at::Tensor& x) mutable { return module->forward(x); }});
+  layers_.push_back({size_++, [module](const at::Tensor& x) mutable { return module->forward(x); },
+                     [module, written](const Symbol& x) { return written(*module, x); }});
 }
 
 void Sequence::AddActivation(std::unique_ptr<Activation> activation) {
@@ -73,7 +69,13 @@ void Sequence::AddActivation(std::unique_ptr<Activation> activation) {
   // std::function wants what it holds to be copyable.
   const std::shared_ptr<Activation> shared = std::move(activation);
   if (auto module = shared->module()) register_module(absl::StrCat(size_), module);
-  layers_.push_back({size_++, [shared](at::Tensor x) { return (*shared)(std::move(x)); }});
+  layers_.push_back({size_++,
+                     [shared](at::Tensor x) {
+                       at::Tensor y = (*shared)(std::move(x));
+                       FeatureTap::Offer(y);
+                       return y;
+                     },
+                     [shared](const Symbol& x) { return shared->Export(x); }});
 }
 
 void Sequence::AddConvolution(const Convolution& shape, std::unique_ptr<Activation> activation) {
@@ -84,8 +86,8 @@ void Sequence::AddConvolution(const Convolution& shape, std::unique_ptr<Activati
   const int64_t channels = shape.fan == Fan::kIn ? shape.in : shape.out;
   Initialise(convolution->weight, convolution->bias, channels * shape.kernel * shape.kernel,
              GainOf(activation));
-  Register(convolution);
-  if (shape.batch_norm) Register(nn::BatchNorm2d(shape.out));
+  Register(convolution, WriteConvolution);
+  if (shape.batch_norm) Register(nn::BatchNorm2d(shape.out), WriteBatchNorm);
   AddActivation(std::move(activation));
 }
 
@@ -93,22 +95,31 @@ void Sequence::AddLinear(int64_t in, int64_t out, std::unique_ptr<Activation> ac
   if (Counted(static_cast<double>(out) * static_cast<double>(in + 1))) return;
   nn::Linear linear(in, out);
   Initialise(linear->weight, linear->bias, in, GainOf(activation));
-  Register(linear);
+  Register(linear, WriteLinear);
   AddActivation(std::move(activation));
 }
 
 void Sequence::AddPooling() {
-  layers_.push_back({size_++, [](const at::Tensor& x) { return at::max_pool2d(x, 2); }});
+  layers_.push_back({size_++, [](const at::Tensor& x) { return MaxPool(x); },
+                     [](const Symbol& x) { return MaxPool(x); }});
 }
 
 void Sequence::AddDropout(double rate) {
   layers_.push_back(
-      {size_++, [this, rate](const at::Tensor& x) { return at::dropout(x, rate, is_training()); }});
+      {size_++, [this, rate](const at::Tensor& x) { return at::dropout(x, rate, is_training()); },
+       [](const Symbol& x) { return x; }});
 }
 
 at::Tensor Sequence::Forward(at::Tensor x, int64_t from, int64_t to) {
   for (const Layer& layer : layers_) {
     if (layer.number >= from && layer.number < to) x = layer.apply(std::move(x));
+  }
+  return x;
+}
+
+Symbol Sequence::Forward(Symbol x, int64_t from, int64_t to) {
+  for (const Layer& layer : layers_) {
+    if (layer.number >= from && layer.number < to) x = layer.write(x);
   }
   return x;
 }
@@ -127,6 +138,14 @@ at::Tensor UpConvolution::Forward(const at::Tensor& x) {
   return at::pixel_shuffle(at::conv2d(x, kernel, bias_.repeat_interleave(4)), 2);
 }
 
+Symbol UpConvolution::Forward(const Symbol& x) { return WriteUpConvolution(weight_, bias_, x); }
+
+at::Tensor InterpolationMatrix(int64_t from, int64_t to, const at::TensorOptions& options) {
+  const double scale = static_cast<double>(from) / static_cast<double>(to);
+  const at::Tensor position = ((at::arange(to, options) + 0.5) * scale - 0.5).clamp(0, from - 1);
+  return (1 - (position.unsqueeze(1) - at::arange(from, options)).abs()).clamp_min(0);
+}
+
 at::Tensor Upsample(const at::Tensor& x, int64_t height, int64_t width) {
   if (x.size(2) == height && x.size(3) == width) return x;
   const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
@@ -136,9 +155,13 @@ at::Tensor Upsample(const at::Tensor& x, int64_t height, int64_t width) {
   return at::matmul(rows, at::matmul(exact, columns.t()));
 }
 
-at::Tensor GlobalAverage(const at::Tensor& x) {
-  return at::adaptive_avg_pool2d(x, {1, 1}).flatten(1);
+at::Tensor MaxPool(const at::Tensor& x) { return at::max_pool2d(x, 2); }
+
+at::Tensor Average(const at::Tensor& x, int64_t size) {
+  return at::adaptive_avg_pool2d(x, {size, size}).flatten(1);
 }
+
+at::Tensor Joined(const at::Tensor& a, const at::Tensor& b) { return at::cat({a, b}, 1); }
 
 at::Tensor PadToMultiple(const at::Tensor& x, int64_t multiple) {
   const auto missing = [&](int64_t extent) { return (multiple - extent % multiple) % multiple; };

@@ -1,4 +1,5 @@
-// What models are made of: rows of layers, upsampling, and images padded to whole grids.
+// What models are made of: rows of layers, upsampling, and images padded to whole grids. Each
+// function takes tensors, or symbols of a graph that is exported.
 #ifndef MODELS_LAYERS_H_
 #define MODELS_LAYERS_H_
 
@@ -52,8 +53,7 @@ class Sequence : public torch::nn::Module {
   void AddConvolution(const Convolution& shape,
                       std::unique_ptr<activations::Activation> activation);
   void AddLinear(int64_t in, int64_t out, std::unique_ptr<activations::Activation> activation);
-  // Halves height and width, rounding down: the maximum over 2x2.
-  void AddPooling();
+  void AddPooling();  // MaxPool
   void AddDropout(double rate);
 
   // How many layers there are so far; counts activations, norms, pooling and dropout.
@@ -62,15 +62,19 @@ class Sequence : public torch::nn::Module {
   // The layers of which [from, to) are the numbers; all, where `to` is left out.
   at::Tensor Forward(at::Tensor x) { return Forward(std::move(x), 0, size_); }
   at::Tensor Forward(at::Tensor x, int64_t from, int64_t to);
+  pipeline::Symbol Forward(const pipeline::Symbol& x) { return Forward(x, 0, size_); }
+  pipeline::Symbol Forward(pipeline::Symbol x, int64_t from, int64_t to);
 
  private:
   struct Layer {
     int64_t number;
     std::function<at::Tensor(at::Tensor)> apply;
+    std::function<pipeline::Symbol(const pipeline::Symbol&)> write;
   };
 
-  template <class Holder>
-  void Register(Holder module);
+  // A module of LibTorch, and its function on symbols.
+  template <class Holder, class Written>
+  void Register(Holder module, Written written);
   void AddActivation(std::unique_ptr<activations::Activation> activation);
 
   std::vector<Layer> layers_;
@@ -86,6 +90,7 @@ class UpConvolution : public torch::nn::Module {
   UpConvolution(int64_t in, int64_t out);
   // [N, in, H, W] to [N, out, 2 H, 2 W].
   at::Tensor Forward(const at::Tensor& x);
+  pipeline::Symbol Forward(const pipeline::Symbol& x);
 
  private:
   at::Tensor weight_, bias_;
@@ -96,15 +101,28 @@ class UpConvolution : public torch::nn::Module {
 // gradients are the same every time, also on a GPU, where LibTorch's own are not. Never in less
 // than float32.
 at::Tensor Upsample(const at::Tensor& x, int64_t height, int64_t width);
+pipeline::Symbol Upsample(const pipeline::Symbol& x, int64_t height, int64_t width);
 
-// The sum over each channel's pixels, divided by their number: [N, C, H, W] to [N, C].
-at::Tensor GlobalAverage(const at::Tensor& x);
+// The maximum over 2x2, which halves height and width, rounding down.
+at::Tensor MaxPool(const at::Tensor& x);
+pipeline::Symbol MaxPool(const pipeline::Symbol& x);
+
+// Each channel's pixels averaged over size x size areas, as torch.nn.AdaptiveAvgPool2d has them:
+// [N, C, H, W] to [N, C * size * size].
+at::Tensor Average(const at::Tensor& x, int64_t size = 1);
+pipeline::Symbol Average(const pipeline::Symbol& x, int64_t size = 1);
+
+// Two maps of one size as one, the channels of `a` first.
+at::Tensor Joined(const at::Tensor& a, const at::Tensor& b);
+pipeline::Symbol Joined(const pipeline::Symbol& a, const pipeline::Symbol& b);
 
 // Zeros at the right and at the bottom, until `multiple` divides height and width. A model that
 // halves its images some times then keeps its maps aligned with the image's pixels.
 at::Tensor PadToMultiple(const at::Tensor& x, int64_t multiple);
+pipeline::Symbol PadToMultiple(const pipeline::Symbol& x, int64_t multiple);
 // The top left part, which undoes the padding.
 at::Tensor Crop(const at::Tensor& x, int64_t height, int64_t width);
+pipeline::Symbol Crop(const pipeline::Symbol& x, int64_t height, int64_t width);
 
 // An error where images are so small that halving them `times` leaves nothing.
 absl::Status CheckSize(const std::string& model, int64_t times, const ModelContext& context);

@@ -1,9 +1,20 @@
-// Switching a model between training and inference.
+// What models share: training and inference, a look at what is computed, refusal of export.
 #include "models/model.h"
 
 #include <torch/nn/modules/batchnorm.h>
 
 namespace models {
+namespace {
+
+thread_local FeatureTap* tap = nullptr;
+constexpr int64_t kMapDimensions = 4;
+
+}  // namespace
+
+pipeline::Symbol Model::Export(const pipeline::Symbol& images) {
+  images.graph->Refuse("has no form in ONNX's operators");
+  return images;
+}
 
 void Model::train(bool on) {
   Module::train(on);
@@ -13,6 +24,13 @@ void Model::train(bool on) {
     for (const at::Tensor& parameter : module->parameters()) learned |= parameter.requires_grad();
     if (!learned) module->eval();
   }
+}
+
+FeatureTap::FeatureTap() { tap = this; }
+FeatureTap::~FeatureTap() { tap = nullptr; }
+
+void FeatureTap::Offer(const at::Tensor& x) {
+  if (tap != nullptr && x.dim() == kMapDimensions) tap->last_ = x;
 }
 
 }  // namespace models

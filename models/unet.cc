@@ -1,8 +1,6 @@
 // The U-Net, and its way down as a classifier.
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/cat.h>
-#include <ATen/ops/max_pool2d.h>
 
 #include "absl/strings/str_cat.h"
 #include "models/layers.h"
@@ -40,25 +38,28 @@ class Unet : public Model {
     }
   }
 
-  at::Tensor Forward(at::Tensor images) override {
+  at::Tensor Forward(at::Tensor images) override { return Scores(images); }
+  pipeline::Symbol Export(const pipeline::Symbol& images) override { return Scores(images); }
+
+ private:
+  template <class T>
+  T Scores(const T& images) {
     const int depth = options_.depth();
-    at::Tensor x = segments_ ? PadToMultiple(images, int64_t{1} << depth) : images;
-    std::vector<at::Tensor> skips;
+    T x = segments_ ? PadToMultiple(images, int64_t{1} << depth) : images;
+    std::vector<T> skips;
     for (int level = 0; level < depth; ++level) {
       x = encoder_[level]->Forward(x);
       skips.push_back(x);
-      x = at::max_pool2d(x, 2);
+      x = MaxPool(x);
     }
     x = encoder_[depth]->Forward(x);
-    if (!segments_) return classifier_->Forward(GlobalAverage(x));
+    if (!segments_) return classifier_->Forward(Average(x));
     for (int level = depth - 1; level >= 0; --level) {
-      x = at::cat({skips[level], upsample_[level]->Forward(x)}, 1);
-      x = decoder_[level]->Forward(x);
+      x = decoder_[level]->Forward(Joined(skips[level], upsample_[level]->Forward(x)));
     }
     return Crop(classifier_->Forward(x), images.size(2), images.size(3));
   }
 
- private:
   int64_t Width(int level) const { return int64_t{options_.width()} << level; }
 
   std::shared_ptr<Sequence> TwoConvolutions(int64_t in, int64_t out,

@@ -1,7 +1,6 @@
 // VGG16 with heads for images and for pixels.
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/adaptive_avg_pool2d.h>
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
@@ -49,14 +48,17 @@ class Vgg16 : public Model {
     segments_ ? AddPixelHead(channels, context) : AddImageHead(channels, context);
   }
 
-  at::Tensor Forward(at::Tensor images) override {
-    if (segments_) return Segment(images);
-    const int64_t size = options_.head() == Vgg16Options::GAP ? 1 : kPooledSize;
-    const at::Tensor x = features_->Forward(std::move(images));
-    return classifier_->Forward(at::adaptive_avg_pool2d(x, {size, size}).flatten(1));
-  }
+  at::Tensor Forward(at::Tensor images) override { return Scores(std::move(images)); }
+  pipeline::Symbol Export(const pipeline::Symbol& images) override { return Scores(images); }
 
  private:
+  template <class T>
+  T Scores(T images) {
+    if (segments_) return Segment(images);
+    const int64_t size = options_.head() == Vgg16Options::GAP ? 1 : kPooledSize;
+    return classifier_->Forward(Average(features_->Forward(std::move(images)), size));
+  }
+
   // A score map of 1x1 convolution on the features that leave a block.
   struct Skip {
     int64_t block;
@@ -103,19 +105,20 @@ class Vgg16 : public Model {
     }
   }
 
-  at::Tensor Segment(const at::Tensor& images) {
-    const at::Tensor padded = PadToMultiple(images, int64_t{1} << kBlocks);
-    at::Tensor x = padded;
-    std::vector<at::Tensor> pooled;
+  template <class T>
+  T Segment(const T& images) {
+    const T padded = PadToMultiple(images, int64_t{1} << kBlocks);
+    T x = padded;
+    std::vector<T> pooled;
     int64_t begin = 0;
     for (const int64_t end : ends_) {
       x = features_->Forward(x, begin, end);
       pooled.push_back(x);
       begin = end;
     }
-    at::Tensor score = classifier_->Forward(x);
+    T score = classifier_->Forward(x);
     for (const Skip& skip : skips_) {
-      const at::Tensor finer = skip.score->Forward(pooled[skip.block]);
+      const T finer = skip.score->Forward(pooled[skip.block]);
       score = Upsample(score, finer.size(2), finer.size(3)) + finer;
     }
     score = Upsample(score, padded.size(2), padded.size(3));

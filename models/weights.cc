@@ -1,4 +1,4 @@
-// Loading of safetensors into models, with an account of it.
+// Loading of files of weights into models, with an account of it.
 #include "models/weights.h"
 
 #include <ATen/TensorOperators.h>
@@ -14,6 +14,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "models/torch_file.h"
 #include "models/wrapping.h"
 #include "pipeline/runs/safetensors.h"
 
@@ -92,40 +93,30 @@ bool HasLayers(const NamedTensors& tensors) {
                        [](const auto& item) { return item.second.dim() == 4; }) > 1;
 }
 
-// The program that makes safetensors of what torch.save wrote.
-constexpr char kConvert[] =
-    "import sys, torch, safetensors.torch as s; d = torch.load(sys.argv[1], map_location=\"cpu\", "
-    "weights_only=True); s.save_file({k: v.clone().contiguous() for k, v in "
-    "d.get(\"state_dict\", d).items()}, sys.argv[2])";
-
 // An error where the file begins as another format does.
 absl::Status CheckFormat(const std::string& path) {
-  std::string head(512, '\0');
+  std::string head(8, '\0');
   std::ifstream(path, std::ios::binary).read(head.data(), static_cast<int64_t>(head.size()));
-  const bool zip = absl::StartsWith(head, "PK\x03\x04");
-  // torch.save's first member, or, before version 1.6, a pickle of its magic number.
-  if ((zip && absl::StrContains(head, "/data.pkl")) ||
-      absl::StartsWith(head, "\x80\x02\x8a\x0al")) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(path,
-                     ": a PyTorch file (pickled), not safetensors; this converts it: python3 "
-                     "-c '",
-                     kConvert, "' ", path, " weights.safetensors"));
-  }
-  const char* const other = zip                                     ? "a zip archive"
-                            : absl::StartsWith(head, "\x89HDF\r\n") ? "an HDF5 file (as of Keras)"
-                                                                    : nullptr;
+  const char* const other = absl::StartsWith(head, "PK\x03\x04") ? "a zip archive"
+                            : absl::StartsWith(head, "\x89HDF\r\n")
+                                ? "an HDF5 file (as of Keras)"
+                                : nullptr;
   if (other == nullptr) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(path, ": ", other, ", not safetensors"));
+  return absl::InvalidArgumentError(
+      absl::StrCat(path, ": ", other, ", neither safetensors nor a PyTorch file"));
+}
+
+absl::StatusOr<NamedTensors> ReadFile(const std::string& path, const pipeline::WantsTensor& wants) {
+  if (IsTorchFile(path)) return ReadTorchFile(path, wants);
+  const absl::Status known = CheckFormat(path);
+  return known.ok() ? pipeline::ReadSafetensors(path, wants) : known;
 }
 
 // The file's tensors under the model's names; without values where `targets` have no use for them.
 absl::StatusOr<NamedTensors> ReadFor(const std::map<std::string, at::Tensor>& targets,
                                      const std::string& path, std::string* removed) {
-  const absl::Status known = CheckFormat(path);
-  if (!known.ok()) return known;
   const absl::StatusOr<NamedTensors> header =
-      pipeline::ReadSafetensors(path, [](const std::string&, at::IntArrayRef) { return false; });
+      ReadFile(path, [](const std::string&, at::IntArrayRef) { return false; });
   if (!header.ok()) return header.status();
   std::vector<std::string> names;
   for (const auto& [name, tensor] : *header) names.push_back(name);
@@ -137,7 +128,7 @@ absl::StatusOr<NamedTensors> ReadFor(const std::map<std::string, at::Tensor>& ta
     return found == unwrapped.names.end() ? name : found->second;
   };
   absl::StatusOr<NamedTensors> file =
-      pipeline::ReadSafetensors(path, [&](const std::string& name, at::IntArrayRef shape) {
+      ReadFile(path, [&](const std::string& name, at::IntArrayRef shape) {
         const auto target = targets.find(own(name));
         return target != targets.end() && MayFit(shape, target->second);
       });

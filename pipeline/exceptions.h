@@ -22,6 +22,11 @@ absl::Status Caught(const Body& body) {
   };
   try {
     return body();
+  } catch (const c10::OutOfMemoryError& error) {
+    // A GPU's; what it holds besides follows at length.
+    const std::string text = error.what_without_backtrace();
+    return absl::ResourceExhaustedError(
+        text.substr(0, text.find_first_of("\n")).substr(0, text.find(" Including non-PyTorch")));
   } catch (const c10::Error& error) {
     return first_line(error.what_without_backtrace());
   } catch (const std::bad_alloc&) {

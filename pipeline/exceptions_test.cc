@@ -21,6 +21,10 @@ TEST(CaughtTest, ExceptionsBecomeStatuses) {
   EXPECT_EQ(Thrown(std::bad_alloc()), absl::ResourceExhaustedError("not enough memory"));
   EXPECT_EQ(Thrown(c10::Error("shapes\ndiffer", "at frame 1", nullptr)),
             absl::InternalError("shapes"));
+  EXPECT_EQ(Thrown(c10::OutOfMemoryError({"f", "a.cc", 1},
+                                         "CUDA out of memory. Tried to allocate 2 GiB. Including "
+                                         "non-PyTorch memory, this process has 3 GiB\nmore")),
+            absl::ResourceExhaustedError("CUDA out of memory. Tried to allocate 2 GiB."));
   EXPECT_EQ(Thrown(std::filesystem::filesystem_error(
                 "cannot remove", "a.txt", std::make_error_code(std::errc::permission_denied))),
             absl::InternalError("filesystem error: cannot remove: Permission denied [a.txt]"));

@@ -12,7 +12,7 @@ def _protoc_impl(ctx):
         pair = [ctx.actions.declare_file(base + extension) for extension in [".pb.h", ".pb.cc"]]
         ctx.actions.run(
             executable = ctx.file._protoc,
-            arguments = ["-I.", "--cpp_out=" + ctx.bin_dir.path, src.path],
+            arguments = ["-I" + ctx.bin_dir.path, "-I.", "--cpp_out=" + ctx.bin_dir.path, src.path],
             inputs = depset([src], transitive = [imports]),
             outputs = pair,
             mnemonic = "Protoc",

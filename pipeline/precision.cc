@@ -8,7 +8,7 @@ namespace pipeline {
 namespace {
 
 void SetAutocast(bool cuda, bool enabled, at::ScalarType type) {
-#if TORCH_VERSION_MAJOR >= 2
+#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 4)
   const at::DeviceType device = cuda ? at::kCUDA : at::kCPU;
   at::autocast::set_autocast_enabled(device, enabled);
   at::autocast::set_autocast_dtype(device, type);
@@ -26,7 +26,7 @@ void SetAutocast(bool cuda, bool enabled, at::ScalarType type) {
 }  // namespace
 
 PrecisionScope::PrecisionScope(Precision precision, const std::string& device)
-    : active_(precision != Train::FP32), cuda_(device != "cpu") {
+    : active_(precision == Train::BF16 || precision == Train::FP16), cuda_(device != "cpu") {
   if (!active_) return;
   SetAutocast(cuda_, true, precision == Train::FP16 ? at::kHalf : at::kBFloat16);
   at::autocast::increment_nesting();

@@ -25,6 +25,10 @@ absl::Status CheckLabels(const TensorSpec& logits, const TensorSpec& labels) {
   return absl::OkStatus();
 }
 
+void Stage::Export(const Symbols&, OperatorGraph* graph, Symbols*) {
+  graph->Refuse("has no form in ONNX's operators");
+}
+
 absl::StatusOr<OutsideImage> Source::ReadOutside(const std::string& path, bool) const {
   return absl::UnimplementedError(path + ": the run's data are no image files");
 }

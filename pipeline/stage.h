@@ -14,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "pipeline/data.h"
+#include "pipeline/operator_graph.h"
 #include "pipeline/precision.h"
 #include "pipeline/registry.h"
 #include "pipeline/report.h"
@@ -38,7 +39,9 @@ struct TensorSpec {
 absl::Status CheckLabels(const TensorSpec& logits, const TensorSpec& labels);
 
 using Tensors = std::map<std::string, at::Tensor>;  // by port
-using Specs = std::map<std::string, TensorSpec>;    // by port
+using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
+using Specs = std::map<std::string, TensorSpec>;  // by port
+using Symbols = std::map<std::string, Symbol>;    // by port
 
 struct Ports {
   std::vector<std::string> inputs;
@@ -83,6 +86,9 @@ class Stage {
   virtual bool SeesColor() const { return true; }
   // Computes the outputs of one step.
   virtual absl::Status Run(const Step& step, const Tensors& in, Tensors* out) = 0;
+  // Run outside TRAIN in ONNX's operators, where `images` that are uint8 come and leave as floats
+  // of the same values; refused unless written. It may Tell what it does.
+  virtual void Export(const Symbols& in, OperatorGraph* graph, Symbols* out);
   // Reports what was gathered over the phase, and forgets it. `node` is the stage's name.
   virtual void EndPhase(const Step& step, const std::string& node, Report* report) {}
   // What the phase under way has gathered so far, under names that begin with the stage's own: with
@@ -95,6 +101,15 @@ class Stage {
   virtual std::vector<std::pair<std::string, double>> Live() const { return {}; }
   // What a user should know once the stage is built, one line each, for the run's header.
   virtual std::vector<std::string> Notes() const { return {}; }
+  // What explains an answer. A stage that makes logits keeps, if asked to, of each Run the last
+  // feature map [N, C, h, w] that they are made of, and makes it differentiable.
+  virtual void KeepFeatures(bool keep) {}
+  virtual at::Tensor Features() const { return {}; }
+  // Of a stage that adds up losses of its inputs "logits" and "labels": each term's gradient with
+  // respect to the logits, as it counts in the sum; of the logits' shape.
+  virtual absl::StatusOr<NamedTensors> TermGradients(const Step&, const Tensors& in) {
+    return NamedTensors();
+  }
   // Parameters and buffers to train, to move to the device and to save; nullptr where there are
   // none.
   virtual torch::nn::Module* module() { return nullptr; }

@@ -60,7 +60,9 @@ class Augment : public pipeline::Stage {
     const at::Tensor& images = in.at("images");
     const at::Tensor& labels = in.at("labels");
     const auto count = images.size(0);
-    at::Tensor motion = at::empty({count, kMotion}, at::kFloat);
+    // A GPU takes it from there while the processor goes on.
+    const auto numbers = at::TensorOptions(at::kFloat).pinned_memory(!images.is_cpu());
+    at::Tensor motion = at::empty({count, kMotion}, numbers);
     for (int64_t i = 0; i < count; ++i) {
       Draw(step, step.Drawing(i), motion.data_ptr<float>() + i * kMotion);
     }

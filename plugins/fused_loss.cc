@@ -2,28 +2,23 @@
 // contributes.
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/stack.h>
 
-#include <algorithm>
 #include <cmath>
-#include <tuple>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "losses/dynamic_weights.h"
 #include "losses/fusion.h"
 #include "pipeline/stage.h"
 #include "plugins/fused_loss.pb.h"
+#include "plugins/loss_sums.h"
 
 namespace plugins {
 namespace {
 
 // Norms cost one more backward pass for each term, so they are taken at every 16th step.
 constexpr int64_t kStepsBetweenNorms = 16;
-
-std::string DeadRemark(const std::string& term) {
-  return absl::StrCat(
-      "the term ", term,
-      " was exactly 0 over the whole epoch, and its gradient too: nothing is learned from it");
-}
 
 std::unique_ptr<losses::DynamicWeights> MakeDynamic(const FusedLossOptions& options) {
   const int64_t terms = options.term_size();
@@ -73,8 +68,8 @@ class FusedLoss : public pipeline::Stage {
       if (count > 1) absl::StrAppend(&name, "_", count);
       const double weight = options.loss_weights_size() > 0 ? options.loss_weights(i) : 1.0;
       // As many parts as Load finds in a state, before any step.
-      std::vector<Part> parts((*loss)->PartsAt(pipeline::Step()).size());
-      fused->terms_.push_back({name, *std::move(loss), weight, std::move(parts)});
+      fused->sums_.AddTerm(name, weight, (*loss)->PartsAt(pipeline::Step()).size());
+      fused->terms_.push_back({name, *std::move(loss), weight});
     }
     return fused;
   }
@@ -109,120 +104,75 @@ class FusedLoss : public pipeline::Stage {
     const at::Tensor& logits = in.at("logits");
     const at::Tensor& labels = in.at("labels");
     at::Tensor weight;
-    const absl::Status weighed =
-        losses::WeighLabels(labels, logits.size(1), class_weights_, &weight);
+    const absl::Status weighed = Weigh(logits, labels, &weight);
     if (!weighed.ok()) return weighed;
-    if (options_.difficulty_weight() > 0) weight = WeighHardSamples(logits, labels, weight);
-    const std::vector<double> factors =
-        dynamic_ ? dynamic_->Factors(step) : std::vector<double>(terms_.size(), 1);
-    const losses::FusedValue value =
-        losses::Fuse(step, logits, labels, weight, PartsAt(step, factors));
-    const std::vector<double> means = Record(factors, value);
+    const std::vector<double> factors = Factors(step);
+    std::vector<losses::Term> all;
+    std::vector<LossSums::Weighing> weighings;
+    for (size_t k = 0; k < terms_.size(); ++k) {
+      const double own = terms_[k].loss->WeightAt(step);
+      weighings.push_back({factors[k], own, {}});
+      for (const auto& [loss, share] : terms_[k].loss->PartsAt(step)) {
+        all.push_back({loss, terms_[k].weight * factors[k] * own * share});
+        weighings.back().parts.push_back(share);
+      }
+    }
+    const losses::FusedValue value = losses::Fuse(step, logits, labels, weight, all);
+    sums_.Add(weighings, value.account);
     (*out)["total"] = value.total;
     if (step.phase != pipeline::TRAIN) return absl::OkStatus();
-    Balance(step, logits, labels, weight, factors, means);
-    const at::Tensor extra = dynamic_ ? dynamic_->Extra(means) : at::Tensor();
+    at::Tensor norms;
+    if ((dynamic_ && dynamic_->wants_norms()) || step.index % kStepsBetweenNorms == 0) {
+      norms = TermNorms(step, logits, labels, weight);
+      sums_.AddNorms(norms);
+    }
+    if (dynamic_ == nullptr) return absl::OkStatus();
+    const at::Tensor values = sums_.Values();
+    dynamic_->Observe(step, values, norms);
+    const at::Tensor extra = dynamic_->Extra(values);
     if (extra.defined()) (*out)["total"] = value.total + extra;
     return absl::OkStatus();
   }
 
+  absl::StatusOr<pipeline::NamedTensors> TermGradients(const pipeline::Step& step,
+                                                       const pipeline::Tensors& in) override {
+    const at::Tensor& logits = in.at("logits");
+    const at::Tensor& labels = in.at("labels");
+    at::Tensor weight;
+    const absl::Status weighed = Weigh(logits, labels, &weight);
+    if (!weighed.ok()) return weighed;
+    const std::vector<double> factors = Factors(step);
+    pipeline::NamedTensors gradients;
+    for (size_t k = 0; k < terms_.size(); ++k) {
+      gradients.emplace_back(terms_[k].name, losses::Gradient(step, logits, labels, weight,
+                                                              Alone(k, factors[k], step)));
+    }
+    return gradients;
+  }
+
   void EndPhase(const pipeline::Step& step, const std::string& node,
                 pipeline::Report* report) override {
-    double total = 0;
-    for (const Term& term : terms_) total += Weight(term) * term.Mean();
-    report->Add(node + ".total", total, pipeline::Better::kLower);
-    for (const Term& term : terms_) {
-      report->Add(absl::StrCat(node, ".", term.name), term.Mean(), pipeline::Better::kLower);
-    }
-    for (const Term& term : terms_) report->Add("weight." + term.name, Weight(term));
-    if (step.phase == pipeline::TRAIN) {
-      for (const Term& term : terms_) {
-        report->Add("gradient_share." + term.name,
-                    shares_ == 0 ? 0 : term.share / static_cast<double>(shares_));
-      }
-    }
-    if (step.phase == pipeline::TRAIN && shares_ > 0) {
-      for (const Term& term : terms_) {
-        if (term.IsDead()) report->AddRemark(DeadRemark(term.name));
-      }
-    }
-    steps_ = shares_ = 0;
-    for (Term& term : terms_) {
-      term.factors = term.share = term.norms = 0;
-      for (Part& part : term.parts) part.sum = part.amount = 0;
-    }
+    sums_.Report(node, step.phase == pipeline::TRAIN, report);
+    sums_.Forget();
   }
 
   void Save(const std::string& node, pipeline::State* state) const override {
-    std::vector<double> sums = {static_cast<double>(steps_), static_cast<double>(shares_)};
-    for (const Term& term : terms_) {
-      sums.insert(sums.end(), {term.now, term.live, term.factors, term.share, term.norms});
-      for (const Part& part : term.parts) {
-        sums.insert(sums.end(), {part.weight, part.sum, part.amount});
-      }
-    }
-    state->Put(node + ".sums", sums);
+    sums_.Save(node, state);
   }
 
   absl::Status Load(const std::string& node, const pipeline::State& state) override {
-    size_t count = 2;
-    for (const Term& term : terms_) count += 5 + 3 * term.parts.size();
-    const auto sums = state.Numbers(node + ".sums", count);
-    if (!sums.ok()) return sums.status();
-    auto next = sums->begin();
-    steps_ = static_cast<int64_t>(*next++);
-    shares_ = static_cast<int64_t>(*next++);
-    for (Term& term : terms_) {
-      for (double* value : {&term.now, &term.live, &term.factors, &term.share, &term.norms}) {
-        *value = *next++;
-      }
-      for (Part& part : term.parts) {
-        for (double* value : {&part.weight, &part.sum, &part.amount}) *value = *next++;
-      }
-    }
-    return absl::OkStatus();
+    return sums_.Load(node, state);
   }
 
-  std::vector<std::pair<std::string, double>> Live() const override {
-    std::vector<std::pair<std::string, double>> values;
-    for (const Term& term : terms_) values.emplace_back(term.name, term.live);
-    return values;
-  }
+  std::vector<std::pair<std::string, double>> Live() const override { return sums_.Live(); }
 
   torch::nn::Module* module() override { return dynamic_ ? dynamic_->module() : nullptr; }
 
  private:
-  // A loss of a term, with what the phase adds up.
-  struct Part {
-    losses::Loss* loss = nullptr;
-    double weight = 0;           // within the term, at the last step
-    double sum = 0, amount = 0;  // over the phase
-  };
   struct Term {
     std::string name;
     std::unique_ptr<losses::Loss> loss;
     double weight;
-    std::vector<Part> parts;
-    double now = 1;      // the loss's own factor, at the last step
-    double live = 0;     // value of the last step
-    double factors = 0;  // sum over the phase's steps of what the weight was multiplied by
-    // Sums over the steps at which norms were taken: its share of them, and its norm.
-    double share = 0, norms = 0;
-
-    // Whether it was exactly 0 over the phase, and moved no logit.
-    bool IsDead() const {
-      const auto is_zero = [](const Part& part) { return part.sum == 0; };
-      return norms == 0 && std::all_of(parts.begin(), parts.end(), is_zero);
-    }
-
-    // The sum of its parts' means over the phase.
-    double Mean() const {
-      double mean = 0;
-      for (const Part& part : parts) {
-        if (part.amount > 0) mean += part.weight * part.sum / part.amount;
-      }
-      return mean;
-    }
   };
 
   absl::Status ChooseClassWeights(const losses::Classes& classes) {
@@ -250,6 +200,18 @@ class FusedLoss : public pipeline::Stage {
     return absl::OkStatus();
   }
 
+  absl::Status Weigh(const at::Tensor& logits, const at::Tensor& labels, at::Tensor* weight) const {
+    const absl::Status weighed =
+        losses::WeighLabels(labels, logits.size(1), class_weights_, weight);
+    if (!weighed.ok()) return weighed;
+    if (options_.difficulty_weight() > 0) *weight = WeighHardSamples(logits, labels, *weight);
+    return absl::OkStatus();
+  }
+
+  std::vector<double> Factors(const pipeline::Step& step) {
+    return dynamic_ ? dynamic_->Factors(step) : std::vector<double>(terms_.size(), 1);
+  }
+
   at::Tensor WeighHardSamples(const at::Tensor& logits, const at::Tensor& labels,
                               const at::Tensor& weight) const {
     const at::Tensor p = logits.detach().to(at::kFloat).softmax(1);
@@ -259,92 +221,36 @@ class FusedLoss : public pipeline::Stage {
     return weight.defined() ? weight * factor : factor.to(at::kFloat);
   }
 
-  // Every part of every term, with all of its factors.
-  std::vector<losses::Term> PartsAt(const pipeline::Step& step,
-                                    const std::vector<double>& factors) {
+  // The fusion of term k, the others weighing nothing.
+  std::vector<losses::Term> Alone(size_t k, double factor, const pipeline::Step& step) const {
     std::vector<losses::Term> all;
-    for (size_t k = 0; k < terms_.size(); ++k) {
-      Term& term = terms_[k];
-      term.now = term.loss->WeightAt(step);
-      const auto parts = term.loss->PartsAt(step);
-      term.parts.resize(parts.size());
-      for (size_t i = 0; i < parts.size(); ++i) {
-        std::tie(term.parts[i].loss, term.parts[i].weight) = parts[i];
-        all.push_back({parts[i].first, term.weight * factors[k] * term.now * parts[i].second});
+    for (const Term& term : terms_) {
+      const bool counts = &term == &terms_[k];
+      const double own = counts ? term.weight * factor * term.loss->WeightAt(step) : 0;
+      for (const auto& [loss, share] : term.loss->PartsAt(step)) {
+        all.push_back({loss, own * share});
       }
     }
     return all;
   }
 
-  // Adds up what the phase reports; returns each term's value with its fixed weights.
-  std::vector<double> Record(const std::vector<double>& factors, const losses::FusedValue& value) {
-    std::vector<double> means;
-    size_t i = 0;
+  // Of the gradient of each term with its weight but without its factor: float64 [terms].
+  at::Tensor TermNorms(const pipeline::Step& step, const at::Tensor& logits,
+                       const at::Tensor& labels, const at::Tensor& weight) const {
+    std::vector<at::Tensor> norms;
     for (size_t k = 0; k < terms_.size(); ++k) {
-      Term& term = terms_[k];
-      term.live = 0;
-      for (Part& part : term.parts) {
-        part.sum += value.sums[i];
-        part.amount += value.amounts[i];
-        if (value.amounts[i] > 0) term.live += part.weight * value.sums[i] / value.amounts[i];
-        ++i;
-      }
-      term.factors += factors[k] * term.now;
-      means.push_back(term.weight * term.now * term.live);
+      const at::Tensor gradient =
+          losses::Gradient(step, logits, labels, weight, Alone(k, /*factor=*/1, step));
+      norms.push_back(gradient.norm().to(at::kDouble));
     }
-    ++steps_;
-    return means;
-  }
-
-  // Takes gradient norms where they are due, and lets the factors follow.
-  void Balance(const pipeline::Step& step, const at::Tensor& logits, const at::Tensor& labels,
-               const at::Tensor& weight, const std::vector<double>& factors,
-               const std::vector<double>& means) {
-    const bool wanted = dynamic_ && dynamic_->wants_norms();
-    std::vector<double> norms;
-    if (wanted || step.index % kStepsBetweenNorms == 0) {
-      norms = TermNorms(step, logits, labels, weight);
-      AddShares(factors, norms);
-    }
-    if (dynamic_) dynamic_->Observe(step, means, norms);
-  }
-
-  // Of each term with its fixed weights.
-  std::vector<double> TermNorms(const pipeline::Step& step, const at::Tensor& logits,
-                                const at::Tensor& labels, const at::Tensor& weight) const {
-    std::vector<double> norms;
-    for (const Term& term : terms_) {
-      std::vector<losses::Term> parts;
-      for (const Part& part : term.parts) {
-        parts.push_back({part.loss, term.weight * term.now * part.weight});
-      }
-      norms.push_back(losses::GradientNorm(step, logits, labels, weight, parts));
-    }
-    return norms;
-  }
-
-  void AddShares(const std::vector<double>& factors, const std::vector<double>& norms) {
-    double sum = 0;
-    for (size_t k = 0; k < terms_.size(); ++k) sum += factors[k] * norms[k];
-    for (size_t k = 0; k < terms_.size(); ++k) {
-      terms_[k].norms += norms[k];
-      terms_[k].share +=
-          sum > 0 ? factors[k] * norms[k] / sum : 1.0 / static_cast<double>(terms_.size());
-    }
-    ++shares_;
-  }
-
-  // Over the phase.
-  double Weight(const Term& term) const {
-    return steps_ == 0 ? term.weight : term.weight * term.factors / static_cast<double>(steps_);
+    return at::stack(norms);
   }
 
   const FusedLossOptions options_;
   std::vector<double> class_weights_;  // none, or one for each class
   std::vector<Term> terms_;
   std::unique_ptr<losses::DynamicWeights> dynamic_;  // nothing if the weights are fixed
-  int64_t steps_ = 0;                                // of the phase
-  int64_t shares_ = 0;                               // steps at which norms were taken
+  LossSums sums_;
 };
 
 REGISTER_PLUGIN(pipeline::Stages, FusedLoss);

@@ -90,6 +90,8 @@ class Loader : public pipeline::Source {
     const absl::Status fits = CheckMemory();
     if (!fits.ok()) return fits;
     device_ = context->device;
+    // To a GPU goes what is looked at.
+    gray_ = device_ != "cpu" && !context->color && channels() == 3;
     seed_ = context->seed;
     const absl::Status opened = OpenCaches(context->writes);
     if (!opened.ok()) return opened;
@@ -138,8 +140,9 @@ class Loader : public pipeline::Source {
     if (failure_.ok()) failure_ = CheckBroken();
     if (!failure_.ok()) return failure_;
     const bool pinned = device_ != "cpu";
-    (*out)["images"] = batch.images().to(at::Device(device_), /*non_blocking=*/pinned);
-    (*out)["labels"] = batch.labels().to(at::Device(device_), /*non_blocking=*/pinned);
+    const at::Tensor images = batch.images().to(at::Device(device_), /*non_blocking=*/pinned);
+    (*out)["images"] = gray_ ? images.expand({-1, 3, -1, -1}) : images;
+    (*out)["labels"] = Classes(batch.labels().to(at::Device(device_), /*non_blocking=*/pinned));
     batches_[step.index] = {};
     return absl::OkStatus();
   }
@@ -324,8 +327,9 @@ class Loader : public pipeline::Source {
   void AllocateUpTo(int64_t batches) {
     batches = std::min<int64_t>(batches, static_cast<int64_t>(batches_.size()));
     for (; allocated_ < batches; ++allocated_) {
-      batches_[allocated_].Allocate(
-          {channels(), options_.image_size(), masks(), /*pinned=*/device_ != "cpu"});
+      const bool gpu = device_ != "cpu";
+      batches_[allocated_].Allocate({gray_ ? 1 : channels(), options_.image_size(), masks(),
+                                     /*pinned=*/gpu, /*bytes=*/gpu});
     }
     prefetcher_->Allow(batches);
   }
@@ -406,6 +410,7 @@ class Loader : public pipeline::Source {
   std::unique_ptr<datasets::Dataset> dataset_;
   pipeline::DataInfo info_;  // the dataset's, less the files that turned out broken since
   std::string device_;
+  bool gray_ = false;  // one channel is read, and seen as three
   uint64_t seed_ = 0;
   int64_t batch_size_ = 1, max_batch_ = INT64_MAX;
 

@@ -2,6 +2,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/bincount.h>
+#include <ATen/ops/histc.h>
 #include <ATen/ops/zeros.h>
 
 #include <optional>
@@ -52,10 +53,7 @@ class Metrics : public pipeline::Stage {
                    pipeline::Tensors*) override {
     const at::Tensor labels = in.at("labels");
     const at::Tensor predicted = in.at("logits").detach().argmax(1);
-    const at::Tensor counted = labels != pipeline::kIgnoredLabel;
-    const at::Tensor pairs =
-        labels.masked_select(counted) * classes_ + predicted.masked_select(counted);
-    counts_ += at::bincount(pairs, {}, classes_ * classes_);
+    counts_ += Pairs(labels, predicted);
     if (tolerance_.has_value()) tolerance_->Add(labels, predicted);
     return absl::OkStatus();
   }
@@ -136,6 +134,19 @@ class Metrics : public pipeline::Stage {
   }
 
  private:
+  // How often each pair of truth and prediction occurs.
+  at::Tensor Pairs(const at::Tensor& labels, const at::Tensor& predicted) const {
+    const int64_t all = classes_ * classes_;
+    const at::Tensor counted = labels != pipeline::kIgnoredLabel;
+    if (!labels.is_cpu()) {
+      // Does not ask the GPU how many there are; a pair of -1 is outside and not counted.
+      const at::Tensor pairs = (labels * classes_ + predicted).masked_fill_(~counted, -1);
+      return at::histc(pairs, all, 0, all);
+    }
+    return at::bincount(labels.masked_select(counted) * classes_ + predicted.masked_select(counted),
+                        {}, all);
+  }
+
   absl::Status PrepareTolerance(const at::Device& device) {
     const bool asked = options_.has_foreground_class() || options_.tolerance_px_size() > 0;
     const std::string option =

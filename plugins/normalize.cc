@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "pipeline/stage.h"
 #include "plugins/normalize.pb.h"
 #include "plugins/pixels/pixels.h"
@@ -29,7 +30,7 @@ class Normalize : public pipeline::Stage {
   pipeline::Ports ports() const override { return {{"images"}, {"images"}}; }
 
   absl::StatusOr<pipeline::Specs> Build(const pipeline::Specs& in,
-                                        pipeline::BuildContext*) override {
+                                        pipeline::BuildContext* context) override {
     pipeline::TensorSpec images = in.at("images");
     if (images.dtype != at::kByte || images.shape.size() != 4) {
       return absl::InvalidArgumentError("images must be uint8 [N, C, H, W]");
@@ -49,8 +50,9 @@ class Normalize : public pipeline::Stage {
       return all.expand({images.shape[1]});
     };
     const at::Tensor std = channels(std_, 1);
-    factor_ = (1 / (255 * std)).to(at::kFloat);
-    shift_ = (-channels(mean_, 0) / std).to(at::kFloat);
+    const at::Device device(context->device);
+    factor_ = (1 / (255 * std)).to(device, at::kFloat);
+    shift_ = (-channels(mean_, 0) / std).to(device, at::kFloat);
     images.dtype = at::kFloat;
     return pipeline::Specs{{"images", images}};
   }
@@ -62,7 +64,37 @@ class Normalize : public pipeline::Stage {
     return absl::OkStatus();
   }
 
+  void Export(const pipeline::Symbols& in, pipeline::OperatorGraph* graph,
+              pipeline::Symbols* out) override {
+    const pipeline::Symbol& x = in.at("images");
+    const auto channels = [&](const at::Tensor& values) {
+      return graph->Constant(values.reshape({-1, 1, 1}));
+    };
+    if (per_image_) {
+      graph->Tell("per_image", "true");
+      (*out)["images"] = Standardised(x * (1.0 / 255));
+      return;
+    }
+    graph->Tell("mean", ListText(mean_, 0));
+    graph->Tell("std", ListText(std_, 1));
+    (*out)["images"] = x * channels(factor_) + channels(shift_);
+  }
+
  private:
+  static std::string ListText(const std::vector<double>& values, double otherwise) {
+    return absl::StrCat("[", values.empty() ? absl::StrCat(otherwise) : absl::StrJoin(values, ", "),
+                        "]");
+  }
+
+  static pipeline::Symbol Standardised(const pipeline::Symbol& x) {
+    const auto mean = [](const pipeline::Symbol& values) {
+      return pipeline::Op("ReduceMean", {values}, {{"axes", std::vector<int64_t>{1, 2, 3}}});
+    };
+    const pipeline::Symbol centered = x - mean(x);
+    const pipeline::Symbol deviation = pipeline::Op("Sqrt", {mean(centered * centered)});
+    return centered / pipeline::Op("Max", {deviation, Scalar(x, kDarkest)});
+  }
+
   static at::Tensor Standardised(const at::Tensor& images) {
     const at::Tensor x = images.to(at::kFloat).mul_(1.0 / 255);
     const at::Tensor flat = x.flatten(1);

@@ -1,6 +1,7 @@
 // Every mistake that a config can hold, and the words in which a user reads of it.
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <torch/cuda.h>
 #include <unistd.h>
 
 #include "absl/strings/match.h"
@@ -188,7 +189,7 @@ TEST(ConfigErrors, SyntaxErrorComesAfterUnknownNamesBeforeIt) {
             "c.pbtxt:39:9: Train has no field \"epoch\"; it has: epochs, seed, device, precision, "
             "threads, optimizer, learning_rate, weight_decay, schedule, warmup_epochs, clip_norm, "
             "patience, minimize, monitor, ema_decay, on_bad_number, checkpoint_minutes, "
-            "keep_checkpoints; did you mean \"epochs\"?\n"
+            "keep_checkpoints, deterministic; did you mean \"epochs\"?\n"
             "c.pbtxt:39:24: Expected integer, got: seven");
 }
 
@@ -225,7 +226,7 @@ TEST(ConfigErrors, BadSetPaths) {
             "--set train.epoch=3: Train has no field \"epoch\"; it has: epochs, seed, device, "
             "precision, threads, optimizer, learning_rate, weight_decay, schedule, warmup_epochs, "
             "clip_norm, patience, minimize, monitor, ema_decay, on_bad_number, checkpoint_minutes, "
-            "keep_checkpoints; did you mean \"epochs\"?");
+            "keep_checkpoints, deterministic; did you mean \"epochs\"?");
   EXPECT_EQ(ErrorsOfSet("laod.batch_size=3"),
             "--set laod.batch_size=3: no node or field \"laod\"; there are: load, gray, augment, "
             "normalize, classify, loss, metrics, train; did you mean \"load\"?");
@@ -268,13 +269,18 @@ TEST(Program, RefusesBadConfigsWithoutATrace) {
                 "print-config; did you mean \"train\"?");
   ExpectMistake({"--confg=small"},
                 "no flag --confg; did you mean \"--config\"? (--help shows all)");
+  const size_t gpus = torch::cuda::device_count();
   ExpectMistake({"--config=small", "--set", "train.device=CUDA:77"},
-                "--set train.device=CUDA:77: device is CUDA:77, but LibTorch sees 0 GPUs");
+                absl::StrCat("--set train.device=CUDA:77: device is CUDA:77, but LibTorch sees ",
+                             gpus, gpus == 1 ? " GPU" : " GPUs"));
   ExpectMistake({"--config=small", "--set", "train.device=GPU"},
                 "--set train.device=GPU: device is \"GPU\"; it may be: AUTO, CPU, CUDA, CUDA:n");
-  ExpectMistake({"--config=small", "--set", "train.precision=FP16"},
-                "--set train.precision=FP16: precision FP16 needs a GPU; on a CPU it may be: FP32, "
-                "BF16");
+  for (const char* precision : {"FP16", "TF32"}) {
+    const std::string set = absl::StrCat("train.precision=", precision);
+    ExpectMistake({"--config=small", "--set", "train.device=CPU", "--set", set},
+                  absl::StrCat("--set ", set, ": precision ", precision,
+                               " needs a GPU; on a CPU it may be: FP32, BF16"));
+  }
   ExpectMistake(
       {"--config=small", "--set", "train.monitor=metrics.f1"},
       "--set train.monitor=metrics.f1: train.monitor: nobody reports \"metrics.f1\"; there "

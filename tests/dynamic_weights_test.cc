@@ -23,6 +23,8 @@ using losses::DynamicWeights;
 using nlohmann::json;
 using pipeline::Step;
 
+at::Tensor Doubles(const std::vector<double>& values) { return at::tensor(values, at::kDouble); }
+
 Step StepAt(int64_t index, const json& oracle) {
   const auto in_epoch = oracle["steps_in_epoch"].get<int64_t>();
   Step step;
@@ -44,8 +46,8 @@ void ExpectFactors(DynamicWeights* weights, const std::string& method, double to
       EXPECT_NEAR(factors[k], expected[k], tolerance * expected[k]) << method << " step " << i;
     }
     const auto values = oracle["values"][i].get<std::vector<double>>();
-    weights->Observe(step, values, oracle["norms"][i].get<std::vector<double>>());
-    const at::Tensor extra = weights->Extra(values);
+    weights->Observe(step, Doubles(values), Doubles(oracle["norms"][i].get<std::vector<double>>()));
+    const at::Tensor extra = weights->Extra(Doubles(values));
     if (!extra.defined()) continue;
     // One step of gradient descent on the parameters, of size 0.05.
     at::Tensor parameter = weights->module()->parameters()[0];
@@ -75,7 +77,7 @@ std::vector<double> DwaAfter(const std::vector<double>& first, const std::vector
   Step step;
   for (const std::vector<double>& values : {first, second}) {
     weights->Factors(step);
-    weights->Observe(step, values, {});
+    weights->Observe(step, Doubles(values), {});
     ++step.epoch;
   }
   return weights->Factors(step);
@@ -101,9 +103,9 @@ TEST(DynamicWeights, DwaCountsATermThatWasZeroAsUnchanged) {
 
 TEST(DynamicWeights, GradNormDoesNotLearnFromAnInfiniteGradient) {
   const auto weights = losses::GradNormWeights(2, 1.5, 0.1);
-  weights->Observe(Step(), {1, 1}, {1, 2});
+  weights->Observe(Step(), Doubles({1, 1}), Doubles({1, 2}));
   const std::vector<double> before = weights->Factors(Step());
-  weights->Observe(Step(), {1, 1}, {std::numeric_limits<double>::infinity(), 2});
+  weights->Observe(Step(), Doubles({1, 1}), Doubles({std::numeric_limits<double>::infinity(), 2}));
   EXPECT_EQ(weights->Factors(Step()), before);
 }
 
@@ -126,8 +128,8 @@ TEST(DynamicWeights, KeepTheirStateInTheModule) {
     auto whole = make(), first = make(), second = make();
     for (int64_t i = 0; i < 20; ++i) {
       const Step step = StepAt(i, oracle);
-      const auto values = oracle["values"][i].get<std::vector<double>>();
-      const auto norms = oracle["norms"][i].get<std::vector<double>>();
+      const auto values = Doubles(oracle["values"][i].get<std::vector<double>>());
+      const auto norms = Doubles(oracle["norms"][i].get<std::vector<double>>());
       DynamicWeights* interrupted = i < 12 ? first.get() : second.get();
       if (i == 12) CopyState(first.get(), second.get());
       EXPECT_EQ(whole->Factors(step), interrupted->Factors(step)) << i;
@@ -158,11 +160,12 @@ double SecondSampleLearns(DynamicWeights* weights) {
       const std::vector<losses::Term> term = {{loss.get(), scales[k]}};
       const auto value = losses::Fuse(step, logits, labels[k], weight, term);
       values.push_back(value.total.item<double>());
-      norms.push_back(losses::GradientNorm(step, logits, labels[k], weight, term));
+      norms.push_back(
+          losses::Gradient(step, logits, labels[k], weight, term).norm().item<double>());
       total = total + value.total * factors[k];
     }
-    if (weights != nullptr) weights->Observe(step, values, norms);
-    const at::Tensor extra = weights == nullptr ? at::Tensor() : weights->Extra(values);
+    if (weights != nullptr) weights->Observe(step, Doubles(values), Doubles(norms));
+    const at::Tensor extra = weights == nullptr ? at::Tensor() : weights->Extra(Doubles(values));
     std::vector<at::Tensor> parameters = {logits};
     if (extra.defined()) {
       total = total + extra;

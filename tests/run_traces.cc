@@ -18,7 +18,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const char* const kTimes[] = {"seconds", "images_per_second", "data_wait", "startup_seconds"};
+const char* const kTimes[] = {"seconds", "images_per_second", "data_wait", "startup_seconds",
+                              "time"};
 
 std::string ReadAll(const std::string& path) {
   std::ifstream stream(path, std::ios::binary);

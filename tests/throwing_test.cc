@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "pipeline/stage.h"
+#include "pipeline/training/loop.h"
 #include "tests/testing.h"
 #include "tests/throwing.pb.h"
 
@@ -30,6 +31,9 @@ class Throwing : public pipeline::Stage {
  private:
   void At(const std::string& place) const {
     if (place == at_) throw std::runtime_error("thrown at " + place + "\nbacktrace");
+    if (place == "RUN" && at_ == "MEMORY") {
+      throw c10::OutOfMemoryError({"malloc", "a.cc", 1}, "CUDA out of memory. Tried 2 GiB.\nmore");
+    }
   }
 
   const std::string at_;
@@ -66,6 +70,18 @@ TEST_F(ThrowingStage, WhenItIsBuilt) {
   ASSERT_EQ(loaded.errors, "");
   EXPECT_EQ(loaded.graph->Build(&context_).message(),
             "node \"bad\" [plugins/Throwing] (c.pbtxt:1:1): thrown at BUILD");
+}
+
+TEST_F(ThrowingStage, WhenMemoryRunsOut) {
+  const Loaded loaded = Load("MEMORY");
+  ASSERT_EQ(loaded.errors, "");
+  ASSERT_TRUE(loaded.graph->Build(&context_).ok());
+  pipeline::Loop loop(loaded.config.document, context_, loaded.graph.get(), {});
+  const absl::Status status = loop.Run().status;
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(status.message(),
+            "step 1 of epoch 1 (TRAIN), node \"bad\" [plugins/Throwing] (c.pbtxt:1:1): CUDA out of "
+            "memory. Tried 2 GiB.; the memory does not hold a batch of 8: batch_size 4 may fit");
 }
 
 TEST_F(ThrowingStage, WhenAPhaseEnds) {

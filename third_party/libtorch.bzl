@@ -53,7 +53,11 @@ def _linkopts(libraries, folders):
     opts = []
     for folder in folders:
         opts += ["-L" + folder, "-Wl,-rpath," + folder]
-    return opts + ["-Wl,--push-state,--no-as-needed"] + ["-l" + l for l in libraries] + ["-Wl,--pop-state"]
+
+    # libstdc++ comes first: wheels export a std::filesystem of their own, which must not be found
+    # before it (that of 2.11's libtorch.so crashes in remove_all).
+    opts += ["-Wl,--push-state,--no-as-needed", "-lstdc++"]
+    return opts + ["-l" + l for l in libraries] + ["-Wl,--pop-state"]
 
 def _from_folder(ctx, home):
     if not ctx.path(home + "/include").exists or not ctx.path(home + "/lib").exists:

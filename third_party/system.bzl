@@ -8,6 +8,7 @@ _LINKOPTS = {
     "dl": ["-ldl"],
     "jpeg": ["-ljpeg"],
     "json": [],  # nlohmann-json is headers only
+    "mustache": [],  # headers only
     "re2": ["-lre2"],
     "xxhash": ["-lxxhash"],
     "zlib": ["-lz"],
@@ -49,7 +50,10 @@ cc_library(
     linkopts = ["-lnifti2"],
 )
 
-exports_files(["bin/protoc"])
+exports_files([
+    "bin/protoc",
+    "onnx/onnx.proto",
+])
 """
 
 def _system_impl(ctx):
@@ -62,6 +66,9 @@ def _system_impl(ctx):
     if not protoc:
         fail("protoc: not found; ./bazelw installs protobuf-compiler")
     ctx.symlink(protoc, "bin/protoc")
+    if not ctx.path("/usr/include/onnx/onnx.proto").exists:
+        fail("onnx.proto: not found; ./bazelw installs libonnx-dev")
+    ctx.symlink("/usr/include/onnx/onnx.proto", "onnx/onnx.proto")
     ctx.symlink("/usr/include/opencv4/opencv2", "include/opencv2")
     ctx.symlink("/usr/include/nifti", "include/nifti")
     ctx.file("BUILD", _HEAD + "".join([

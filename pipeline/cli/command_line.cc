@@ -16,6 +16,8 @@ DEFINE_string(config, "", "");
 DEFINE_string(out, "", "");
 DEFINE_string(resume, "", "");
 DEFINE_string(allow, "", "");
+DEFINE_bool(json, false, "");
+DEFINE_bool(quiet, false, "");
 
 namespace pipeline {
 namespace {

@@ -11,6 +11,8 @@
 #include "absl/status/statusor.h"
 #include "pipeline/cli/verb.h"
 
+DECLARE_bool(json);
+DECLARE_bool(quiet);
 DECLARE_string(allow);
 DECLARE_string(out);
 DECLARE_string(resume);

@@ -21,7 +21,6 @@
 
 DEFINE_string(data, "", "");
 DEFINE_string(split, "", "");
-DEFINE_bool(json, false, "");
 
 namespace pipeline {
 namespace {

@@ -5,9 +5,12 @@
 
 #include <algorithm>
 
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
 #include "pipeline/runs/summary.h"
 #include "pipeline/training/device.h"
 #include "pipeline/utf8.h"
@@ -20,18 +23,34 @@ std::string FirstOr(const std::vector<std::string>& names, const std::string& ot
   return names.empty() ? otherwise : names[0];
 }
 
+// Of a share such as "97.5 %".
+Terminal::Tone ToneOf(const std::string& cell) {
+  constexpr double kGood = 80, kFair = 50;
+  double percent = 0;
+  if (!absl::EndsWith(cell, " %") || !absl::SimpleAtod(absl::StripSuffix(cell, " %"), &percent)) {
+    return Terminal::Tone::kPlain;
+  }
+  return percent >= kGood   ? Terminal::Tone::kGood
+         : percent >= kFair ? Terminal::Tone::kFair
+                            : Terminal::Tone::kPoor;
+}
+
 // The first column to the left, the others to the right.
 void PrintAligned(const std::vector<std::vector<std::string>>& lines, Terminal* terminal) {
   constexpr int kCell = 9;
   size_t width = 0;
   for (const auto& cells : lines) width = std::max(width, CharactersIn(Printable(cells[0])));
   for (const auto& cells : lines) {
-    std::string line = "  " + Printable(cells[0]);
-    line.append(width - CharactersIn(Printable(cells[0])), ' ');
+    std::string name = "  " + Printable(cells[0]);
+    name.append(width - CharactersIn(Printable(cells[0])), ' ');
+    std::vector<std::pair<std::string, Terminal::Tone>> parts = {{name, Terminal::Tone::kPlain}};
     for (size_t i = 1; i < cells.size(); ++i) {
-      absl::StrAppendFormat(&line, "  %*s", kCell, cells[i]);
+      // The last column says how many there are.
+      const bool score = i + 1 < cells.size();
+      parts.emplace_back(absl::StrFormat("  %*s", kCell, cells[i]),
+                         score ? ToneOf(cells[i]) : Terminal::Tone::kPlain);
     }
-    terminal->Line(line);
+    terminal->Line(parts);
   }
 }
 

@@ -16,7 +16,6 @@
 #include "pipeline/training/signals.h"
 #include "pipeline/workspace.h"
 
-DECLARE_bool(json);
 DEFINE_string(ensemble, "", "");
 DEFINE_string(masks, "masks", "");
 DEFINE_int32(batch, 32, "");

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 
 #include "absl/strings/str_format.h"
 #include "pipeline/clock.h"
@@ -18,9 +19,18 @@ namespace {
 constexpr double kRedrawSeconds = 0.1;
 constexpr int kBarWidth = 20;
 
+const char* CodeOf(Terminal::Tone tone) {
+  return tone == Terminal::Tone::kGood   ? "\033[32m"
+         : tone == Terminal::Tone::kFair ? "\033[33m"
+                                         : "\033[31m";
+}
+
 }  // namespace
 
-Terminal::Terminal() : live_(isatty(STDOUT_FILENO) != 0) {}
+Terminal::Terminal(bool silent)
+    : silent_(silent),
+      live_(!silent && isatty(STDOUT_FILENO) != 0),
+      colored_(live_ && std::getenv("NO_COLOR") == nullptr) {}
 
 Terminal::~Terminal() {
   ClearLive();
@@ -39,9 +49,18 @@ size_t Terminal::width() const {
   return (known ? size.ws_col : 80) - 1;
 }
 
-void Terminal::Line(const std::string& text) {
+void Terminal::Line(const std::string& text) { Line({{text, Tone::kPlain}}); }
+
+void Terminal::Line(const std::vector<std::pair<std::string, Tone>>& parts) {
+  if (silent_) return;
   ClearLive();
-  std::printf("%s\n", Printable(text).c_str());
+  for (const auto& [text, tone] : parts) {
+    const bool colored = colored_ && tone != Tone::kPlain;
+    if (colored) std::fputs(CodeOf(tone), stdout);
+    std::fputs(Printable(text).c_str(), stdout);
+    if (colored) std::fputs("\033[0m", stdout);
+  }
+  std::fputs("\n", stdout);
   std::fflush(stdout);
 }
 

@@ -10,14 +10,18 @@ namespace pipeline {
 
 class Terminal {
  public:
-  // Live lines only where standard output is a terminal.
-  Terminal();
+  // Live lines and colors only where standard output is a terminal; no colors where NO_COLOR is
+  // set. `silent`: prints nothing.
+  explicit Terminal(bool silent = false);
   Terminal(const Terminal&) = delete;
   ~Terminal();  // nothing stays of a live line
 
   // A whole line; ends the live line first. Here and below, what would control the terminal or is
   // not UTF-8 is shown by its bytes.
   void Line(const std::string& text);
+  // A whole line of parts, each in its tone.
+  enum class Tone { kPlain, kGood, kFair, kPoor };
+  void Line(const std::vector<std::pair<std::string, Tone>>& parts);
   // Aligned "name  value" rows.
   void Table(const std::vector<std::pair<std::string, std::string>>& rows);
   // Replaces the live line, at most ten times a second; cut to width().
@@ -31,7 +35,7 @@ class Terminal {
  private:
   void ClearLive();
 
-  const bool live_;
+  const bool silent_, live_, colored_;
   bool drawn_ = false;
   double last_ = 0;
 };

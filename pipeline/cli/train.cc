@@ -10,6 +10,8 @@
 #include "pipeline/cli/load_graph.h"
 #include "pipeline/cli/terminal.h"
 #include "pipeline/files.h"
+#include "pipeline/prediction/notable.h"
+#include "pipeline/report/run_page.h"
 #include "pipeline/runs/checkpoints.h"
 #include "pipeline/runs/curves.h"
 #include "pipeline/runs/judging.h"
@@ -130,20 +132,35 @@ absl::Status Load(const Begun& begun, Loop* loop, Terminal* terminal) {
 
 // Tells how the run ended; the exit code.
 int Tell(const Begun& begun, const Outcome& outcome, const absl::Status& status,
-         const std::string& kept, const std::string& how_to_go_on, Terminal* terminal) {
+         const std::string& kept, const std::string& how_to_go_on) {
   const bool cancelled = absl::IsCancelled(status);
   if (!status.ok() && !cancelled) {
     Complain(status, kFailure);
     std::fprintf(stderr, "%s%s\n", kept.c_str(), how_to_go_on.c_str());
     return kFailure;
   }
-  PrintResult(*begun.context.data, outcome, terminal);
-  terminal->Line(absl::StrCat("run folder: ", Shown(begun.run.path())));
+  Terminal terminal(FLAGS_json);
+  PrintResult(*begun.context.data, outcome, &terminal);
+  terminal.Line(absl::StrCat("run folder: ", Shown(begun.run.path())));
   if (!cancelled) return 0;
   return Complain(absl::CancelledError(absl::StrCat("interrupted after ", outcome.counters.steps,
                                                     " steps (", outcome.counters.epochs,
                                                     " whole epochs); ", kept, how_to_go_on)),
                   kSignal + InterruptSignal());
+}
+
+// Writes the run's page. One that cannot be made costs nobody a run.
+void WritePage(const Run& run, const Outcome& outcome, Notable* notable) {
+  absl::StatusOr<std::vector<Gallery>> galleries = std::vector<Gallery>();
+  if (outcome.test.has_value()) galleries = notable->Galleries();
+  if (!galleries.ok()) {
+    Complain(absl::InternalError(
+                 absl::StrCat("report.html has no pictures: ", galleries.status().message())),
+             0);
+    galleries = std::vector<Gallery>();
+  }
+  const absl::Status written = WriteReport(run.path(), *galleries);
+  if (!written.ok()) Complain(written, 0);
 }
 
 int TrainConfig(const CommandLine& line) {
@@ -154,15 +171,17 @@ int TrainConfig(const CommandLine& line) {
   const Train& train = config.document.config.train();
   Graph* graph = begun->loaded.graph.get();
 
-  Terminal terminal;
+  Terminal terminal(FLAGS_quiet || FLAGS_json);
+  if (train.profile()) graph->profile().Trace();
   Curves curves(run.File("tensorboard"), train.minimize(), graph);
   MetricsCsv metrics(run.File("metrics.csv"));
   PredictionsCsv predictions(run.File("predictions.csv"), graph);
   BestWeights weights(run.WeightsFile(), graph);
   EpochLines lines(train, graph, &terminal);
   Checkpoints checkpoints(run.File("checkpoints"), train, FactsOf(config, begun->context));
+  Notable notable(graph);
   Loop loop(config.document, begun->context, graph,
-            {&curves, &metrics, &predictions, &weights, &lines, &checkpoints});
+            {&curves, &metrics, &predictions, &weights, &lines, &checkpoints, &notable});
   InstallInterruptHandler();
   if (begun->context.device == "cpu") KeepFreedMemory();
   PrintHeader(config, begun->context, *graph, &terminal);
@@ -170,11 +189,18 @@ int TrainConfig(const CommandLine& line) {
   if (!loaded.ok()) return Complain(loaded, kMistake);
   terminal.Line("");
   const Outcome outcome = loop.Run();
-  const absl::Status summarised =
-      WriteFileAtomically(run.File("summary.json"), SummaryText(config, begun->context, outcome));
-  const absl::Status status = outcome.status.ok() ? summarised : outcome.status;
+  const std::string summary = SummaryText(config, begun->context, outcome);
+  const absl::Status summarised = WriteFileAtomically(run.File("summary.json"), summary);
+  absl::Status status = outcome.status.ok() ? summarised : outcome.status;
+  if (train.profile()) {
+    const absl::Status traced =
+        WriteFileAtomically(run.File("trace.json"), graph->profile().TraceText());
+    if (status.ok()) status = traced;
+  }
+  WritePage(run, outcome, &notable);
+  if (FLAGS_json) std::fputs(summary.c_str(), stdout);
   return Tell(*begun, outcome, status, WhatWasKept(run, weights, outcome),
-              checkpoints.written() ? "; go on with --resume=" + Shown(run.path()) : "", &terminal);
+              checkpoints.written() ? "; go on with --resume=" + Shown(run.path()) : "");
 }
 
 }  // namespace
@@ -192,6 +218,8 @@ REGISTER_VERB({
                "goes on with a run that was cut off, from its last checkpoint, to the same\n"
                "result: a run's folder, or \"latest\" for the config's last run (where there\n"
                "is none, one begins)"},
+              {"quiet", "", "prints the result alone"},
+              {"json", "", "prints summary.json alone"},
               {"allow", "FIELDS",
                "changes, separated by commas, with which --resume goes on although it is not\n"
                "the same run any more: classify.model,train.seed,data"},

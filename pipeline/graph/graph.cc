@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "pipeline/clock.h"
 #include "pipeline/exceptions.h"
 #include "pipeline/graph/wiring.h"
 
@@ -101,7 +102,9 @@ absl::Status Graph::RunNode(const Step& step, NodeEntry* node) {
     for (const std::string& port : node->ports.outputs) node->outputs[port] = in.at(port);
     return absl::OkStatus();
   }
+  const double begin = Now();
   const absl::Status status = Caught([&] { return node->stage->Run(step, in, &node->outputs); });
+  profile_.Add(step.phase, node->name, begin);
   if (status.ok()) return status;
   return absl::Status(status.code(),
                       absl::StrCat(StepName(step), ", ", Describe(*node), ": ", status.message()));
@@ -175,6 +178,39 @@ std::optional<Graph::Judged> Graph::FindJudged() const {
     return Judged{logits->second, labels->second};
   }
   return std::nullopt;
+}
+
+at::Tensor Graph::SourceOutput(const std::string& port) const {
+  for (const NodeEntry& node : nodes_) {
+    if (node.stage.get() != source_) continue;
+    const auto output = node.outputs.find(port);
+    if (output != node.outputs.end()) return output->second;
+  }
+  return {};
+}
+
+void Graph::KeepFeatures(bool keep) {
+  for (const NodeEntry& node : nodes_) node.stage->KeepFeatures(keep);
+}
+
+at::Tensor Graph::Features() const {
+  const std::optional<Judged> judged = FindJudged();
+  return judged.has_value() ? nodes_[judged->logits.node].stage->Features() : at::Tensor();
+}
+
+absl::StatusOr<NamedTensors> Graph::TermGradients(const Step& step) {
+  for (const NodeEntry& node : nodes_) {
+    Tensors in;
+    for (const auto& [port, edge] : node.inputs) in[port] = Output(edge);
+    absl::StatusOr<NamedTensors> gradients = NamedTensors();
+    const absl::Status status = Caught([&] {
+      gradients = node.stage->TermGradients(step, in);
+      return gradients.status();
+    });
+    if (!status.ok()) return status;
+    if (!gradients->empty()) return gradients;
+  }
+  return NamedTensors();
 }
 
 std::vector<std::string> Graph::Notes() const {

@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "pipeline/config/edit.h"
+#include "pipeline/profile.h"
 #include "pipeline/stage.h"
 
 namespace pipeline {
@@ -46,6 +47,8 @@ class Graph {
 
   // The output "node.port" of the last Run.
   at::Tensor Output(const std::string& edge) const;
+  // The source's output of that port, of the last step; undefined where there is none.
+  at::Tensor SourceOutput(const std::string& port) const;
   // "node "loss" [plugins/FusedLoss] (configs/a.pbtxt:16:3)" of the node that "node.port" names.
   std::string Describe(const std::string& edge) const;
 
@@ -95,6 +98,17 @@ class Graph {
   // Of an output, once the graph is built.
   const TensorSpec& Spec(const Edge& edge) const { return nodes_[edge.node].specs.at(edge.port); }
 
+  // Has every stage keep its features, or not. Those of the stage that made the logits; undefined
+  // where it has none.
+  void KeepFeatures(bool keep);
+  at::Tensor Features() const;
+  // By how much each term of the losses moves the logits of the last Run: of the first stage that
+  // tells; nothing where none does.
+  absl::StatusOr<NamedTensors> TermGradients(const Step& step);
+
+  // What the nodes took, and whoever else adds to it.
+  Profile& profile() { return profile_; }
+
   // In the order in which they run.
   const std::vector<NodeEntry>& nodes() const { return nodes_; }
 
@@ -107,6 +121,7 @@ class Graph {
   std::vector<NodeEntry> nodes_;
   Locations where_;
   Source* source_ = nullptr;
+  Profile profile_;
 };
 
 }  // namespace pipeline

@@ -66,6 +66,21 @@ absl::StatusOr<at::Tensor> Member::Probabilities(const at::Tensor& images) {
   return probabilities;
 }
 
+absl::StatusOr<Graph*> Member::RunWithGradients(const at::Tensor& images,
+                                                const at::Tensor& labels) {
+  const absl::Status status = Caught([&] {
+    const c10::AutoGradMode gradients(true);
+    graph_->KeepFeatures(true);
+    dynamic_cast<GivenImages&>(graph_->source()).Give(images, labels);
+    step_.phase = TEST;
+    step_.samples.assign(images.size(0), 0);
+    return graph_->Run(step_);
+  });
+  graph_->KeepFeatures(false);
+  if (!status.ok()) return status;
+  return graph_.get();
+}
+
 void Member::DrawDropout(uint64_t seed) {
   SeedGenerators(seed);
   graph_->SetTraining(true);

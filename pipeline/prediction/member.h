@@ -33,6 +33,11 @@ class Member {
   // [N, C, S, S].
   absl::StatusOr<at::Tensor> Probabilities(const at::Tensor& images);
 
+  // Runs the whole graph on images with labels, int64 [N] or [N, S, S], keeping what Grad-CAM and
+  // Pulls ask of it; it stays the member's. step() is that step.
+  absl::StatusOr<Graph*> RunWithGradients(const at::Tensor& images, const at::Tensor& labels);
+  const Step& step() const { return step_; }
+
   // From now on dropout draws as it does in training, from `seed` on; batch norm stays as it is.
   void DrawDropout(uint64_t seed);
 
@@ -44,6 +49,7 @@ class Member {
   std::string judged_;  // the node that makes the logits
   Graph::Judged edges_;
   bool color_ = true;
+  Step step_;
 };
 
 // What members say of the same images.

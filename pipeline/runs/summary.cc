@@ -95,6 +95,12 @@ std::string SummaryText(const LoadedConfig& config, const BuildContext& context,
   for (const auto& files : data.skipped) {
     for (const std::string& why : files) summary["skipped"].push_back(why);
   }
+  summary["time"] = Json::object();
+  for (const Phase phase : {TRAIN, VAL, TEST}) {
+    Json parts = Json::object();
+    for (const auto& [part, seconds] : outcome.seconds[PhaseIndex(phase)]) parts[part] = seconds;
+    summary["time"][Phase_Name(phase)] = parts;
+  }
   summary["test"] = outcome.test.has_value() ? ReportJson(*outcome.test) : Json(nullptr);
   return JsonText(summary);
 }

@@ -4,9 +4,12 @@
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/detail/CUDAHooksInterface.h>
+#include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <malloc.h>
 #include <torch/cuda.h>
+#include <torch/version.h>
 
+#include <cstdlib>
 #include <thread>
 
 #include "absl/strings/numbers.h"
@@ -16,10 +19,24 @@
 namespace pipeline {
 namespace {
 
-// Whether matrix products in bfloat16 are faster than in float32 here.
-bool HasBfloat16(bool cuda) {
-  if (cuda) return true;
-  return __builtin_cpu_supports("avx512bf16") != 0;
+void MakeCurrent(const at::Device& gpu) {
+  c10::impl::getDeviceGuardImpl(at::kCUDA)->setDevice(gpu);
+}
+
+// Whether matrix products in bfloat16 are faster than in float32 here: on GPUs from Ampere on.
+bool HasBfloat16(const std::string& device) {
+  if (device == "cpu") return __builtin_cpu_supports("avx512bf16") != 0;
+  MakeCurrent(at::Device(device));
+  return at::detail::getCUDAHooks().supportsBFloat16ConvolutionWithCuDNNv8();
+}
+
+// Operators whose sums have no order of their own take a form that has one, or warn.
+void ForbidRaces() {
+  setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);  // what cuBLAS asks for it
+  at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/true);
+#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 2)
+  at::globalContext().setDeterministicFillUninitializedMemory(false);  // a pass for every tensor
+#endif
 }
 
 }  // namespace
@@ -46,12 +63,12 @@ absl::StatusOr<std::string> ChooseDevice(const std::string& wanted) {
 bool BuiltForGpu() { return at::detail::getCUDAHooks().compiledWithCuDNN(); }
 
 absl::StatusOr<Precision> ChoosePrecision(Precision wanted, const std::string& device) {
-  const bool cuda = device != "cpu";
-  if (wanted == Train::FP16 && !cuda) {
-    return OptionError("precision", "precision FP16 needs a GPU; on a CPU it may be: FP32, BF16");
+  if ((wanted == Train::FP16 || wanted == Train::TF32) && device == "cpu") {
+    return OptionError("precision", absl::StrCat("precision ", Train::Precision_Name(wanted),
+                                                 " needs a GPU; on a CPU it may be: FP32, BF16"));
   }
   if (wanted != Train::AUTO) return wanted;
-  return HasBfloat16(cuda) ? Train::BF16 : Train::FP32;
+  return HasBfloat16(device) ? Train::BF16 : Train::FP32;
 }
 
 int SetThreads(int threads) {
@@ -68,7 +85,15 @@ void KeepFreedMemory() {
 #endif
 }
 
-void RepeatOnGpu() { at::globalContext().setDeterministicCuDNN(true); }
+void ConfigureGpu(const std::string& device, Precision precision, bool deterministic) {
+  MakeCurrent(at::Device(device));
+  at::Context& context = at::globalContext();
+  context.setAllowTF32CuDNN(precision == Train::TF32);
+  context.setAllowTF32CuBLAS(precision == Train::TF32);
+  context.setDeterministicCuDNN(deterministic);
+  context.setBenchmarkCuDNN(!deterministic);
+  if (deterministic) ForbidRaces();
+}
 
 void SeedGenerators(uint64_t seed) { at::manual_seed(seed); }
 

@@ -16,7 +16,7 @@ absl::StatusOr<std::string> ChooseDevice(const std::string& wanted);
 // Whether this build could use a GPU, were there one.
 bool BuiltForGpu();
 
-// The precision for `wanted` on `device`; FP16 on a CPU is an error.
+// The precision for `wanted` on `device`; FP16 and TF32 on a CPU are an error.
 absl::StatusOr<Precision> ChoosePrecision(Precision wanted, const std::string& device);
 
 // Sets the threads of LibTorch's and OpenMP's loops, at most one per core; 0 means all cores.
@@ -28,10 +28,11 @@ int SetThreads(int threads);
 // more resident memory, since what was freed lies in pieces.
 void KeepFreedMemory();
 
-// On a GPU: convolutions that give the same bytes every time. cuDNN's own choice differed from run
-// to run in float32 (measured on an H100 with 2.11: weights apart by 0.19 of their norm after one
-// epoch); with this they were equal byte for byte.
-void RepeatOnGpu();
+// Of a GPU, for the whole process: makes `device` the current one, so that no memory is taken on
+// another; TF32 products or none; `deterministic` kernels, which give the same bytes every time, or
+// the fastest, found by trial. (Measured on an H100 with 2.11 in float32: without, weights were
+// apart by 0.19 of their norm after one epoch; with, they were equal byte for byte.)
+void ConfigureGpu(const std::string& device, Precision precision, bool deterministic);
 
 // Restarts LibTorch's random generators: initial weights and dropout draw from them.
 void SeedGenerators(uint64_t seed);

@@ -143,38 +143,50 @@ double Loop::Rate(const Step& step) const {
 
 absl::Status Loop::Learn(const Step& step, double* loss) {
   const at::Tensor total = graph_.Output(options_.minimize());
-  *loss = total.item<double>();
-  if (!std::isfinite(*loss)) {
-    return Bad(step, absl::StrCat(graph_.Describe(options_.minimize()), ": ", options_.minimize(),
-                                  " is ", BadName(*loss)));
+  // In training a GPU is asked once for all, at the end of the step.
+  const bool later = step.phase == TRAIN && !total.is_cpu();
+  if (!later) {
+    *loss = total.item<double>();
+    if (!std::isfinite(*loss)) return BadLoss(step, *loss);
   }
-  return step.phase == TRAIN ? Update(step, total, *loss) : absl::OkStatus();
+  return step.phase == TRAIN ? Update(step, total, loss) : absl::OkStatus();
 }
 
-absl::Status Loop::Update(const Step& step, const at::Tensor& total, double loss) {
-  double norm = 0;
+absl::Status Loop::BadLoss(const Step& step, double loss) {
+  return Bad(step, absl::StrCat(graph_.Describe(options_.minimize()), ": ", options_.minimize(),
+                                " is ", BadName(loss)));
+}
+
+absl::Status Loop::Update(const Step& step, const at::Tensor& total, double* loss) {
+  Optimizer::Taken taken;
   const absl::Status learned = Caught([&] {
     optimizer_.ZeroGradients();
+    const double backward = Now();
     (scaler_.has_value() ? scaler_->Scale(total) : total).backward();
-    if (scaler_.has_value()) scaler_->Unscale(graph_.Parameters());
-    norm = optimizer_.GradientNorm();
-    if (scaler_.has_value()) scaler_->Update(std::isfinite(norm));
+    graph_.profile().Add(step.phase, "backward", backward);
     learning_rate_ = Rate(step);
     // A gradient that is not finite would leave no weight as it was.
-    if (std::isfinite(norm)) optimizer_.Step(learning_rate_, norm);
+    const double scale = scaler_.has_value() ? scaler_->scale() : 1;
+    const double begin = Now();
+    taken = optimizer_.StepIfFinite(learning_rate_, total, scale);
+    graph_.profile().Add(step.phase, "optimizer", begin);
     return absl::OkStatus();
   });
   if (!learned.ok()) {
     return absl::Status(learned.code(),
                         absl::StrCat(StepName(step), ", backward: ", learned.message()));
   }
+  *loss = taken.loss;
+  if (!std::isfinite(taken.loss)) return BadLoss(step, taken.loss);
+  if (scaler_.has_value()) scaler_->Update(taken.finite());
   // A scale that was too large is halved until it fits; at 1 it was not the scale.
   const bool overflowed = scaler_.has_value() && scaler_->scale() >= 1;
-  if (std::isfinite(norm) && average_.has_value()) average_->Update(counters_.steps + 1);
-  if (std::isfinite(norm) || overflowed) return absl::OkStatus();
+  if (taken.finite() && average_.has_value()) average_->Update(counters_.steps + 1);
+  if (taken.finite() || overflowed) return absl::OkStatus();
   const std::string name = BadGradientName(graph_);
-  return Bad(step, absl::StrCat("backward: the gradient of ", name, " is ", BadName(norm),
-                                " although ", options_.minimize(), " is ", loss));
+  return Bad(step,
+             absl::StrCat("backward: the gradient of ", name, " is ", BadName(taken.gradient_norm),
+                          " although ", options_.minimize(), " is ", *loss));
 }
 
 absl::Status Loop::Pass(int64_t epoch, Place* place, Report* report) {
@@ -334,6 +346,9 @@ Outcome Loop::Run() {
   }
   counters_.seconds = Now() - started_;
   outcome.counters = SoFar();
+  for (const Phase phase : {TRAIN, VAL, TEST}) {
+    outcome.seconds[PhaseIndex(phase)] = graph_.profile().Seconds(phase);
+  }
   return outcome;
 }
 

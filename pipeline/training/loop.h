@@ -63,7 +63,8 @@ class Loop {
   // Runs a step and learns from it; `skipped`: it was bad and left no trace, as on_bad_number asks.
   absl::Status Take(const Step& step, double* loss, bool* skipped);
   absl::Status Learn(const Step& step, double* loss);
-  absl::Status Update(const Step& step, const at::Tensor& total, double loss);
+  absl::Status Update(const Step& step, const at::Tensor& total, double* loss);
+  absl::Status BadLoss(const Step& step, double loss);
   // The epoch under way, from place_ on.
   absl::Status Epoch();
   absl::Status Epochs(std::string* stopped);

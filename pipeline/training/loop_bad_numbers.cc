@@ -1,4 +1,4 @@
-// What the loop does where a loss or a gradient is not finite.
+// What the loop does where a loss or a gradient is not finite, or memory runs out.
 #include <ATen/core/Tensor.h>
 
 #include <algorithm>
@@ -15,6 +15,15 @@ namespace {
 
 constexpr size_t kNamedSamples = 4;
 constexpr int64_t kSkipsInARow = 10, kRollbacks = 3;
+
+// Half of a batch takes about half of the memory, weights aside.
+absl::Status WithSmallerBatch(const Step& step, const absl::Status& status) {
+  const size_t images = step.samples.size();
+  const std::string smaller = images > 1 ? absl::StrCat("batch_size ", images / 2, " may fit")
+                                         : "a smaller image_size or a narrower model may fit";
+  return absl::ResourceExhaustedError(absl::StrCat(
+      status.message(), "; the memory does not hold a batch of ", images, ": ", smaller));
+}
 
 }  // namespace
 
@@ -49,6 +58,7 @@ absl::Status Loop::Take(const Step& step, double* loss, bool* skipped) {
   buffers_.Keep();
   absl::Status status = graph_.Run(step);
   if (status.ok()) status = Caught([&] { return Learn(step, loss); });
+  if (absl::IsResourceExhausted(status)) return WithSmallerBatch(step, status);
   if (status.ok() && step.phase == TRAIN) skipped_in_a_row_ = 0;
   if (!skips || !IsBadNumber(status) || ++skipped_in_a_row_ == kSkipsInARow) return status;
   *skipped = true;

@@ -5,7 +5,6 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "pipeline/state.h"
@@ -14,8 +13,7 @@ namespace pipeline {
 
 // As torch.amp.GradScaler, with its defaults. A step is:
 //   scaler.Scale(loss).backward();
-//   const bool finite = scaler.Unscale(parameters);
-//   if (finite) optimizer.Step(rate, norm);  // else the step is left out
+//   const bool finite = optimizer.StepIfFinite(rate, loss, scaler.scale()).finite();
 //   scaler.Update(finite);
 class LossScaler {
  public:
@@ -31,10 +29,6 @@ class LossScaler {
 
   // The loss as float32 (in half precision the scale itself would be infinite), times the scale.
   at::Tensor Scale(const at::Tensor& loss) const;
-
-  // Divides the parameters' gradients by the scale, in place; parameters without one are passed
-  // over. Returns whether all are finite; waits for a GPU, once. All are on one device.
-  bool Unscale(const std::vector<at::Tensor>& parameters) const;
 
   // After a step: whether its gradients were finite. A scale that float32 cannot hold is not grown
   // into. Scales are rounded to float32, as torch keeps them.

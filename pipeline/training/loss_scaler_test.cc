@@ -3,11 +3,8 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/full.h>
-#include <ATen/ops/ones.h>
 #include <ATen/ops/tensor.h>
 #include <gtest/gtest.h>
-#include <torch/autograd.h>
 
 #include <cmath>
 #include <limits>
@@ -57,49 +54,10 @@ TEST(LossScaler, DoesNotGrowPastFloats) {
   EXPECT_EQ(scaler.scale(), std::ldexp(1.0, 126));
 }
 
-TEST(LossScaler, GivesTheGradientBack) {
+TEST(LossScaler, ScalesTheLossInFloats) {
   const LossScaler scaler;
-  const at::Tensor x = at::tensor({1.5F, -2.0F}).requires_grad_(), unused = at::ones({2});
-  const at::Tensor scaled = scaler.Scale((x * x).sum());
-  EXPECT_EQ(scaled.item<float>(), 6.25F * 65536);
-  scaled.backward();
-  EXPECT_TRUE(x.grad().equal(at::tensor({3.0F * 65536, -4.0F * 65536})));
-  EXPECT_TRUE(scaler.Unscale({x, unused}));
-  EXPECT_TRUE(x.grad().equal(at::tensor({3.0F, -4.0F})));
-  EXPECT_TRUE(scaler.Unscale({unused})) << "no gradient is finite";
-}
-
-// Half precision ends at 2^-24 and 65504: a gradient of 2^-26 is too small, 2^15 times it is not,
-// and a scale of 65536 is too large.
-TEST(LossScaler, KeepsSmallGradientsOfHalfPrecision) {
-  const auto slope = [](const LossScaler& scaler, bool finite) {
-    const at::Tensor x = at::ones({1}).requires_grad_();
-    scaler
-        .Scale((x.to(at::kHalf) * std::ldexp(1.0, -13) * std::ldexp(1.0, -13)).to(at::kFloat).sum())
-        .backward();
-    EXPECT_EQ(scaler.Unscale({x}), finite);
-    return x.grad().item<float>();
-  };
-  EXPECT_EQ(slope(LossScaler({1, 2, 0.5, 2000}), true), 0);
-  EXPECT_EQ(slope(LossScaler({32768, 2, 0.5, 2000}), true), std::ldexp(1.0, -26));
-  slope(LossScaler(), false);
-}
-
-TEST(LossScaler, FindsWhatIsNotFinite) {
-  const LossScaler scaler;
-  for (const float bad : {kInfinity, -kInfinity, kNaN}) {
-    for (const int64_t place : {0, 500, 999}) {
-      at::Tensor good = at::ones({3}).requires_grad_(), other = at::ones({1000}).requires_grad_();
-      good.mutable_grad() = at::ones({3});
-      other.mutable_grad() = at::ones({1000});
-      other.mutable_grad()[place] = bad;
-      EXPECT_FALSE(scaler.Unscale({good, other})) << bad << " " << place;
-      EXPECT_FALSE(scaler.Unscale({other, good})) << bad << " " << place;
-    }
-  }
-  at::Tensor large = at::ones({4}).requires_grad_();
-  large.mutable_grad() = at::full({4}, 3e38F);
-  EXPECT_TRUE(scaler.Unscale({large})) << "large numbers are finite";
+  const at::Tensor x = at::tensor({1.5F, -2.0F}).to(at::kHalf);
+  EXPECT_EQ(scaler.Scale((x * x).sum()).item<float>(), 6.25F * 65536);
 }
 
 TEST(LossScaler, GoesOnFromItsState) {

@@ -2,10 +2,13 @@
 #ifndef PIPELINE_TRAINING_OBSERVER_H_
 #define PIPELINE_TRAINING_OBSERVER_H_
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -80,6 +83,8 @@ struct Outcome {
   int64_t best_epoch = -1;  // counted from 0; -1: none
   std::string stopped;      // why before its last epoch, or without its test; else empty
   std::optional<Report> test;
+  // What the parts of each phase's steps took, by PhaseIndex, since the process began.
+  std::array<std::vector<std::pair<std::string, double>>, kPhases> seconds;
 };
 
 // Called on the loop's thread, in this order:

@@ -5,12 +5,19 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/_foreach_mul.h>
+#include <ATen/ops/_foreach_norm.h>
 #include <ATen/ops/_fused_adam.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/full_like.h>
 #include <ATen/ops/stack.h>
+#include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 #include <c10/core/GradMode.h>
+#include <torch/version.h>
+#if TORCH_VERSION_MAJOR >= 2
+#include <ATen/ops/_fused_adamw.h>
+#endif
 
 #include <algorithm>
 #include <cmath>
@@ -26,6 +33,7 @@ namespace pipeline {
 namespace {
 
 constexpr double kBeta1 = 0.9, kBeta2 = 0.999, kEpsilon = 1e-8, kMomentum = 0.9;
+constexpr double kNormFloor = 1e-6;  // added to the norm that clipping divides by, as in PyTorch
 constexpr int kPlateauEpochs = 3;
 constexpr double kPlateauFactor = 0.5;
 constexpr int64_t kGrain = 1 << 14;  // elements that are worth a thread
@@ -57,6 +65,16 @@ double SquaresOf(const at::Tensor& tensor) {
     }
   });
   return std::accumulate(sums.begin(), sums.end(), 0.0);
+}
+
+// The 2-norm over all of them, as a float64 scalar where they are.
+at::Tensor NormOf(const std::vector<at::Tensor>& tensors) {
+#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 5)
+  if (tensors[0].is_cuda()) return at::stack(at::_foreach_norm(tensors, 2, at::kDouble)).norm();
+#endif
+  std::vector<at::Tensor> norms;
+  for (const at::Tensor& tensor : tensors) norms.push_back(tensor.norm(2, at::kDouble));
+  return at::stack(norms).norm();
 }
 
 void AdamByTensors(const UpdateRule& rule, const at::Tensor& g, const at::Tensor& p,
@@ -97,25 +115,65 @@ double Optimizer::GradientNorm() const {
     if (IsPlain(gradient)) {
       squares += SquaresOf(gradient);
     } else {
-      elsewhere.push_back(gradient.norm(2, at::kDouble));
+      elsewhere.push_back(gradient);
     }
   }
-  if (!elsewhere.empty()) squares += at::stack(elsewhere).square().sum().item<double>();
+  if (!elsewhere.empty()) squares += std::pow(NormOf(elsewhere).item<double>(), 2);
   return std::sqrt(squares);
 }
 
+at::Tensor Optimizer::NormOnGpu() const {
+  std::vector<at::Tensor> gradients;
+  for (const at::Tensor& parameter : parameters_) {
+    if (parameter.grad().defined()) gradients.push_back(parameter.grad());
+  }
+  if (!gradients.empty()) return NormOf(gradients);
+  return at::zeros({}, parameters_[0].options().dtype(at::kDouble).requires_grad(false));
+}
+
+Optimizer::Taken Optimizer::StepIfFinite(double learning_rate, const at::Tensor& loss,
+                                         double scale) {
+  const c10::NoGradGuard no_gradients;
+  if (!Fuses()) {
+    const Taken taken = {loss.item<double>(), GradientNorm() / scale};
+    if (taken.finite()) Step(learning_rate, taken.gradient_norm, scale);
+    return taken;
+  }
+  const at::Tensor norm = NormOnGpu() / scale;
+  const at::Tensor seen = at::stack({loss.detach().to(norm.options()), norm});
+  const at::Tensor skip = seen.isfinite().all().logical_not().to(at::kFloat);
+  const double clip = options_.clip_norm();
+  at::Tensor divisor = at::full_like(skip, scale);
+  if (clip > 0) divisor.mul_(((norm + kNormFloor) / clip).clamp_min(1));
+  StepFused(learning_rate, divisor, skip);
+  const at::Tensor read = seen.cpu();
+  const Taken taken = {read[0].item<double>(), read[1].item<double>()};
+  for (size_t i = 0; i < steps_.size() && !taken.finite(); ++i) {
+    if (parameters_[i].grad().defined()) --steps_[i];
+  }
+  return taken;
+}
+
 void Optimizer::Step(double learning_rate, double gradient_norm) {
+  Step(learning_rate, gradient_norm, 1);
+}
+
+void Optimizer::Step(double learning_rate, double gradient_norm, double scale) {
   const c10::NoGradGuard no_gradients;
   TORCH_CHECK(std::isfinite(gradient_norm), "the gradient is ",
               std::isnan(gradient_norm) ? "NaN" : "infinite");
   const double clip = options_.clip_norm();
-  const double factor = clip > 0 ? std::min(1.0, clip / (gradient_norm + 1e-6)) : 1;
+  const double factor = (clip > 0 ? std::min(1.0, clip / (gradient_norm + kNormFloor)) : 1) / scale;
+  if (!Fuses()) return StepEach(learning_rate, factor);
+  const at::TensorOptions number = parameters_[0].options().requires_grad(false);
+  StepFused(learning_rate, at::full({}, 1 / factor, number), at::zeros({}, number));
+}
+
+bool Optimizer::Fuses() const {
   const bool adam = options_.optimizer() != Train::SGD;
-  if (adam && !parameters_.empty() && parameters_[0].is_cuda()) {
-    StepFused(learning_rate, factor);
-  } else {
-    StepEach(learning_rate, factor);
-  }
+  return adam && !parameters_.empty() &&
+         std::all_of(parameters_.begin(), parameters_.end(),
+                     [](const at::Tensor& parameter) { return parameter.is_cuda(); });
 }
 
 bool Optimizer::Begin(size_t i) {
@@ -128,10 +186,9 @@ bool Optimizer::Begin(size_t i) {
 }
 
 // Adam and AdamW on a GPU: one kernel for all parameters, LibTorch's.
-void Optimizer::StepFused(double learning_rate, double factor) {
+void Optimizer::StepFused(double learning_rate, const at::Tensor& divisor, const at::Tensor& skip) {
   std::vector<at::Tensor> p, g, m, v, steps;
   std::map<int64_t, at::Tensor> counts;  // the kernel wants them on the GPU; nearly always one
-  const at::TensorOptions number = parameters_[0].options().requires_grad(false);
   for (size_t i = 0; i < parameters_.size(); ++i) {
     if (!Begin(i)) continue;
     p.push_back(parameters_[i]);
@@ -139,18 +196,27 @@ void Optimizer::StepFused(double learning_rate, double factor) {
     m.push_back(first_[i]);
     v.push_back(second_[i]);
     at::Tensor& count = counts[steps_[i]];
-    if (!count.defined()) count = at::full({}, static_cast<double>(steps_[i]), number);
+    if (!count.defined()) count = at::full_like(divisor, static_cast<double>(steps_[i]));
     steps.push_back(count);
   }
   if (p.empty()) return;
   const bool decoupled = options_.optimizer() == Train::ADAMW;
   const double decay = options_.weight_decay();
+#if TORCH_VERSION_MAJOR >= 2
+  const auto fused = [&](const auto& kernel) {
+    kernel(p, g, m, v, at::TensorList(), steps, learning_rate, kBeta1, kBeta2, decay, kEpsilon,
+           /*amsgrad=*/false, /*maximize=*/false, divisor, skip);
+  };
+  decoupled ? fused([](auto&&... x) { at::_fused_adamw_(x...); })
+            : fused([](auto&&... x) { at::_fused_adam_(x...); });
+#else
   // LibTorch 1.13 has no fused AdamW, which is this and Adam without a penalty.
-  if (decoupled && decay > 0) at::_foreach_mul_(p, 1 - learning_rate * decay);
-  // The kernel divides gradients by the last argument.
+  if (decoupled && decay > 0 && skip.item<float>() == 0) {
+    at::_foreach_mul_(p, 1 - learning_rate * decay);
+  }
   at::_fused_adam_(p, g, m, v, {}, steps, learning_rate, kBeta1, kBeta2, decoupled ? 0 : decay,
-                   kEpsilon, /*amsgrad=*/false, /*maximize=*/false,
-                   at::full({}, 1 / factor, number));
+                   kEpsilon, /*amsgrad=*/false, /*maximize=*/false, divisor, skip);
+#endif
 }
 
 void Optimizer::StepEach(double learning_rate, double factor) {

@@ -4,6 +4,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cmath>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -18,6 +19,12 @@ namespace pipeline {
 // model has large linear layers. On a GPU Adam is LibTorch's single kernel.
 class Optimizer {
  public:
+  // What a step saw: it was taken if both are finite.
+  struct Taken {
+    double loss = 0, gradient_norm = 0;
+    bool finite() const { return std::isfinite(loss) && std::isfinite(gradient_norm); }
+  };
+
   // `parameters` are float32 leaves; those without a gradient stay as they are.
   Optimizer(const Train& options, std::vector<at::Tensor> parameters);
 
@@ -26,6 +33,11 @@ class Optimizer {
   // The 2-norm over all gradients, added up in double: NaN or infinite if any of them is, and only
   // then. One pass over their memory.
   double GradientNorm() const;
+
+  // Steps unless the loss or the gradients' norm is NaN or infinite: then nothing changes.
+  // Gradients are taken for those of `scale` times the loss. A GPU is waited for once, for the
+  // answer, when all is launched.
+  Taken StepIfFinite(double learning_rate, const at::Tensor& loss, double scale = 1);
 
   // Updates the parameters with the gradients, scaled down first where their common norm,
   // `gradient_norm`, exceeds clip_norm. Throws c10::Error, with nothing updated, if the norm is not
@@ -39,8 +51,16 @@ class Optimizer {
  private:
   // Makes the state of parameter i at its first update, and counts it; false without a gradient.
   bool Begin(size_t i);
-  void StepFused(double learning_rate, double factor);
+  // Whether LibTorch's kernel serves, which can be told on the GPU to change nothing.
+  bool Fuses() const;
+  // The norm as a float64 scalar on the GPU.
+  at::Tensor NormOnGpu() const;
+  // Gradients are divided by `divisor`; where `skip` is 1 nothing changes. Both are float32 scalars
+  // on the GPU.
+  void StepFused(double learning_rate, const at::Tensor& divisor, const at::Tensor& skip);
   void StepEach(double learning_rate, double factor);
+  // Step, with gradients of `scale` times the loss; the norm is that of the loss itself.
+  void Step(double learning_rate, double gradient_norm, double scale);
 
   const Train options_;
   const std::vector<at::Tensor> parameters_;

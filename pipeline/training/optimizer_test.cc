@@ -6,6 +6,7 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/ones.h>
+#include <ATen/ops/ones_like.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
@@ -106,6 +107,48 @@ TEST(Optimizer, ClipsByTheNormThatIsGiven) {
   Optimizer optimizer(options, {parameter});
   optimizer.Step(1, /*gradient_norm=*/10);
   EXPECT_NEAR(parameter.item<double>(), -1.9 * 0.1, 1e-6);
+}
+
+// One step of Adam at 0.1 with this gradient, of `scale` times a loss of this value.
+struct Stepped {
+  Optimizer::Taken taken;
+  at::Tensor parameter;
+};
+
+Stepped StepWith(const at::Tensor& gradient, double loss, double scale, double clip_norm = 0) {
+  Train options;
+  options.set_clip_norm(clip_norm);
+  const at::Tensor parameter = at::ones_like(gradient, at::kFloat).requires_grad_();
+  parameter.mutable_grad() = gradient.to(at::kFloat);
+  Optimizer optimizer(options, {parameter});
+  const Optimizer::Taken taken = optimizer.StepIfFinite(0.1, at::full({}, loss), scale);
+  return {taken, parameter};
+}
+
+TEST(Optimizer, StepsIfLossAndGradientAreFinite) {
+  const Stepped good = StepWith(at::tensor({3.0F, -4.0F}), 7, 1);
+  EXPECT_EQ(good.taken.loss, 7);
+  EXPECT_EQ(good.taken.gradient_norm, 5);
+  EXPECT_TRUE(good.taken.finite());
+  EXPECT_TRUE(good.parameter.allclose(at::tensor({0.9F, 1.1F})));
+  for (const float bad : {std::numeric_limits<float>::infinity(), std::nanf("")}) {
+    const Stepped gradient = StepWith(at::tensor({3.0F, bad}), 7, 1);
+    EXPECT_FALSE(gradient.taken.finite());
+    EXPECT_TRUE(gradient.parameter.equal(at::ones({2}))) << bad;
+    const Stepped loss = StepWith(at::tensor({3.0F, -4.0F}), bad, 1);
+    EXPECT_FALSE(loss.taken.finite());
+    EXPECT_TRUE(loss.parameter.equal(at::ones({2}))) << bad;
+  }
+}
+
+// A clipped gradient is a thousandth of epsilon, so that the step shows its size.
+TEST(Optimizer, TakesTheScaleOutOfTheGradient) {
+  const at::Tensor gradient = at::tensor({3.0F, -4.0F});
+  const Stepped plain = StepWith(gradient, 7, 1, 1e-9);
+  const Stepped scaled = StepWith(gradient * 65536, 7, 65536, 1e-9);
+  EXPECT_EQ(scaled.taken.gradient_norm, 5);
+  EXPECT_TRUE(scaled.parameter.equal(plain.parameter));
+  EXPECT_FALSE(plain.parameter.allclose(at::tensor({0.9F, 1.1F}))) << "the step shows its size";
 }
 
 }  // namespace

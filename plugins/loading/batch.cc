@@ -1,11 +1,14 @@
 // Rows are written in place and copied only where some are taken out.
 #include "plugins/loading/batch.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/tensor.h>
 
 #include <algorithm>
 #include <utility>
+
+#include "plugins/pixels/gray.h"
 
 namespace plugins {
 
@@ -16,19 +19,31 @@ void Batch::Allocate(const Shape& shape) {
   const std::vector<int64_t> labels = shape.masks
                                           ? std::vector<int64_t>{size(), shape.side, shape.side}
                                           : std::vector<int64_t>{size()};
-  labels_ = at::empty(labels, at::TensorOptions(at::kLong).pinned_memory(shape.pinned));
+  const at::ScalarType type = shape.masks && shape.bytes ? at::kByte : at::kLong;
+  labels_ = at::empty(labels, at::TensorOptions(type).pinned_memory(shape.pinned));
   broken_.assign(samples_.size(), "");
 }
 
 void Batch::Put(int64_t row, const datasets::Sample& sample) {
   const int64_t values = images_.numel() / size();
-  std::copy_n(sample.image.data, values, images_.data_ptr<uint8_t>() + row * values);
-  int64_t* const labels = labels_.data_ptr<int64_t>();
+  uint8_t* const to = images_.data_ptr<uint8_t>() + row * values;
+  const uint8_t* const from = sample.image.data;
+  if (images_.size(1) == 1 && sample.image.channels() == 3) {
+    for (int64_t i = 0; i < values; ++i)
+      to[i] = GrayOf(from[3 * i], from[3 * i + 1], from[3 * i + 2]);
+  } else {
+    std::copy_n(from, values, to);
+  }
   if (labels_.dim() == 1) {
-    labels[row] = sample.label;
+    labels_.data_ptr<int64_t>()[row] = sample.label;
     return;
   }
   const int64_t pixels = labels_.numel() / size();
+  if (labels_.scalar_type() == at::kByte) {
+    std::copy_n(sample.mask.data, pixels, labels_.data_ptr<uint8_t>() + row * pixels);
+    return;
+  }
+  int64_t* const labels = labels_.data_ptr<int64_t>();
   std::transform(
       sample.mask.data, sample.mask.data + pixels, labels + row * pixels, [](uint8_t value) {
         return value == datasets::kIgnoredMask ? pipeline::kIgnoredLabel : int64_t{value};
@@ -58,6 +73,12 @@ void Batch::DropBroken() {
   samples_ = std::move(samples);
   repeats_ = std::move(repeats);
   broken_.assign(samples_.size(), "");
+}
+
+at::Tensor Classes(const at::Tensor& labels) {
+  if (labels.scalar_type() == at::kLong) return labels;
+  return labels.to(at::kLong).masked_fill_(labels == datasets::kIgnoredMask,
+                                           pipeline::kIgnoredLabel);
 }
 
 }  // namespace plugins

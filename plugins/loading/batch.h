@@ -20,6 +20,7 @@ class Batch {
     int64_t side = 0;     // height and width
     bool masks = false;   // labels are of pixels
     bool pinned = false;  // memory that a GPU can copy from while others work
+    bool bytes = false;   // masks stay bytes, as datasets give them
   };
 
   void AddSample(int64_t sample) { samples_.push_back(sample); }
@@ -31,7 +32,8 @@ class Batch {
   // Makes the tensors, with a row for each sample.
   void Allocate(const Shape& shape);
 
-  // Sets a row; different ones on different threads at a time.
+  // Sets a row; different ones on different threads at a time. Colors become their gray where there
+  // is one channel.
   void Put(int64_t row, const datasets::Sample& sample);
   // The row's sample cannot be read: "PATH: why".
   void PutBroken(int64_t row, const std::string& why) { broken_[row] = why; }
@@ -47,7 +49,7 @@ class Batch {
   int64_t size() const { return static_cast<int64_t>(samples_.size()); }
   // uint8 [N, C, side, side], rows of pixels as OpenCV has them in memory.
   const at::Tensor& images() const { return images_; }
-  // int64 [N], or [N, side, side] for masks.
+  // int64 [N], or [N, side, side] for masks (uint8 with Shape::bytes).
   const at::Tensor& labels() const { return labels_; }
 
  private:
@@ -55,6 +57,9 @@ class Batch {
   std::vector<std::string> broken_;  // by row; "" where there is nothing wrong
   at::Tensor images_, labels_;
 };
+
+// Labels as they are, or those of masks of bytes.
+at::Tensor Classes(const at::Tensor& labels);
 
 }  // namespace plugins
 

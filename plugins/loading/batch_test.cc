@@ -57,6 +57,30 @@ TEST(Batch, IgnoresWhatAMaskDoes) {
   EXPECT_TRUE(batch.labels().equal(at::tensor({0, 1, -100, 2}, at::kLong).reshape({1, 2, 2})));
 }
 
+TEST(Batch, KeepsMasksAsBytesWhereToldTo) {
+  Batch batch;
+  batch.AddSample(0);
+  batch.Allocate({1, 2, /*masks=*/true, /*pinned=*/false, /*bytes=*/true});
+  const cv::Mat image(2, 2, CV_8UC1, cv::Scalar(3)),
+      mask = (cv::Mat_<uint8_t>(2, 2) << 0, 1, 255, 2);
+  batch.Put(0, {image, mask, 0});
+  EXPECT_TRUE(batch.labels().equal(at::tensor({0, 1, 255, 2}, at::kByte).reshape({1, 2, 2})));
+  EXPECT_TRUE(plugins::Classes(batch.labels())
+                  .equal(at::tensor({0, 1, -100, 2}, at::kLong).reshape({1, 2, 2})));
+}
+
+TEST(Batch, MakesColorsGrayForOneChannel) {
+  Batch batch;
+  batch.AddSample(0);
+  batch.Allocate({1, 2});
+  cv::Mat picture(2, 2, CV_8UC3, cv::Scalar::all(9));
+  picture.at<cv::Vec3b>(0, 1) = {255, 0, 0};
+  batch.Put(0, {picture, {}, 1});
+  EXPECT_EQ(batch.images().sizes(), at::IntArrayRef({1, 1, 2, 2}));
+  // (255 * 19595 + 2^15) / 2^16
+  EXPECT_TRUE(batch.images().flatten().equal(at::tensor({9, 76, 9, 9}, at::kByte)));
+}
+
 TEST(Batch, DropsTheRowsThatAreBroken) {
   Batch batch;
   for (int64_t i = 0; i < 5; ++i) batch.AddSample(10 + i, i % 2);

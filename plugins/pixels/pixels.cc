@@ -14,6 +14,7 @@
 
 #include "kernels/simd.h"
 #include "pipeline/stage.h"
+#include "plugins/pixels/gray.h"
 
 namespace plugins {
 namespace {
@@ -40,10 +41,6 @@ void ForEachImage(const at::Tensor& images, const Body& body) {
   at::parallel_for(0, images.size(0), grain, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) body(i);
   });
-}
-
-SIMD inline uint8_t GrayOf(uint32_t red, uint32_t green, uint32_t blue) {
-  return static_cast<uint8_t>((red * 19595 + green * 38470 + blue * 7471 + (1 << 15)) >> 16);
 }
 
 // The map of an image in pixels: output (x, y) comes from (x0 + xx x + xy y, y0 + yx x + yy y),

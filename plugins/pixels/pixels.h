@@ -33,7 +33,7 @@ at::Tensor MovedMasks(const at::Tensor& masks, const at::Tensor& motion);
 at::Tensor MovedMasksByOperators(const at::Tensor& masks, const at::Tensor& motion);
 
 // uint8 [N, C, H, W] to float32 of the same memory format: pixel * factor + shift. float32 [C]
-// each, in memory.
+// each, in memory or where the images are.
 at::Tensor Scaled(const at::Tensor& images, const at::Tensor& factor, const at::Tensor& shift);
 at::Tensor ScaledByOperators(const at::Tensor& images, const at::Tensor& factor,
                              const at::Tensor& shift);

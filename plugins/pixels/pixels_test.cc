@@ -44,6 +44,8 @@ TEST(Pixels, GrayEqualsOperators) {
   EXPECT_TRUE(Gray(images).equal(GrayByOperators(images)));
   EXPECT_TRUE(Gray(images.contiguous()).equal(GrayByOperators(images))) << "planes";
   EXPECT_TRUE(Gray(images.flip({3})).equal(GrayByOperators(images.flip({3}))));
+  const at::Tensor one = images.slice(1, 0, 1).expand({-1, 3, -1, -1});
+  EXPECT_TRUE(Gray(one).equal(GrayByOperators(one))) << "one channel that is seen as three";
   EXPECT_EQ(Gray(images.slice(0, 0, 0)).size(0), 0);
 }
 

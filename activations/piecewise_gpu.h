@@ -1,0 +1,28 @@
+// Tabled functions on a GPU: one pass over memory, by kernels of our own.
+#ifndef ACTIVATIONS_PIECEWISE_GPU_H_
+#define ACTIVATIONS_PIECEWISE_GPU_H_
+
+#include <ATen/core/Tensor.h>
+
+#include <string>
+#include <vector>
+
+#include "activations/piecewise.h"
+
+namespace activations {
+
+// f(x) of every element of a dense float32, bfloat16 or float16 tensor, or gy f'(x) where there is
+// a gy, which is laid out as x is. Undefined where no kernel can be made (that is said once).
+// Beyond tables that end (Tail::kExact) a power of x follows that meets value and slope there:
+// within 4e-3 of max(1, |f|) instead of the tables' 1e-6.
+at::Tensor MapOnGpu(const Piecewise& f, const at::Tensor& x, const at::Tensor& gy);
+
+// What the kernels compute from (piecewise_kernel.cu).
+std::vector<float> TablesFor(const Piecewise& f);
+
+// Their source, for elements of "float", "Bfloat16" or "Float16".
+std::string PiecewiseSource(const std::string& element);
+
+}  // namespace activations
+
+#endif  // ACTIVATIONS_PIECEWISE_GPU_H_

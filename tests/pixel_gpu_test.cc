@@ -1,0 +1,206 @@
+// The kernels of fused losses: their source compiled for the processor, against the block form, and
+// compiled for cards.
+#include "losses/pixel_gpu.h"
+
+#include <ATen/Context.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/rand.h>
+#include <ATen/ops/randint.h>
+#include <ATen/ops/randn.h>
+#include <dlfcn.h>
+#include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kernels/gpu_program.h"
+#include "losses/fusion.h"
+#include "tests/oracle.h"
+
+namespace losses {
+namespace {
+
+// As in the kernel.
+struct Parameters {
+  float values[kMostPixelParameters] = {};
+};
+struct Layout {
+  long long pixels, inner, image_stride, pixel_stride, class_stride;
+};
+using FuseKernel = void(const float*, const long long*, const float*, const double*, float*,
+                        double*, Layout, Parameters);
+using FinishKernel = void(const double*, int, const double*, double*, float*, Parameters);
+
+// The losses that have a form for GPUs, each way.
+const std::pair<const char*, const char*> kLosses[] = {
+    {"SmoothL1", ""},
+    {"SmoothL1", "beta: 0"},
+    {"CategoricalCrossEntropy", ""},
+    {"CategoricalCrossEntropy", "label_smoothing: 0.2"},
+    {"BinaryCrossEntropy", ""},
+    {"Mse", ""},
+    {"Focal", ""},
+    {"Focal", "gamma: 0.5 alpha: 0.3"},
+    {"Focal", "gamma: 1 adaptive_gamma: true"}};
+
+class Fused {
+ public:
+  // Of the losses at these places in kLosses; a class weighs as `class_weights` says.
+  Fused(const std::vector<int>& which, int64_t classes, std::vector<double> class_weights) {
+    Classes about;
+    about.count = classes;
+    about.weights = std::move(class_weights);
+    double weight = 0.5;
+    for (const int i : which) {
+      const auto& [name, options] = kLosses[i];
+      losses_.push_back(
+          *Losses::Get().Create(testing_support::PluginOf(std::string("losses/") + name, options)));
+      EXPECT_TRUE(losses_.back()->Prepare(about).ok());
+      terms_.push_back({losses_.back().get(), weight});
+      pixel_terms_.push_back({losses_.back()->pixel_form(), weight});
+      weight += 0.75;
+    }
+  }
+  const std::vector<Term>& terms() const { return terms_; }
+  const std::vector<PixelTerm>& pixel_terms() const { return pixel_terms_; }
+
+ private:
+  std::vector<std::unique_ptr<Loss>> losses_;
+  std::vector<Term> terms_;
+  std::vector<PixelTerm> pixel_terms_;
+};
+
+// A source, compiled for the processor.
+class OnCpu {
+ public:
+  explicit OnCpu(const std::string& source) {
+    static int count = 0;
+    const std::string path =
+        std::string(std::getenv("TEST_TMPDIR")) + "/kernel" + std::to_string(++count);
+    std::ofstream(path + ".cc") << "#include \"kernels/gpu_on_cpu.h\"\n" << source;
+    const std::string line = "g++ -std=c++20 -O1 -w -fPIC -shared -I. " + path + ".cc -o " + path;
+    EXPECT_EQ(std::system(line.c_str()), 0) << line;
+    library_ = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+    EXPECT_NE(library_, nullptr) << dlerror();
+  }
+  template <class Kernel>
+  Kernel* Find(const char* name) const {
+    return reinterpret_cast<Kernel*>(dlsym(library_, name));
+  }
+
+ private:
+  void* library_;
+};
+
+struct Values {
+  at::Tensor total, account, gradient;
+};
+
+Values ByKernel(const Fused& fused, const OnCpu& compiled, const at::Tensor& logits,
+                const at::Tensor& labels, const at::Tensor& weight, int64_t epoch) {
+  Values values = {at::empty({}),
+                   at::empty({2, static_cast<int64_t>(fused.terms().size())}, at::kDouble),
+                   at::empty_like(logits)};
+  const int64_t classes = logits.size(1), inner = logits.dim() == 2 ? 1 : logits[0][0].numel();
+  const bool last = logits.dim() == 4 && !logits.is_contiguous();
+  const Layout layout = {labels.numel(), inner, classes * inner, last ? classes : 1,
+                         last ? 1 : inner};
+  const double amount = weight.sum(at::kDouble).item<double>();
+  Parameters parameters;
+  const auto given = PixelSource(fused.pixel_terms(), classes, epoch).parameters;
+  std::copy(given.begin(), given.end(), parameters.values);
+  std::vector<double> sums(fused.terms().size());
+  compiled.Find<FuseKernel>("Fuse")(
+      logits.data_ptr<float>(), reinterpret_cast<const long long*>(labels.data_ptr<int64_t>()),
+      weight.data_ptr<float>(), &amount, values.gradient.data_ptr<float>(), sums.data(), layout,
+      parameters);
+  compiled.Find<FinishKernel>("Finish")(sums.data(), 1, &amount, values.account.data_ptr<double>(),
+                                        values.total.data_ptr<float>(), parameters);
+  return values;
+}
+
+void ExpectSame(const Fused& fused, const OnCpu& compiled, const at::Tensor& logits,
+                const at::Tensor& labels, const at::Tensor& weight, int64_t epoch) {
+  pipeline::Step step;
+  step.epoch = epoch;
+  const at::Tensor leaf = logits.detach().requires_grad_();
+  const FusedValue expected = Fuse(step, leaf, labels, weight, fused.terms());
+  const at::Tensor gradient = torch::autograd::grad({expected.total}, {leaf})[0];
+  const Values found = ByKernel(fused, compiled, logits, labels, weight, epoch);
+  const auto total = expected.total.item<double>();
+  EXPECT_NEAR(found.total.item<double>(), total, 4e-6 * std::max(1.0, std::abs(total)));
+  EXPECT_LT((found.account - expected.account).norm().item<double>(),
+            4e-6 * expected.account.norm().item<double>());
+  EXPECT_LT((found.gradient - gradient).norm().item<double>(),
+            1e-5 * std::max(1e-7, gradient.norm().item<double>()));
+}
+
+void ExpectSameOnBatches(const std::vector<int>& which, const std::vector<double>& class_weights) {
+  at::manual_seed(7);
+  for (const auto& shape : std::vector<std::vector<int64_t>>{{9, 3}, {2, 3, 12, 11}}) {
+    const Fused fused(which, 3, class_weights);
+    const OnCpu compiled(PixelSource(fused.pixel_terms(), 3, 0, /*for_gpu=*/false).source);
+    std::vector<int64_t> label_shape = shape;
+    label_shape.erase(label_shape.begin() + 1);
+    for (const double scale : {1.0, 20.0, 300.0}) {
+      const at::Tensor logits = at::randn(shape) * scale;
+      at::Tensor labels = at::randint(3, label_shape, at::kLong);
+      labels.masked_fill_(at::rand(label_shape) < 0.2, pipeline::kIgnoredLabel);
+      at::Tensor weight;
+      ASSERT_TRUE(WeighLabels(labels, 3, class_weights, &weight).ok());
+      ExpectSame(fused, compiled, logits, labels, weight, 0);
+      ExpectSame(fused, compiled, logits, labels, weight, 3);
+      if (shape.size() == 2) continue;
+      ExpectSame(fused, compiled, logits.contiguous(at::MemoryFormat::ChannelsLast), labels, weight,
+                 0);
+    }
+  }
+}
+
+TEST(PixelsOnGpu, EachLossEqualsItsBlockForm) {
+  for (int i = 0; i < static_cast<int>(std::size(kLosses)); ++i) {
+    SCOPED_TRACE(std::string(kLosses[i].first) + " " + kLosses[i].second);
+    ExpectSameOnBatches({i}, {});
+  }
+}
+
+TEST(PixelsOnGpu, FusionsEqualTheirBlockForm) {
+  ExpectSameOnBatches({0, 2}, {});
+  ExpectSameOnBatches({0, 3, 4, 5, 6, 7}, {0.5, 2, 1});
+}
+
+TEST(PixelsOnGpu, ALabelThatIsNoneMakesTheLossNaN) {
+  const Fused fused({2}, 3, {});
+  const OnCpu compiled(PixelSource(fused.pixel_terms(), 3, 0, false).source);
+  const at::Tensor weight = at::rand({5});
+  weight[1] = std::nanf("");
+  const at::Tensor labels = at::randint(3, {5}, at::kLong);
+  labels[1] = 7;
+  const Values found = ByKernel(fused, compiled, at::randn({5, 3}), labels, weight, 0);
+  EXPECT_TRUE(std::isnan(found.total.item<double>()));
+}
+
+TEST(PixelsOnGpu, CompileForEveryCard) {
+  std::string error;
+  if (kernels::CompileCuda("", "sm_90", &error).empty() && error == "NVRTC is not there") {
+    GTEST_SKIP() << error << ": only LibTorch's wheels bring it";
+  }
+  const Fused fused({0, 1, 2, 3, 4, 5, 6, 7, 8}, 7, {});
+  const std::string source = PixelSource(fused.pixel_terms(), 7, 0).source;
+  for (const char* architecture : {"sm_80", "sm_90", "sm_120"}) {
+    EXPECT_FALSE(kernels::CompileCuda(source, architecture, &error).empty())
+        << architecture << ": " << error;
+  }
+}
+
+}  // namespace
+}  // namespace losses
