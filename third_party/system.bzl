@@ -8,6 +8,7 @@ _LINKOPTS = {
     "dl": ["-ldl"],
     "jpeg": ["-ljpeg"],
     "json": [],  # nlohmann-json is headers only
+    "mustache": [],  # headers only
     "re2": ["-lre2"],
     "xxhash": ["-lxxhash"],
     "zlib": ["-lz"],

@@ -66,16 +66,20 @@ absl::Status ChooseHardware(const LoadedConfig& loaded, BuildContext* context) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<Run> OpenRun(const std::string& word, const std::vector<std::string>& sets) {
+absl::StatusOr<std::string> FolderOfRun(const std::string& word) {
   std::error_code error;
-  if (std::filesystem::exists(word, error)) return Run::Open(word, sets);
+  if (std::filesystem::exists(word, error)) return word;
   const absl::StatusOr<std::string> config = FindConfig(word);
-  if (!config.ok())
+  if (!config.ok()) {
     return absl::NotFoundError(absl::StrCat(word, ": no such run folder or config"));
-  const absl::StatusOr<std::string> last =
-      LatestRun(std::filesystem::path(*config).stem().string());
-  if (!last.ok()) return last.status();
-  return Run::Open(*last, sets);
+  }
+  return LatestRun(std::filesystem::path(*config).stem().string());
+}
+
+absl::StatusOr<Run> OpenRun(const std::string& word, const std::vector<std::string>& sets) {
+  const absl::StatusOr<std::string> folder = FolderOfRun(word);
+  if (!folder.ok()) return folder.status();
+  return Run::Open(*folder, sets);
 }
 
 absl::StatusOr<LoadedGraph> LoadGraph(const CommandLine& line) {

@@ -26,8 +26,10 @@ absl::StatusOr<LoadedGraph> LoadGraph(const CommandLine& line);
 // Chooses device, precision, threads and seed by the config.
 absl::Status ChooseHardware(const LoadedConfig& config, BuildContext* context);
 
-// The run that a word names: its folder, or a config whose last run is meant. `sets` change the
-// run's config.
+// The folder of the run that a word names: that folder, or a config whose last run is meant.
+absl::StatusOr<std::string> FolderOfRun(const std::string& word);
+
+// That run. `sets` change its config.
 absl::StatusOr<Run> OpenRun(const std::string& word, const std::vector<std::string>& sets);
 
 // Chooses the hardware, and builds the graph on them.

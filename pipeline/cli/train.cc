@@ -10,6 +10,8 @@
 #include "pipeline/cli/load_graph.h"
 #include "pipeline/cli/terminal.h"
 #include "pipeline/files.h"
+#include "pipeline/prediction/notable.h"
+#include "pipeline/report/run_page.h"
 #include "pipeline/runs/checkpoints.h"
 #include "pipeline/runs/curves.h"
 #include "pipeline/runs/judging.h"
@@ -147,6 +149,20 @@ int Tell(const Begun& begun, const Outcome& outcome, const absl::Status& status,
                   kSignal + InterruptSignal());
 }
 
+// Writes the run's page. One that cannot be made costs nobody a run.
+void WritePage(const Run& run, const Outcome& outcome, Notable* notable) {
+  absl::StatusOr<std::vector<Gallery>> galleries = std::vector<Gallery>();
+  if (outcome.test.has_value()) galleries = notable->Galleries();
+  if (!galleries.ok()) {
+    Complain(absl::InternalError(
+                 absl::StrCat("report.html has no pictures: ", galleries.status().message())),
+             0);
+    galleries = std::vector<Gallery>();
+  }
+  const absl::Status written = WriteReport(run.path(), *galleries);
+  if (!written.ok()) Complain(written, 0);
+}
+
 int TrainConfig(const CommandLine& line) {
   const absl::StatusOr<Begun> begun = BeginOrGoOn(line);
   if (!begun.ok()) return Complain(begun.status(), kMistake);
@@ -163,8 +179,9 @@ int TrainConfig(const CommandLine& line) {
   BestWeights weights(run.WeightsFile(), graph);
   EpochLines lines(train, graph, &terminal);
   Checkpoints checkpoints(run.File("checkpoints"), train, FactsOf(config, begun->context));
+  Notable notable(graph);
   Loop loop(config.document, begun->context, graph,
-            {&curves, &metrics, &predictions, &weights, &lines, &checkpoints});
+            {&curves, &metrics, &predictions, &weights, &lines, &checkpoints, &notable});
   InstallInterruptHandler();
   if (begun->context.device == "cpu") KeepFreedMemory();
   PrintHeader(config, begun->context, *graph, &terminal);
@@ -180,6 +197,7 @@ int TrainConfig(const CommandLine& line) {
         WriteFileAtomically(run.File("trace.json"), graph->profile().TraceText());
     if (status.ok()) status = traced;
   }
+  WritePage(run, outcome, &notable);
   if (FLAGS_json) std::fputs(summary.c_str(), stdout);
   return Tell(*begun, outcome, status, WhatWasKept(run, weights, outcome),
               checkpoints.written() ? "; go on with --resume=" + Shown(run.path()) : "");

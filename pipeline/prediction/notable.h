@@ -11,22 +11,12 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "pipeline/gallery.h"
 #include "pipeline/graph/graph.h"
 #include "pipeline/runs/predictions.h"
 #include "pipeline/training/observer.h"
 
 namespace pipeline {
-
-// Pictures for a page.
-struct Picture {
-  std::string jpeg;  // bytes of a file
-  std::string caption;
-  std::string alt;  // for who cannot see it
-};
-struct Gallery {
-  std::string title, note;
-  std::vector<Picture> pictures;
-};
 
 class Notable : public Observer {
  public:
