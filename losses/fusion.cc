@@ -13,6 +13,7 @@
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -261,18 +262,16 @@ FusedValue Fuse(const pipeline::Step& step, const at::Tensor& logits, const at::
   return fused;
 }
 
-at::Tensor GradientNorm(const pipeline::Step& step, const at::Tensor& logits,
-                        const at::Tensor& labels, const at::Tensor& weight,
-                        const std::vector<Term>& terms) {
+at::Tensor Gradient(const pipeline::Step& step, const at::Tensor& logits, const at::Tensor& labels,
+                    const at::Tensor& weight, const std::vector<Term>& terms) {
   const c10::AutoGradMode on(true);
   const at::Tensor leaf = logits.detach().requires_grad_();
   const at::Tensor total = Fuse(step, leaf, labels, weight, terms).total;
-  const at::Tensor none = at::zeros({}, leaf.options().dtype(at::kDouble).requires_grad(false));
-  if (!total.requires_grad()) return none;
+  if (!total.requires_grad()) return at::zeros_like(logits);
   const at::Tensor gradient =
       torch::autograd::grad({total}, {leaf}, {}, /*retain_graph=*/false,
                             /*create_graph=*/false, /*allow_unused=*/true)[0];
-  return gradient.defined() ? gradient.norm().to(at::kDouble) : none;
+  return gradient.defined() ? gradient : at::zeros_like(logits);
 }
 
 }  // namespace losses

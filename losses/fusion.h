@@ -39,11 +39,10 @@ struct FusedValue {
 FusedValue Fuse(const pipeline::Step& step, const at::Tensor& logits, const at::Tensor& labels,
                 const at::Tensor& weight, const std::vector<Term>& terms, bool use_blocks = true);
 
-// The norm of the sum's gradient with respect to the logits: a float64 scalar where they are. Terms
-// may weigh 0: a GPU's kernel is made for all of a fusion, and serves for each of them.
-at::Tensor GradientNorm(const pipeline::Step& step, const at::Tensor& logits,
-                        const at::Tensor& labels, const at::Tensor& weight,
-                        const std::vector<Term>& terms);
+// The sum's gradient with respect to the logits, of their shape. Terms may weigh 0: a GPU's kernel
+// is made for all of a fusion, and serves for each of them.
+at::Tensor Gradient(const pipeline::Step& step, const at::Tensor& logits, const at::Tensor& labels,
+                    const at::Tensor& weight, const std::vector<Term>& terms);
 
 }  // namespace losses
 

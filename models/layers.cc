@@ -73,7 +73,11 @@ void Sequence::AddActivation(std::unique_ptr<Activation> activation) {
   // std::function wants what it holds to be copyable.
   const std::shared_ptr<Activation> shared = std::move(activation);
   if (auto module = shared->module()) register_module(absl::StrCat(size_), module);
-  layers_.push_back({size_++, [shared](at::Tensor x) { return (*shared)(std::move(x)); }});
+  layers_.push_back({size_++, [shared](at::Tensor x) {
+                       at::Tensor y = (*shared)(std::move(x));
+                       FeatureTap::Offer(y);
+                       return y;
+                     }});
 }
 
 void Sequence::AddConvolution(const Convolution& shape, std::unique_ptr<Activation> activation) {

@@ -2,6 +2,7 @@
 #ifndef MODELS_MODEL_H_
 #define MODELS_MODEL_H_
 
+#include <ATen/core/Tensor.h>
 #include <torch/nn/module.h>
 
 #include <functional>
@@ -34,6 +35,22 @@ class Model : public torch::nn::Module {
   // As LibTorch's, but batch-norm layers of which no parameter is learned (see freeze.h) stay in
   // inference: they keep their statistics.
   void train(bool on = true) override;  // NOLINT(google-default-arguments)
+};
+
+// While one lives, the last feature map [N, C, h, w] that an activation in a model of this thread
+// gives is kept.
+class FeatureTap {
+ public:
+  FeatureTap();
+  FeatureTap(const FeatureTap&) = delete;
+  ~FeatureTap();
+  // Undefined where there was none.
+  const at::Tensor& last() const { return last_; }
+  // Called by layers on what their activations give.
+  static void Offer(const at::Tensor& x);
+
+ private:
+  at::Tensor last_;
 };
 
 using Models = pipeline::Registry<Model, const ModelContext&>;

@@ -25,4 +25,12 @@ absl::Status CheckLabels(const TensorSpec& logits, const TensorSpec& labels) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<OutsideImage> Source::ReadOutside(const std::string& path, bool) const {
+  return absl::UnimplementedError(path + ": the run's data are no image files");
+}
+
+absl::StatusOr<at::Tensor> Source::ReadWhole(const std::string& path) const {
+  return ReadOutside(path, true).status();
+}
+
 }  // namespace pipeline

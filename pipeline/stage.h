@@ -38,7 +38,8 @@ struct TensorSpec {
 absl::Status CheckLabels(const TensorSpec& logits, const TensorSpec& labels);
 
 using Tensors = std::map<std::string, at::Tensor>;  // by port
-using Specs = std::map<std::string, TensorSpec>;    // by port
+using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
+using Specs = std::map<std::string, TensorSpec>;  // by port
 
 struct Ports {
   std::vector<std::string> inputs;
@@ -95,9 +96,29 @@ class Stage {
   virtual std::vector<std::pair<std::string, double>> Live() const { return {}; }
   // What a user should know once the stage is built, one line each, for the run's header.
   virtual std::vector<std::string> Notes() const { return {}; }
+  // What explains an answer. A stage that makes logits keeps, if asked to, of each Run the last
+  // feature map [N, C, h, w] that they are made of, and makes it differentiable.
+  virtual void KeepFeatures(bool keep) {}
+  virtual at::Tensor Features() const { return {}; }
+  // Of a stage that adds up losses of its inputs "logits" and "labels": each term's gradient with
+  // respect to the logits, as it counts in the sum; of the logits' shape.
+  virtual absl::StatusOr<NamedTensors> TermGradients(const Step&, const Tensors& in) {
+    return NamedTensors();
+  }
   // Parameters and buffers to train, to move to the device and to save; nullptr where there are
   // none.
   virtual torch::nn::Module* module() { return nullptr; }
+};
+
+// An image file that is none of the data, as a source would give it.
+struct OutsideImage {
+  // A rectangle in pixels.
+  struct Part {
+    int64_t x = 0, y = 0, width = 0, height = 0;
+  };
+  at::Tensor pixels;              // uint8 [C, S, S]
+  int64_t width = 0, height = 0;  // of the image that the file shows
+  Part from, to;                  // what of it is seen, and where in the square
 };
 
 // The stage that the data come from; a graph has one. Calls follow:
@@ -120,6 +141,13 @@ class Source : public Stage {
   virtual std::string SampleName(Phase phase, int64_t sample) const = 0;
   // Seconds that Run has waited for data that were not ready, over all passes.
   virtual double WaitSeconds() const { return 0; }
+  // Whether a file of that name may be an image.
+  virtual bool HasImageName(const std::string& path) const { return false; }
+  // An image file, as batches hold those of the data. `color` as BuildContext has it. Errors name
+  // the file and say why. Needs no Build; may be called by many threads at a time.
+  virtual absl::StatusOr<OutsideImage> ReadOutside(const std::string& path, bool color) const;
+  // The same of the image as it is: uint8 [3, height, width].
+  virtual absl::StatusOr<at::Tensor> ReadWhole(const std::string& path) const;
   // Reads headers, or decodes everything; one line per file that cannot be used.
   virtual std::vector<std::string> BrokenFiles(bool decode) = 0;
 };

@@ -69,7 +69,7 @@ class FusedLoss : public pipeline::Stage {
       const double weight = options.loss_weights_size() > 0 ? options.loss_weights(i) : 1.0;
       // As many parts as Load finds in a state, before any step.
       fused->sums_.AddTerm(name, weight, (*loss)->PartsAt(pipeline::Step()).size());
-      fused->terms_.push_back({*std::move(loss), weight});
+      fused->terms_.push_back({name, *std::move(loss), weight});
     }
     return fused;
   }
@@ -104,12 +104,9 @@ class FusedLoss : public pipeline::Stage {
     const at::Tensor& logits = in.at("logits");
     const at::Tensor& labels = in.at("labels");
     at::Tensor weight;
-    const absl::Status weighed =
-        losses::WeighLabels(labels, logits.size(1), class_weights_, &weight);
+    const absl::Status weighed = Weigh(logits, labels, &weight);
     if (!weighed.ok()) return weighed;
-    if (options_.difficulty_weight() > 0) weight = WeighHardSamples(logits, labels, weight);
-    const std::vector<double> factors =
-        dynamic_ ? dynamic_->Factors(step) : std::vector<double>(terms_.size(), 1);
+    const std::vector<double> factors = Factors(step);
     std::vector<losses::Term> all;
     std::vector<LossSums::Weighing> weighings;
     for (size_t k = 0; k < terms_.size(); ++k) {
@@ -137,6 +134,22 @@ class FusedLoss : public pipeline::Stage {
     return absl::OkStatus();
   }
 
+  absl::StatusOr<pipeline::NamedTensors> TermGradients(const pipeline::Step& step,
+                                                       const pipeline::Tensors& in) override {
+    const at::Tensor& logits = in.at("logits");
+    const at::Tensor& labels = in.at("labels");
+    at::Tensor weight;
+    const absl::Status weighed = Weigh(logits, labels, &weight);
+    if (!weighed.ok()) return weighed;
+    const std::vector<double> factors = Factors(step);
+    pipeline::NamedTensors gradients;
+    for (size_t k = 0; k < terms_.size(); ++k) {
+      gradients.emplace_back(terms_[k].name, losses::Gradient(step, logits, labels, weight,
+                                                              Alone(k, factors[k], step)));
+    }
+    return gradients;
+  }
+
   void EndPhase(const pipeline::Step& step, const std::string& node,
                 pipeline::Report* report) override {
     sums_.Report(node, step.phase == pipeline::TRAIN, report);
@@ -157,6 +170,7 @@ class FusedLoss : public pipeline::Stage {
 
  private:
   struct Term {
+    std::string name;
     std::unique_ptr<losses::Loss> loss;
     double weight;
   };
@@ -186,6 +200,18 @@ class FusedLoss : public pipeline::Stage {
     return absl::OkStatus();
   }
 
+  absl::Status Weigh(const at::Tensor& logits, const at::Tensor& labels, at::Tensor* weight) const {
+    const absl::Status weighed =
+        losses::WeighLabels(labels, logits.size(1), class_weights_, weight);
+    if (!weighed.ok()) return weighed;
+    if (options_.difficulty_weight() > 0) *weight = WeighHardSamples(logits, labels, *weight);
+    return absl::OkStatus();
+  }
+
+  std::vector<double> Factors(const pipeline::Step& step) {
+    return dynamic_ ? dynamic_->Factors(step) : std::vector<double>(terms_.size(), 1);
+  }
+
   at::Tensor WeighHardSamples(const at::Tensor& logits, const at::Tensor& labels,
                               const at::Tensor& weight) const {
     const at::Tensor p = logits.detach().to(at::kFloat).softmax(1);
@@ -195,19 +221,27 @@ class FusedLoss : public pipeline::Stage {
     return weight.defined() ? weight * factor : factor.to(at::kFloat);
   }
 
-  // Of each term with its weight but without its factor: float64 [terms].
+  // The fusion of term k, the others weighing nothing.
+  std::vector<losses::Term> Alone(size_t k, double factor, const pipeline::Step& step) const {
+    std::vector<losses::Term> all;
+    for (const Term& term : terms_) {
+      const bool counts = &term == &terms_[k];
+      const double own = counts ? term.weight * factor * term.loss->WeightAt(step) : 0;
+      for (const auto& [loss, share] : term.loss->PartsAt(step)) {
+        all.push_back({loss, own * share});
+      }
+    }
+    return all;
+  }
+
+  // Of the gradient of each term with its weight but without its factor: float64 [terms].
   at::Tensor TermNorms(const pipeline::Step& step, const at::Tensor& logits,
                        const at::Tensor& labels, const at::Tensor& weight) const {
     std::vector<at::Tensor> norms;
-    for (const Term& term : terms_) {
-      std::vector<losses::Term> all;
-      for (const Term& other : terms_) {
-        const double own = &other == &term ? term.weight * term.loss->WeightAt(step) : 0;
-        for (const auto& [loss, share] : other.loss->PartsAt(step)) {
-          all.push_back({loss, own * share});
-        }
-      }
-      norms.push_back(losses::GradientNorm(step, logits, labels, weight, all));
+    for (size_t k = 0; k < terms_.size(); ++k) {
+      const at::Tensor gradient =
+          losses::Gradient(step, logits, labels, weight, Alone(k, /*factor=*/1, step));
+      norms.push_back(gradient.norm().to(at::kDouble));
     }
     return at::stack(norms);
   }

@@ -1,5 +1,6 @@
 // The source of the graph: batches of a dataset, decoded ahead.
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/from_blob.h>
 
 #include <algorithm>
 #include <chrono>
@@ -17,6 +18,8 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "datasets/dataset.h"
+#include "datasets/images/fit.h"
+#include "datasets/images/image_file.h"
 #include "pipeline/exceptions.h"
 #include "pipeline/memory.h"
 #include "pipeline/stage.h"
@@ -35,6 +38,17 @@ using pipeline::PhaseIndex;
 using pipeline::Step;
 
 constexpr int64_t kDepth = 2;  // batches ready before the step that takes them
+
+// [3, height, width] of an 8-bit RGB image.
+at::Tensor PixelsOf(const cv::Mat& image) {
+  return at::from_blob(image.data, {image.rows, image.cols, 3}, at::kByte)
+      .clone()
+      .permute({2, 0, 1});
+}
+
+pipeline::OutsideImage::Part PartOf(const cv::Rect& rect) {
+  return {rect.x, rect.y, rect.width, rect.height};
+}
 
 }  // namespace
 
@@ -179,6 +193,26 @@ class Loader : public pipeline::Source {
 
   std::string SampleName(Phase phase, int64_t sample) const override {
     return dataset_->Name(phase, sample);
+  }
+
+  bool HasImageName(const std::string& path) const override { return datasets::HasImageName(path); }
+
+  absl::StatusOr<pipeline::OutsideImage> ReadOutside(const std::string& path,
+                                                     bool color) const override {
+    const int size = options_.image_size();
+    cv::Size whole;
+    const absl::StatusOr<cv::Mat> read =
+        datasets::ReadImage(path, options_.max_pixels(), {size, {}, color, Fit()}, &whole);
+    if (!read.ok()) return read.status();
+    const datasets::Placing placing = datasets::PlacingOf(whole, size, Fit());
+    return pipeline::OutsideImage{PixelsOf(*read), whole.width, whole.height, PartOf(placing.from),
+                                  PartOf(placing.to)};
+  }
+
+  absl::StatusOr<at::Tensor> ReadWhole(const std::string& path) const override {
+    const absl::StatusOr<cv::Mat> read = datasets::ReadWholeImage(path, options_.max_pixels());
+    if (!read.ok()) return read.status();
+    return PixelsOf(*read);
   }
 
   std::vector<std::string> BrokenFiles(bool decode) override {

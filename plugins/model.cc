@@ -5,6 +5,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cmath>
+#include <optional>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -82,12 +83,18 @@ class Model : public pipeline::Stage {
   absl::Status Run(const pipeline::Step&, const pipeline::Tensors& in,
                    pipeline::Tensors* out) override {
     const pipeline::PrecisionScope scope(precision_, device_);
-    const at::Tensor images = in.at("images").contiguous(at::MemoryFormat::ChannelsLast);
+    at::Tensor images = in.at("images").contiguous(at::MemoryFormat::ChannelsLast);
+    std::optional<models::FeatureTap> tap;
+    if (keeps_features_) {
+      tap.emplace();
+      images = images.detach().requires_grad_();  // also where no parameter is learned
+    }
     const absl::Status status = pipeline::Caught([&] {
       const at::Tensor scores = model_->Forward(images).to(at::kFloat);
       (*out)["logits"] = output_ == nullptr ? scores : output_->LogProbabilities(scores);
       return absl::OkStatus();
     });
+    features_ = tap.has_value() ? tap->last() : at::Tensor();
     // LibTorch's words for a channel of one value.
     if (!absl::StrContains(status.message(), "more than 1 value per channel")) return status;
     return absl::InvalidArgumentError(
@@ -97,6 +104,9 @@ class Model : public pipeline::Stage {
                      "that leaves more than one of the training images (",
                      train_images_, ") for the last batch"));
   }
+
+  void KeepFeatures(bool keep) override { keeps_features_ = keep; }
+  at::Tensor Features() const override { return features_; }
 
   std::vector<std::string> Notes() const override { return notes_; }
 
@@ -168,6 +178,8 @@ class Model : public pipeline::Stage {
       output_;  // nullptr: softmax, which losses take themselves
   // Shared, as LibTorch's modules must be to have children.
   std::shared_ptr<models::Model> model_;
+  bool keeps_features_ = false;
+  at::Tensor features_;
   int64_t train_images_ = 0;
   pipeline::Precision precision_ = pipeline::Train::FP32;
   std::string device_;

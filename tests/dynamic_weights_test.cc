@@ -160,7 +160,8 @@ double SecondSampleLearns(DynamicWeights* weights) {
       const std::vector<losses::Term> term = {{loss.get(), scales[k]}};
       const auto value = losses::Fuse(step, logits, labels[k], weight, term);
       values.push_back(value.total.item<double>());
-      norms.push_back(losses::GradientNorm(step, logits, labels[k], weight, term).item<double>());
+      norms.push_back(
+          losses::Gradient(step, logits, labels[k], weight, term).norm().item<double>());
       total = total + value.total * factors[k];
     }
     if (weights != nullptr) weights->Observe(step, Doubles(values), Doubles(norms));

@@ -58,6 +58,7 @@ void AddCurves(const std::string& path, const std::string& phase, RunTraces* tra
 
 RunTraces TracesOf(const std::string& folder) {
   RunTraces traces = {ReadAll(folder + "/weights.safetensors"),
+                      ReadAll(folder + "/predictions.csv"),
                       ParseCsv(ReadAll(folder + "/metrics.csv")),
                       nlohmann::json::parse(ReadAll(folder + "/summary.json")),
                       {}};
@@ -80,6 +81,7 @@ RunTraces TracesOf(const std::string& folder) {
 
 void ExpectEqual(const RunTraces& traces, const RunTraces& expected) {
   EXPECT_TRUE(traces.weights == expected.weights) << "weights.safetensors differ";
+  EXPECT_EQ(traces.predictions, expected.predictions);
   EXPECT_EQ(traces.rows, expected.rows);
   EXPECT_EQ(traces.summary, expected.summary);
   EXPECT_EQ(traces.curves, expected.curves);

@@ -12,7 +12,7 @@
 namespace testing_support {
 
 struct RunTraces {
-  std::string weights;
+  std::string weights, predictions;
   std::vector<std::map<std::string, std::string>> rows;  // of metrics.csv
   nlohmann::json summary;
   // Phase, tag, step and value of all curves, and a hash of an image's bytes.

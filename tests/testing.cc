@@ -12,7 +12,7 @@
 #include <sstream>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
+#include "pipeline/csv.h"
 
 namespace testing_support {
 namespace {
@@ -171,13 +171,14 @@ Ran RunPipeline(const std::vector<std::string>& arguments, const std::vector<std
 }
 
 std::vector<std::map<std::string, std::string>> ParseCsv(const std::string& text) {
-  std::vector<std::string> lines = absl::StrSplit(text, '\n', absl::SkipEmpty());
   std::vector<std::map<std::string, std::string>> rows;
-  if (lines.empty()) return rows;
-  const std::vector<std::string> columns = absl::StrSplit(lines[0], ',');
-  for (size_t i = 1; i < lines.size(); ++i) {
-    const std::vector<std::string> cells = absl::StrSplit(lines[i], ',');
-    EXPECT_EQ(cells.size(), columns.size()) << lines[i];
+  pipeline::CsvReader csv(text);
+  std::vector<std::string> columns, cells;
+  if (csv.AtEnd()) return rows;
+  EXPECT_TRUE(csv.Next(&columns)) << text;
+  while (!csv.AtEnd()) {
+    EXPECT_TRUE(csv.Next(&cells)) << "line " << csv.line();
+    EXPECT_EQ(cells.size(), columns.size()) << "line " << csv.line();
     std::map<std::string, std::string> row;
     for (size_t j = 0; j < cells.size() && j < columns.size(); ++j) row[columns[j]] = cells[j];
     rows.push_back(row);

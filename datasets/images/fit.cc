@@ -10,15 +10,19 @@
 namespace datasets {
 namespace {
 
-// The part of the image that is shown, and where in the square.
-struct Placing {
-  cv::Rect from, to;
-};
-
 cv::Rect InTheMiddle(cv::Size part, cv::Size whole) {
   return {(whole.width - part.width) / 2, (whole.height - part.height) / 2, part.width,
           part.height};
 }
+
+cv::Mat Framed(const cv::Mat& resized, const cv::Rect& at, int size, uint8_t outside) {
+  if (resized.rows == size && resized.cols == size) return resized;
+  cv::Mat framed(size, size, resized.type(), cv::Scalar::all(outside));
+  resized.copyTo(framed(at));
+  return framed;
+}
+
+}  // namespace
 
 Placing PlacingOf(cv::Size image, int size, Fit fit) {
   const cv::Size square(size, size);
@@ -33,15 +37,6 @@ Placing PlacingOf(cv::Size image, int size, Fit fit) {
   };
   return {cv::Rect({}, image), InTheMiddle({scaled(image.width), scaled(image.height)}, square)};
 }
-
-cv::Mat Framed(const cv::Mat& resized, const cv::Rect& at, int size, uint8_t outside) {
-  if (resized.rows == size && resized.cols == size) return resized;
-  cv::Mat framed(size, size, resized.type(), cv::Scalar::all(outside));
-  resized.copyTo(framed(at));
-  return framed;
-}
-
-}  // namespace
 
 cv::Mat FitImage(const cv::Mat& image, int size, Fit fit) {
   const auto [from, to] = PlacingOf(image.size(), size, fit);

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <opencv2/core/mat.hpp>
+#include <opencv2/core/types.hpp>
 
 namespace datasets {
 
@@ -12,6 +13,12 @@ enum class Fit {
   kLetterbox,  // the whole in its proportions, between two bands of equal width
   kCrop,       // the largest square in the middle
 };
+
+// The part of an image that is seen, and where in the square.
+struct Placing {
+  cv::Rect from, to;
+};
+Placing PlacingOf(cv::Size image, int size, Fit fit);
 
 // An 8-bit image of 1 to 4 channels as size x size, by ResizeBilinear. What lies beside it is 0.
 //

@@ -136,6 +136,12 @@ absl::StatusOr<cv::Mat> Decode(absl::string_view bytes, const ImageHeader& heade
   return (*whole)(view.tile);
 }
 
+cv::Mat ToRgb(const cv::Mat& image) {
+  cv::Mat rgb;
+  cv::cvtColor(image, rgb, image.channels() == 1 ? cv::COLOR_GRAY2RGB : cv::COLOR_BGR2RGB);
+  return rgb;
+}
+
 }  // namespace
 
 absl::Status WhenDecoded(const std::string& path, const std::exception& error) {
@@ -205,11 +211,12 @@ absl::StatusOr<cv::Mat> DecodeImage(absl::string_view bytes, Channels channels) 
 }
 
 absl::StatusOr<cv::Mat> ReadImage(const std::string& path, int64_t max_pixels,
-                                  const ImageView& view) try {
+                                  const ImageView& view, cv::Size* whole) try {
   const absl::StatusOr<std::string> bytes = ReadImageBytes(path, max_pixels);
   if (!bytes.ok()) return bytes.status();
   const ImageHeader header = HeaderOf(*bytes);
   const cv::Size shown = ShownSize(header);
+  if (whole != nullptr) *whole = shown;
   const cv::Rect& tile = view.tile;
   if ((tile & cv::Rect({}, shown)) != tile) {
     return Refuse(
@@ -218,12 +225,17 @@ absl::StatusOr<cv::Mat> ReadImage(const std::string& path, int64_t max_pixels,
   }
   const absl::StatusOr<cv::Mat> decoded = Decode(*bytes, header, view);
   if (!decoded.ok()) return Refuse(path, absl::StrCat("damaged: ", decoded.status().message()));
-  const cv::Mat resized = FitImage(*decoded, view.size, view.fit);
-  cv::Mat rgb;
-  cv::cvtColor(resized, rgb, resized.channels() == 1 ? cv::COLOR_GRAY2RGB : cv::COLOR_BGR2RGB);
-  return rgb;
+  return ToRgb(FitImage(*decoded, view.size, view.fit));
 } catch (const std::exception& error) {
   return WhenDecoded(path, error);
+}
+
+absl::StatusOr<cv::Mat> ReadWholeImage(const std::string& path, int64_t max_pixels) {
+  const absl::StatusOr<std::string> bytes = ReadImageBytes(path, max_pixels);
+  if (!bytes.ok()) return bytes.status();
+  const absl::StatusOr<cv::Mat> decoded = DecodeImage(*bytes, Channels::kColor);
+  if (!decoded.ok()) return Refuse(path, absl::StrCat("damaged: ", decoded.status().message()));
+  return ToRgb(*decoded);
 }
 
 }  // namespace datasets

@@ -64,8 +64,13 @@ struct ImageView {
 // Without color a JPEG is read by its luminance alone, in half the time. On the same folders that
 // differs from the gray of the color image by 0.2 gray levels on average and by 1 at most; it can
 // differ by more where the stored colors lie outside RGB and are clamped.
+//
+// `whole`, if given, becomes the size of the image that the file shows.
 absl::StatusOr<cv::Mat> ReadImage(const std::string& path, int64_t max_pixels,
-                                  const ImageView& view);
+                                  const ImageView& view, cv::Size* whole = nullptr);
+
+// The same image as it is: 8-bit RGB.
+absl::StatusOr<cv::Mat> ReadWholeImage(const std::string& path, int64_t max_pixels);
 
 }  // namespace datasets
 

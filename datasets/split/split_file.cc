@@ -51,60 +51,6 @@ absl::Status Refuse(const std::string& path, int64_t line, absl::string_view why
   return absl::InvalidArgumentError(absl::StrCat(path, ":", line, ": ", why));
 }
 
-// Takes records off the front of a text.
-class Csv {
- public:
-  Csv(absl::string_view text, int64_t line) : text_(text), line_(line) {}
-
-  bool AtEnd() const { return text_.empty(); }
-  // Of the record that comes next.
-  int64_t line() const { return line_; }
-
-  // False where a quote is not closed or more follows it.
-  bool Next(std::vector<std::string>* cells) {
-    cells->clear();
-    while (true) {
-      std::string& cell = cells->emplace_back();
-      if (!absl::StartsWith(text_, "\"")) {
-        TakePlain(&cell);
-      } else if (!TakeQuoted(&cell)) {
-        return false;
-      }
-      const bool more = absl::StartsWith(text_, ",");
-      if (!more && absl::StartsWith(text_, "\r")) text_.remove_prefix(1);
-      if (!more && !AtEnd() && text_[0] != '\n') return false;
-      if (!AtEnd()) text_.remove_prefix(1);
-      if (!more) break;
-    }
-    ++line_;
-    return true;
-  }
-
- private:
-  void TakePlain(std::string* cell) {
-    const size_t end = std::min(text_.size(), text_.find_first_of(",\r\n"));
-    *cell = std::string(text_.substr(0, end));
-    text_.remove_prefix(end);
-  }
-
-  bool TakeQuoted(std::string* cell) {
-    while (true) {
-      text_.remove_prefix(1);  // the opening quote, or the second of two
-      const size_t end = text_.find('"');
-      if (end == absl::string_view::npos) return false;
-      absl::StrAppend(cell, text_.substr(0, end));
-      text_.remove_prefix(end + 1);
-      if (!absl::StartsWith(text_, "\"")) break;
-      cell->push_back('"');
-    }
-    line_ += std::count(cell->begin(), cell->end(), '\n');
-    return true;
-  }
-
-  absl::string_view text_;
-  int64_t line_;
-};
-
 std::string Hex(const XXH128_hash_t& hash) {
   return absl::StrFormat("%016x%016x", hash.high64, hash.low64);
 }
@@ -193,7 +139,7 @@ absl::StatusOr<std::vector<SplitEntry>> ReadSplitFile(const std::string& path) {
     return Refuse(path, 1, absl::StrCat("not a split file; one begins with \"", kBegin, "\""));
   }
   const size_t first = std::min(text.size() - 1, text.find('\n'));
-  Csv csv(text.substr(first + 1), 2);
+  pipeline::CsvReader csv(text.substr(first + 1), 2);
   std::vector<std::string> cells;
   if (!csv.Next(&cells) || absl::StrJoin(cells, ",") != kColumns) {
     return Refuse(path, 2, absl::StrCat("the columns must be ", kColumns));

@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/string_view.h"
 #include "pipeline/diagnostics.h"
 #include "pipeline/workspace.h"
@@ -54,13 +55,14 @@ absl::StatusOr<Typed> Sort(const std::vector<std::string>& arguments) {
       typed.help = true;
       continue;
     }
-    if (!absl::StartsWith(argument, "-")) {
+    if (!absl::StartsWith(argument, "-") || argument == "-") {
       typed.words.push_back(argument);
       continue;
     }
     const std::string bare = argument.substr(absl::StartsWith(argument, "--") ? 2 : 1);
     const size_t equals = bare.find('=');
-    GivenFlag given = {bare.substr(0, equals), ""};
+    // --mc-dropout is --mc_dropout, as gflags names it.
+    GivenFlag given = {absl::StrReplaceAll(bare.substr(0, equals), {{"-", "_"}}), ""};
     const bool negated = absl::StartsWith(given.name, "no") && IsSwitch(given.name.substr(2));
     if (negated) given.name = given.name.substr(2);
     const Flag* flag = FindFlag(given.name);

@@ -85,20 +85,25 @@ void PrintHeader(const LoadedConfig& config, const BuildContext& context, const 
   terminal->Table(rows);
 }
 
-void PrintResult(const DataInfo& data, const Outcome& outcome, Terminal* terminal) {
+void PrintReport(const std::string& title, const Report& report, Terminal* terminal) {
   terminal->Line("");
+  terminal->Line(title);
+  terminal->Table(report.headlines());
+  PrintAligned(report.table(), terminal);
+  for (const std::string& remark : report.remarks()) terminal->Line("  " + remark);
+}
+
+void PrintResult(const DataInfo& data, const Outcome& outcome, Terminal* terminal) {
   if (!outcome.test.has_value()) {
+    terminal->Line("");
     terminal->Line("no test result");
     return;
   }
-  const Report& test = *outcome.test;
-  terminal->Line(absl::StrCat(
-      "test result on ", data.images[PhaseIndex(TEST)], " images",
-      data.embedded_sample ? " of the EMBEDDED SAMPLE" : "", ", weights of ",
-      outcome.monitored ? absl::StrCat("epoch ", outcome.best_epoch + 1) : "the last epoch"));
-  terminal->Table(test.headlines());
-  PrintAligned(test.table(), terminal);
-  for (const std::string& remark : test.remarks()) terminal->Line("  " + remark);
+  PrintReport(absl::StrCat("test result on ", data.images[PhaseIndex(TEST)], " images",
+                           data.embedded_sample ? " of the EMBEDDED SAMPLE" : "", ", weights of ",
+                           outcome.monitored ? absl::StrCat("epoch ", outcome.best_epoch + 1)
+                                             : "the last epoch"),
+              *outcome.test, terminal);
 }
 
 }  // namespace pipeline

@@ -14,7 +14,10 @@ namespace pipeline {
 void PrintHeader(const LoadedConfig& config, const BuildContext& context, const Graph& graph,
                  Terminal* terminal);
 
-// The test's headlines, its table and its remarks.
+// A title, then a report's headlines, its table and its remarks.
+void PrintReport(const std::string& title, const Report& report, Terminal* terminal);
+
+// The same of the test.
 void PrintResult(const DataInfo& data, const Outcome& outcome, Terminal* terminal);
 
 }  // namespace pipeline

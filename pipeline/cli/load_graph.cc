@@ -2,37 +2,18 @@
 #include "pipeline/cli/load_graph.h"
 
 #include <cstdio>
+#include <filesystem>
 
 #include "absl/strings/str_cat.h"
 #include "pipeline/cli/terminal.h"
 #include "pipeline/clock.h"
+#include "pipeline/runs/resume.h"
 #include "pipeline/training/device.h"
 #include "pipeline/training/signals.h"
 #include "pipeline/workspace.h"
 
 namespace pipeline {
 namespace {
-
-absl::Status ChooseHardware(const LoadedConfig& loaded, BuildContext* context) {
-  const Train& train = loaded.document.config.train();
-  const auto placed = [&](const absl::Status& status) {
-    Diagnostics errors;
-    errors.Add(loaded.document.where.Of("train." + OptionOf(status)),
-               std::string(status.message()));
-    return errors.ToStatus();
-  };
-  const absl::StatusOr<std::string> device = ChooseDevice(train.device());
-  if (!device.ok()) return placed(device.status());
-  const absl::StatusOr<Precision> precision = ChoosePrecision(train.precision(), *device);
-  if (!precision.ok()) return placed(precision.status());
-  context->device = *device;
-  context->precision = *precision;
-  context->seed = static_cast<uint64_t>(train.seed());
-  context->threads = SetThreads(train.threads());
-  if (*device != "cpu") ConfigureGpu(*device, *precision, train.deterministic());
-  SeedGenerators(context->seed);
-  return absl::OkStatus();
-}
 
 // How far the files are read that the data are known by, before there is a graph.
 class ReadingLine {
@@ -63,6 +44,39 @@ class ReadingLine {
 };
 
 }  // namespace
+
+absl::Status ChooseHardware(const LoadedConfig& loaded, BuildContext* context) {
+  const Train& train = loaded.document.config.train();
+  const auto placed = [&](const absl::Status& status) {
+    Diagnostics errors;
+    errors.Add(loaded.document.where.Of("train." + OptionOf(status)),
+               std::string(status.message()));
+    return errors.ToStatus();
+  };
+  const absl::StatusOr<std::string> device = ChooseDevice(train.device());
+  if (!device.ok()) return placed(device.status());
+  const absl::StatusOr<Precision> precision = ChoosePrecision(train.precision(), *device);
+  if (!precision.ok()) return placed(precision.status());
+  context->device = *device;
+  context->precision = *precision;
+  context->seed = static_cast<uint64_t>(train.seed());
+  context->threads = SetThreads(train.threads());
+  if (*device != "cpu") ConfigureGpu(*device, *precision, train.deterministic());
+  SeedGenerators(context->seed);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Run> OpenRun(const std::string& word, const std::vector<std::string>& sets) {
+  std::error_code error;
+  if (std::filesystem::exists(word, error)) return Run::Open(word, sets);
+  const absl::StatusOr<std::string> config = FindConfig(word);
+  if (!config.ok())
+    return absl::NotFoundError(absl::StrCat(word, ": no such run folder or config"));
+  const absl::StatusOr<std::string> last =
+      LatestRun(std::filesystem::path(*config).stem().string());
+  if (!last.ok()) return last.status();
+  return Run::Open(*last, sets);
+}
 
 absl::StatusOr<LoadedGraph> LoadGraph(const CommandLine& line) {
   const absl::StatusOr<std::string> path = FindConfig(line.config);

@@ -3,11 +3,14 @@
 #define PIPELINE_CLI_LOAD_GRAPH_H_
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "pipeline/cli/command_line.h"
 #include "pipeline/config/config.h"
 #include "pipeline/graph/graph.h"
+#include "pipeline/runs/run.h"
 
 namespace pipeline {
 
@@ -20,7 +23,14 @@ struct LoadedGraph {
 // mistake is in the status.
 absl::StatusOr<LoadedGraph> LoadGraph(const CommandLine& line);
 
-// Chooses device, precision and threads by the config, and builds the graph on them.
+// Chooses device, precision, threads and seed by the config.
+absl::Status ChooseHardware(const LoadedConfig& config, BuildContext* context);
+
+// The run that a word names: its folder, or a config whose last run is meant. `sets` change the
+// run's config.
+absl::StatusOr<Run> OpenRun(const std::string& word, const std::vector<std::string>& sets);
+
+// Chooses the hardware, and builds the graph on them.
 absl::Status BuildGraph(const LoadedGraph& loaded, BuildContext* context);
 
 }  // namespace pipeline

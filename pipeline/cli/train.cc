@@ -12,6 +12,7 @@
 #include "pipeline/files.h"
 #include "pipeline/runs/checkpoints.h"
 #include "pipeline/runs/curves.h"
+#include "pipeline/runs/judging.h"
 #include "pipeline/runs/metrics_csv.h"
 #include "pipeline/runs/resume.h"
 #include "pipeline/runs/run.h"
@@ -156,11 +157,12 @@ int TrainConfig(const CommandLine& line) {
   Terminal terminal;
   Curves curves(run.File("tensorboard"), train.minimize(), graph);
   MetricsCsv metrics(run.File("metrics.csv"));
+  PredictionsCsv predictions(run.File("predictions.csv"), graph);
   BestWeights weights(run.WeightsFile(), graph);
   EpochLines lines(train, graph, &terminal);
   Checkpoints checkpoints(run.File("checkpoints"), train, FactsOf(config, begun->context));
   Loop loop(config.document, begun->context, graph,
-            {&curves, &metrics, &weights, &lines, &checkpoints});
+            {&curves, &metrics, &predictions, &weights, &lines, &checkpoints});
   InstallInterruptHandler();
   if (begun->context.device == "cpu") KeepFreedMemory();
   PrintHeader(config, begun->context, *graph, &terminal);

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "pipeline/utf8.h"
 
@@ -35,7 +36,7 @@ std::string Row(const std::string& left, const std::string& right, int width) {
 }
 
 std::string Spelled(const Flag& flag) {
-  return absl::StrCat("--", flag.name, flag.value.empty() ? "" : " ", flag.value);
+  return absl::StrCat("--", absl::StrReplaceAll(flag.name, {{"_", "-"}}), flag.value.empty() ? "" : " ", flag.value);
 }
 
 std::string FlagRows(const Verb& verb) {

@@ -168,6 +168,39 @@ at::Tensor Graph::Output(const std::string& edge) const {
   std::abort();  // wiring has checked train.minimize
 }
 
+std::optional<Graph::Judged> Graph::FindJudged() const {
+  for (auto node = nodes_.rbegin(); node != nodes_.rend(); ++node) {
+    const auto logits = node->inputs.find("logits"), labels = node->inputs.find("labels");
+    if (logits == node->inputs.end() || labels == node->inputs.end()) continue;
+    return Judged{logits->second, labels->second};
+  }
+  return std::nullopt;
+}
+
+void Graph::KeepFeatures(bool keep) {
+  for (const NodeEntry& node : nodes_) node.stage->KeepFeatures(keep);
+}
+
+at::Tensor Graph::Features() const {
+  const std::optional<Judged> judged = FindJudged();
+  return judged.has_value() ? nodes_[judged->logits.node].stage->Features() : at::Tensor();
+}
+
+absl::StatusOr<NamedTensors> Graph::TermGradients(const Step& step) {
+  for (const NodeEntry& node : nodes_) {
+    Tensors in;
+    for (const auto& [port, edge] : node.inputs) in[port] = Output(edge);
+    absl::StatusOr<NamedTensors> gradients = NamedTensors();
+    const absl::Status status = Caught([&] {
+      gradients = node.stage->TermGradients(step, in);
+      return gradients.status();
+    });
+    if (!status.ok()) return status;
+    if (!gradients->empty()) return gradients;
+  }
+  return NamedTensors();
+}
+
 std::vector<std::string> Graph::Notes() const {
   std::vector<std::string> notes;
   for (const NodeEntry& node : nodes_) {

@@ -3,6 +3,7 @@
 #define PIPELINE_GRAPH_GRAPH_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -85,6 +86,23 @@ class Graph {
   const at::Tensor& Output(const Edge& edge) const {
     return nodes_[edge.node].outputs.at(edge.port);
   }
+  // What the last stage that reads "logits" and "labels" reads there: predictions and truth.
+  struct Judged {
+    Edge logits, labels;
+  };
+  // Nothing where no stage does.
+  std::optional<Judged> FindJudged() const;
+  // Of an output, once the graph is built.
+  const TensorSpec& Spec(const Edge& edge) const { return nodes_[edge.node].specs.at(edge.port); }
+
+  // Has every stage keep its features, or not. Those of the stage that made the logits; undefined
+  // where it has none.
+  void KeepFeatures(bool keep);
+  at::Tensor Features() const;
+  // By how much each term of the losses moves the logits of the last Run: of the first stage that
+  // tells; nothing where none does.
+  absl::StatusOr<NamedTensors> TermGradients(const Step& step);
+
   // In the order in which they run.
   const std::vector<NodeEntry>& nodes() const { return nodes_; }
 

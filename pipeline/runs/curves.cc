@@ -42,21 +42,18 @@ absl::Status Curves::ShowImages(const PassEvent& event) {
 
 absl::Status Curves::ShowMasks(const PassEvent& event) {
   const Step& step = event.step;
-  for (const Graph::NodeEntry& node : graph_.nodes()) {
-    const auto logits = node.inputs.find("logits"), labels = node.inputs.find("labels");
-    if (logits == node.inputs.end() || labels == node.inputs.end()) continue;
-    const at::Tensor& masks = graph_.Output(labels->second);
-    if (masks.dim() != 3) return absl::OkStatus();
-    // Epochs differ in their predictions alone.
-    absl::Status shown;
-    if (step.epoch == 0 || step.phase == TEST) {
-      shown = board_.AddMasks(step.phase, event.counters.steps, "masks/labels", masks);
-    }
-    if (!shown.ok()) return shown;
-    return board_.AddMasks(step.phase, event.counters.steps, "masks/predictions",
-                           graph_.Output(logits->second).argmax(1));
+  const std::optional<Graph::Judged> judged = graph_.FindJudged();
+  if (!judged.has_value()) return absl::OkStatus();
+  const at::Tensor& masks = graph_.Output(judged->labels);
+  if (masks.dim() != 3) return absl::OkStatus();
+  // Epochs differ in their predictions alone.
+  absl::Status shown;
+  if (step.epoch == 0 || step.phase == TEST) {
+    shown = board_.AddMasks(step.phase, event.counters.steps, "masks/labels", masks);
   }
-  return absl::OkStatus();
+  if (!shown.ok()) return shown;
+  return board_.AddMasks(step.phase, event.counters.steps, "masks/predictions",
+                         graph_.Output(judged->logits).argmax(1));
 }
 
 }  // namespace pipeline

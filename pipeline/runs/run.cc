@@ -108,7 +108,7 @@ absl::StatusOr<Run> Run::Create(const std::string& out, const LoadedConfig& conf
   return run;
 }
 
-absl::StatusOr<Run> Run::Open(const std::string& folder) {
+absl::StatusOr<Run> Run::Open(const std::string& folder, const std::vector<std::string>& sets) {
   Run run;
   run.path_ = folder;
   std::error_code error;
@@ -127,7 +127,7 @@ absl::StatusOr<Run> Run::Open(const std::string& folder) {
     return absl::DataLossError(absl::StrCat(run.File(kFacts), ": ", facts.status().message()));
   }
   Diagnostics errors;
-  absl::StatusOr<LoadedConfig> config = LoadConfig(run.File(kConfig), {}, &errors);
+  absl::StatusOr<LoadedConfig> config = LoadConfig(run.File(kConfig), sets, &errors);
   if (!config.ok()) return config.status();
   if (!errors.empty()) return errors.ToStatus();
   run.config_ = *std::move(config);

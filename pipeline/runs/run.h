@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -23,8 +24,10 @@ class Run {
   static absl::StatusOr<Run> Create(const std::string& out, const LoadedConfig& config,
                                     const Graph& graph);
 
-  // The run in `folder`. Errors name the file that is missing or wrong.
-  static absl::StatusOr<Run> Open(const std::string& folder);
+  // The run in `folder`, its config changed by `sets`. Errors name the file that is missing or
+  // wrong.
+  static absl::StatusOr<Run> Open(const std::string& folder,
+                                  const std::vector<std::string>& sets = {});
 
   // Makes config.pbtxt say what the run now goes on with.
   absl::Status ReplaceConfig(const LoadedConfig& config);

@@ -28,15 +28,6 @@ Json ToJson(const ReportedValue& value) {
   }
 }
 
-Json ToJson(const Report& test) {
-  Json values = Json::object();
-  for (const ReportedValue& value : test.values()) {
-    values[value.key.empty() ? value.column : value.key] = ToJson(value);
-  }
-  for (const auto& [name, rows] : test.matrices()) values[name] = rows;
-  return values;
-}
-
 }  // namespace
 
 std::vector<std::string> PluginsOf(const Document& document, const std::string& folder) {
@@ -50,6 +41,15 @@ std::vector<std::string> PluginsOf(const Document& document, const std::string& 
     last = path;
   });
   return names;
+}
+
+Json ReportJson(const Report& report) {
+  Json values = Json::object();
+  for (const ReportedValue& value : report.values()) {
+    values[value.key.empty() ? value.column : value.key] = ToJson(value);
+  }
+  for (const auto& [name, rows] : report.matrices()) values[name] = rows;
+  return values;
 }
 
 std::string SummaryText(const LoadedConfig& config, const BuildContext& context,
@@ -95,7 +95,7 @@ std::string SummaryText(const LoadedConfig& config, const BuildContext& context,
   for (const auto& files : data.skipped) {
     for (const std::string& why : files) summary["skipped"].push_back(why);
   }
-  summary["test"] = outcome.test.has_value() ? ToJson(*outcome.test) : Json(nullptr);
+  summary["test"] = outcome.test.has_value() ? ReportJson(*outcome.test) : Json(nullptr);
   return JsonText(summary);
 }
 

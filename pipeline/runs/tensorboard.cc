@@ -1,10 +1,8 @@
 // Event files: records of length, checksum, event, checksum.
 #include "pipeline/runs/tensorboard.h"
 
-#include <ATen/TensorIndexing.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/full.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -12,12 +10,12 @@
 #include <boost/crc.hpp>
 #include <cmath>
 #include <filesystem>
-#include <opencv2/imgcodecs.hpp>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "pipeline/files.h"
+#include "pipeline/pictures.h"
 #include "pipeline/runs/tensorboard.pb.h"
 #include "pipeline/utf8.h"
 
@@ -64,22 +62,7 @@ at::Tensor Strip(const at::Tensor& images) {
     const float range = shown.max().item<float>() - low;
     shown = ((shown - low) * (range > 0 ? 255 / range : 0)).round().to(at::kByte);
   }
-  return shown.permute({2, 0, 3, 1}).flatten(1, 2).contiguous();
-}
-
-// RGB of classes: black, then what Okabe and Ito chose to be told apart by the colorblind.
-constexpr int64_t kColors = 8;
-constexpr uint8_t kPalette[kColors][3] = {{0, 0, 0},     {230, 159, 0},  {86, 180, 233},
-                                          {0, 158, 115}, {240, 228, 66}, {0, 114, 178},
-                                          {213, 94, 0},  {204, 121, 167}};
-constexpr uint8_t kIgnoredGray = 128;
-
-// int64 [N, H, W] -> uint8 [N, 3, H, W].
-at::Tensor Colored(const at::Tensor& masks) {
-  at::Tensor table = at::full({kColors + 1, 3}, kIgnoredGray, at::kByte);
-  std::copy_n(&kPalette[0][0], kColors * 3, table.data_ptr<uint8_t>());
-  const at::Tensor colors = masks.remainder(kColors).masked_fill(masks < 0, kColors);
-  return table.index({colors}).permute({0, 3, 1, 2});
+  return shown.permute({1, 2, 0, 3}).flatten(2);
 }
 
 }  // namespace
@@ -188,29 +171,24 @@ absl::Status TensorBoard::AddScalars(Phase phase, int64_t step,
 absl::Status TensorBoard::AddImages(Phase phase, int64_t step, const std::string& tag,
                                     const at::Tensor& images) {
   if (images.dim() != 4 || images.numel() == 0) return absl::OkStatus();
-  at::Tensor strip = Strip(images);
-  const int64_t channels = strip.size(2);
-  // OpenCV's encoder wants BGR.
-  if (channels == 3) strip = strip.flip(2).contiguous();
-  const cv::Mat pixels(static_cast<int>(strip.size(0)), static_cast<int>(strip.size(1)),
-                       channels == 3 ? CV_8UC3 : CV_8UC1, strip.data_ptr());
-  std::vector<unsigned char> png;
-  if (!cv::imencode(".png", pixels, png)) return absl::InternalError("cannot encode a PNG");
+  const at::Tensor strip = Strip(images);
+  const absl::StatusOr<std::string> png = EncodePng(strip);
+  if (!png.ok()) return png.status();
   tensorboard::Event event;
   event.set_wall_time(WallTime());
   event.set_step(step);
   tensorboard::Value* added = event.mutable_summary()->add_value();
   added->set_tag(ValidUtf8(tag));
-  added->mutable_image()->set_height(pixels.rows);
-  added->mutable_image()->set_width(pixels.cols);
-  added->mutable_image()->set_colorspace(static_cast<int>(channels));
-  added->mutable_image()->set_encoded_image_string(png.data(), png.size());
+  added->mutable_image()->set_height(static_cast<int>(strip.size(1)));
+  added->mutable_image()->set_width(static_cast<int>(strip.size(2)));
+  added->mutable_image()->set_colorspace(static_cast<int>(strip.size(0)));
+  added->mutable_image()->set_encoded_image_string(*png);
   return Append(phase, event);
 }
 
 absl::Status TensorBoard::AddMasks(Phase phase, int64_t step, const std::string& tag,
                                    const at::Tensor& masks) {
-  return AddImages(phase, step, tag, Colored(masks.slice(0, 0, kImages).to(at::kCPU)));
+  return AddImages(phase, step, tag, ColoredMasks(masks.slice(0, 0, kImages).to(at::kCPU)));
 }
 
 }  // namespace pipeline
