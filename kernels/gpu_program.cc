@@ -167,12 +167,12 @@ bool GpuProgram::Launch(const std::string& kernel, c10::Device device, const Sha
   const std::lock_guard<std::mutex> lock(mutex_);
   if (failed_) return false;
   void* stream = nullptr;
-#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 5)
+#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 11)
   const auto* const gpu = c10::impl::getDeviceGuardImpl(device.type());
   gpu->setDevice(device);
   stream = gpu->getStream(device).native_handle();
 #else
-  Complain("LibTorch is older than 2.5");
+  Complain("LibTorch is older than 2.11");
   return false;
 #endif
   const Kernel found = Find(kernel, device);
