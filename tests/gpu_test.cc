@@ -20,7 +20,7 @@
 #include "activations/activation.h"
 #include "activations/piecewise_gpu.h"
 #include "losses/fusion.h"
-#include "losses/pixel_gpu.h"
+#include "losses/fusion_gpu.h"
 #include "pipeline/training/device.h"
 #include "pipeline/training/optimizer.h"
 #include "plugins/pixels/pixels.h"
@@ -112,11 +112,13 @@ TEST_F(OnGpu, LossesEqualTheProcessors) {
 TEST_F(OnGpu, TheKernelsOfLossesAreMade) {
   losses::Classes classes;
   classes.count = 4;
-  const auto loss = LossOf(kLosses[0], classes);
-  const losses::FusedPixels fused =
-      losses::FuseOnGpu(at::randn({9, 4}).to(gpu_), at::randint(4, {9}, at::kLong).to(gpu_), {}, 0,
-                        {{loss->pixel_form(), 1}});
-  EXPECT_TRUE(fused.total.defined());
+  for (const Named& named : kLosses) {
+    const auto loss = LossOf(named, classes);
+    const losses::FusedOnGpu fused =
+        losses::FuseOnGpu(at::randn({9, 4}).to(gpu_), at::randint(4, {9}, at::kLong).to(gpu_), {},
+                          0, {{loss->pixel_form(), loss->ratio_form(), 1}});
+    EXPECT_TRUE(fused.total.defined()) << named.name;
+  }
 }
 
 TEST_F(OnGpu, ALabelThatIsNoneMakesTheLossNaN) {
