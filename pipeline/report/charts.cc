@@ -84,12 +84,14 @@ bool ShareTheirX(const std::vector<Series>& series) {
 // Each as it is drawn.
 std::vector<Series> Thinned(const std::vector<Series>& series, bool* thinned) {
   std::vector<Series> thin;
+  const size_t most =
+      std::clamp<size_t>(kMaxPointsOfAll / std::max<size_t>(1, series.size()), 20, kMaxPoints);
   for (const Series& one : series) {
     const size_t count = std::min(one.x.size(), one.y.size());
     Series few = one;
     few.x.clear();
     few.y.clear();
-    const size_t kept = std::min(count, kMaxPoints);
+    const size_t kept = std::min(count, most);
     *thinned = *thinned || kept < count;
     for (size_t i = 0; i < kept; ++i) {
       const size_t from = kept == count ? i : i * (count - 1) / (kept - 1);
@@ -233,8 +235,8 @@ Chart Draw(const Plot& plot) {
     return chart;
   }
   if (thinned) {
-    absl::StrAppend(&chart.note, chart.note.empty() ? "" : " ", "Of more points, ", kMaxPoints,
-                    " evenly spaced ones of each curve are shown.");
+    absl::StrAppend(&chart.note, chart.note.empty() ? "" : " ",
+                    "Not all points are shown, but evenly spaced ones of each curve.");
   }
   Scale up = ScaleOf(plot.up, heights, true);
   up.from = kHeight - kBottom;

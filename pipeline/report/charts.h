@@ -48,9 +48,10 @@ struct Plot {
 };
 
 // A chart without a single finite value says so. Series of equal x make one table by x; else each
-// of their points is a row. A series has at most kMaxPoints points in the picture and table: of
-// more, evenly spaced ones, the first and the last among them, and the note says so.
-constexpr size_t kMaxPoints = 250;
+// of their points is a row. A series has at most kMaxPoints points in the picture and table, fewer
+// where many share a chart; of more, evenly spaced ones, the first and the last among them, and the
+// note says so.
+constexpr size_t kMaxPoints = 250, kMaxPointsOfAll = 3000;
 Chart Draw(const Plot& plot);
 
 // The parts of a whole, as one bar.

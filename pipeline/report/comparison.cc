@@ -21,6 +21,8 @@ namespace {
 
 using Runs = std::vector<RunRecord>;
 
+constexpr size_t kMostDrawn = 40;  // curves that lie over one another
+
 // Scores of the table, by the task.
 std::vector<std::pair<const char*, const char*>> ScoresOf(bool masks) {
   if (masks) {
@@ -135,7 +137,7 @@ Plot OverlaidPlot(const Runs& runs, Phase phase, const std::string& title,
   plot.across = {"epoch"};
   plot.across.whole = true;
   plot.up.name = InWords(phase);
-  for (size_t i = 0; i < runs.size(); ++i) {
+  for (size_t i = 0; i < std::min(kMostDrawn, runs.size()); ++i) {
     const auto [x, y] = runs[i].passes.Curve(phase, column(runs[i]));
     if (x.empty()) continue;
     std::map<double, double> by_epoch;
@@ -178,12 +180,17 @@ Section CurvesOf(const Runs& runs) {
     for (const std::string& term : run.passes.After("weight.")) terms.insert(term);
   }
   for (const std::string& term : terms) {
-    if (charts.charts.size() >= 14) break;
+    if (charts.charts.size() >= 12) break;
     add(VAL, absl::StrCat("Raw ", term, ", validation"),
         [&](const RunRecord& run) { return run.loss_prefix + term; });
   }
-  if (charts.charts.empty()) return {"curves", "Curves", {}};
-  return {"curves", "Curves", {std::move(charts)}};
+  Section section = {"curves", "Curves", {}};
+  if (charts.charts.empty()) return section;
+  if (runs.size() > kMostDrawn) {
+    section.blocks.push_back(Paragraph{absl::StrCat("Of the first ", kMostDrawn, " runs.")});
+  }
+  section.blocks.push_back(std::move(charts));
+  return section;
 }
 
 Section ConfigsOf(const Runs& runs) {

@@ -97,10 +97,8 @@ void AboutMissingFiles(const Seen& seen, List* list) {
     }
   }
   if (gone.empty()) return;
-  const size_t count = gone.size();
-  if (gone.size() > 100) gone.resize(100);
   Add(list, Severity::kCare,
-      absl::StrCat("The data changed since: ", count, " of ", all,
+      absl::StrCat("The data changed since: ", gone.size(), " of ", all,
                    " files of split.csv are not in ", record.origin, " any more."),
       gone);
 }
@@ -316,6 +314,13 @@ std::vector<Finding> FindingsOf(const RunRecord& record, const Judgement& judgem
   for (const auto rule : {AboutTheData, AboutTheEnd, AboutTheAnswers, AboutMissingFiles,
                           AboutTheCourse, AboutTheSize, AboutConfidence, AboutTheFiles}) {
     rule(seen, &list);
+  }
+  constexpr size_t kMostDetails = 100;
+  for (Finding& one : list) {
+    if (one.details.size() <= kMostDetails) continue;
+    const size_t more = one.details.size() - kMostDetails;
+    one.details.resize(kMostDetails);
+    one.details.push_back(absl::StrCat("and ", more, " more"));
   }
   std::stable_sort(list.begin(), list.end(), [](const Finding& a, const Finding& b) {
     return static_cast<int>(a.severity) < static_cast<int>(b.severity);

@@ -25,6 +25,27 @@ Confusion ConfusionOf(const std::vector<int>& labels, const std::vector<int>& an
   return counts;
 }
 
+void TakeRatios(ClassScores* one) {
+  one->precision = Ratio(one->right, one->predicted);
+  one->recall = Ratio(one->right, one->truth);
+  one->f1 = Ratio(2 * one->right, one->truth + one->predicted);
+  one->iou = Ratio(one->right, one->truth + one->predicted - one->right);
+}
+
+// Without names, and without the squared number of classes that a confusion matrix has.
+std::vector<ClassScores> CountedByClass(const std::vector<int>& labels,
+                                        const std::vector<int>& answers,
+                                        const std::vector<int64_t>& samples, size_t classes) {
+  std::vector<ClassScores> all(classes);
+  for (const int64_t i : samples) {
+    ++all[labels[i]].truth;
+    ++all[answers[i]].predicted;
+    all[labels[i]].right += labels[i] == answers[i];
+  }
+  for (ClassScores& one : all) TakeRatios(&one);
+  return all;
+}
+
 double MeanDefined(const std::vector<double>& values) {
   double sum = 0;
   int64_t count = 0;
@@ -37,8 +58,9 @@ double MeanDefined(const std::vector<double>& values) {
 }
 
 // The interval of what one says of samples.
-Interval IntervalOf(size_t samples, const DifferenceOn& score, BootstrapOptions options) {
-  options.resamples = ResamplesFor(samples);
+Interval IntervalOf(size_t samples, size_t classes, const DifferenceOn& score,
+                    BootstrapOptions options) {
+  options.resamples = ResamplesFor(samples + classes);
   // Leaving each out in turn costs samples^2.
   if (samples > 5000) options.kind = IntervalKind::kPercentile;
   const BootstrapInterval interval = PairedBootstrap(static_cast<int64_t>(samples), score, options);
@@ -50,7 +72,7 @@ void TakeIntervals(size_t classes, Judgement* judgement) {
   if (labels.empty()) return;
   BootstrapOptions options;
   judgement->intervals["accuracy"] = IntervalOf(
-      labels.size(),
+      labels.size(), classes,
       [&](const std::vector<int64_t>& samples) { return AccuracyOf(labels, answers, samples); },
       options);
   // Of means over classes: within each class, so that none is ever missing.
@@ -61,13 +83,13 @@ void TakeIntervals(size_t classes, Judgement* judgement) {
     if (!samples.empty()) options.strata.push_back(std::move(samples));
   }
   judgement->intervals["balanced_accuracy"] = IntervalOf(
-      labels.size(),
+      labels.size(), classes,
       [&](const std::vector<int64_t>& samples) {
         return BalancedAccuracyOf(labels, answers, samples, classes);
       },
       options);
   judgement->intervals["macro_f1"] = IntervalOf(
-      labels.size(),
+      labels.size(), classes,
       [&](const std::vector<int64_t>& samples) {
         return MacroF1Of(labels, answers, samples, classes);
       },
@@ -86,7 +108,7 @@ void TakeMaskIntervals(const std::vector<const Prediction*>& rows, Judgement* ju
       if (!std::isnan(row->*member)) values.push_back(row->*member);
     }
     if (values.empty()) continue;
-    judgement->intervals[name] = IntervalOf(values.size(),
+    judgement->intervals[name] = IntervalOf(values.size(), 1,
                                             [&](const std::vector<int64_t>& samples) {
                                               double sum = 0;
                                               for (const int64_t i : samples) sum += values[i];
@@ -117,12 +139,7 @@ std::vector<ClassScores> ScoresByClass(const Confusion& confusion,
       all[j].predicted += confusion[i][j];
     }
   }
-  for (ClassScores& one : all) {
-    one.precision = Ratio(one.right, one.predicted);
-    one.recall = Ratio(one.right, one.truth);
-    one.f1 = Ratio(2 * one.right, one.truth + one.predicted);
-    one.iou = Ratio(one.right, one.truth + one.predicted - one.right);
-  }
+  for (ClassScores& one : all) TakeRatios(&one);
   return all;
 }
 
@@ -136,7 +153,7 @@ double AccuracyOf(const std::vector<int>& labels, const std::vector<int>& answer
 double BalancedAccuracyOf(const std::vector<int>& labels, const std::vector<int>& answers,
                           const std::vector<int64_t>& samples, size_t classes) {
   std::vector<double> recalls;
-  for (const ClassScores& one : ScoresByClass(ConfusionOf(labels, answers, samples, classes), {})) {
+  for (const ClassScores& one : CountedByClass(labels, answers, samples, classes)) {
     recalls.push_back(one.recall);
   }
   return MeanDefined(recalls);
@@ -145,7 +162,7 @@ double BalancedAccuracyOf(const std::vector<int>& labels, const std::vector<int>
 double MacroF1Of(const std::vector<int>& labels, const std::vector<int>& answers,
                  const std::vector<int64_t>& samples, size_t classes) {
   std::vector<double> scores;
-  for (const ClassScores& one : ScoresByClass(ConfusionOf(labels, answers, samples, classes), {})) {
+  for (const ClassScores& one : CountedByClass(labels, answers, samples, classes)) {
     scores.push_back(one.f1);
   }
   return MeanDefined(scores);
@@ -157,9 +174,9 @@ std::vector<int64_t> AllSamples(size_t count) {
   return samples;
 }
 
-int64_t ResamplesFor(size_t samples) {
+int64_t ResamplesFor(size_t steps) {
   constexpr int64_t kDraws = 20'000'000;
-  return std::clamp<int64_t>(kDraws / static_cast<int64_t>(samples + 1), 199, 9999);
+  return std::clamp<int64_t>(kDraws / static_cast<int64_t>(steps + 1), 199, 9999);
 }
 
 double Judgement::Value(const std::string& name) const {
@@ -209,6 +226,11 @@ Judgement JudgementOf(const RunRecord& record) {
   }
   judgement.classes = ScoresByClass(judgement.confusion, record.classes);
   TakeIntervals(classes, &judgement);
+  // A class's curve sorts all samples.
+  constexpr size_t kMostRanked = 30'000'000;
+  if (!judgement.labels.empty() && classes * judgement.labels.size() <= kMostRanked) {
+    judgement.ranking = OneVsRestOf(judgement.probabilities, judgement.labels);
+  }
   if (record.predictions.has_value() && record.predictions->masks) {
     TakeMaskIntervals(record.Of(judgement.phase), &judgement);
   }
@@ -216,11 +238,11 @@ Judgement JudgementOf(const RunRecord& record) {
 }
 
 double EntropyOf(const std::vector<double>& probabilities) {
-  double bits = 0;
+  double entropy = 0;
   for (const double p : probabilities) {
-    if (p > 0) bits -= p * std::log2(p);
+    if (p > 0) entropy -= p * std::log(p);
   }
-  return bits;
+  return entropy;
 }
 
 }  // namespace pipeline

@@ -9,6 +9,7 @@
 
 #include "pipeline/report/record.h"
 #include "pipeline/statistics/probabilities.h"
+#include "pipeline/statistics/ranking.h"
 
 namespace pipeline {
 
@@ -35,9 +36,9 @@ double MacroF1Of(const std::vector<int>& labels, const std::vector<int>& answers
 // 0, 1, ..., count - 1.
 std::vector<int64_t> AllSamples(size_t count);
 
-// How often to resample so many samples: fewer where there are many, to stay within a second or
-// two.
-int64_t ResamplesFor(size_t samples);
+// How often to resample what takes so many steps: less where they are many, to stay within a second
+// or two.
+int64_t ResamplesFor(size_t steps);
 
 struct Interval {
   double value = 0, low = 0, high = 0;  // 95 %
@@ -56,6 +57,7 @@ struct Judgement {
   std::vector<const Prediction*> rows;
   Probabilities probabilities;
   std::vector<int> labels, answers;
+  OneVsRest ranking;  // no curves where they would take too long
   // By bootstrap over images: accuracy, balanced_accuracy, macro_f1; of masks accuracy, mean_iou
   // and mean_dice, each a mean over images.
   std::map<std::string, Interval> intervals;
@@ -71,7 +73,7 @@ Judgement JudgementOf(const RunRecord& record);
 // `probabilities`, `labels` and `answers`; nothing for masks.
 void TakeAnswers(const RunRecord& record, Phase phase, Judgement* judgement);
 
-// In bits; 0 is sure.
+// In nats; 0 is sure.
 double EntropyOf(const std::vector<double>& probabilities);
 
 }  // namespace pipeline

@@ -156,7 +156,7 @@ TEST(Charts, ThinOutLongCurvesAndSaySo) {
   ASSERT_EQ(chart.numbers.rows.size(), kMaxPoints);
   EXPECT_EQ(chart.numbers.rows.front()[1].text, "0");
   EXPECT_EQ(chart.numbers.rows.back()[1].text, "19998");
-  EXPECT_THAT(chart.note, HasSubstr("250 evenly spaced"));
+  EXPECT_THAT(chart.note, HasSubstr("evenly spaced ones"));
 }
 
 TEST(Charts, SayWhereThereIsNothingToDraw) {

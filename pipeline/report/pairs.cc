@@ -61,9 +61,9 @@ int64_t SeenBefore(const RunRecord& tested, const RunRecord& trained) {
 }
 
 void AddDifferences(const std::vector<std::pair<const Prediction*, const Prediction*>>& rows,
-                    const RunRecord& run, PairResult* result) {
+                    const RunRecord& run, size_t pairs, PairResult* result) {
   BootstrapOptions options;
-  options.resamples = ResamplesFor(rows.size());
+  options.resamples = ResamplesFor((rows.size() + run.classes.size()) * pairs);
   if (run.masks()) {
     std::vector<double> first, second;
     for (const auto& [a, b] : rows) {
@@ -176,7 +176,7 @@ std::vector<PairResult> PairsOf(const std::vector<RunRecord>& runs) {
       pair.second = j;
       pair.test = SharedTestOf(runs[i], runs[j]);
       if (pair.test.reasons.empty()) {
-        AddDifferences(SharedRows(runs[i], runs[j]), runs[i], &pair);
+        AddDifferences(SharedRows(runs[i], runs[j]), runs[i], runs.size(), &pair);
       }
       pairs.push_back(std::move(pair));
     }

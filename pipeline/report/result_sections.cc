@@ -142,7 +142,7 @@ std::string PathShown(const RunRecord& record, const std::string& path) {
 
 Table ExamplesTable(const RunRecord& record, const Judgement& judgement, const std::string& caption,
                     const std::vector<size_t>& which) {
-  Table table = {caption, {"image", "truth", "answer", "p(answer)", "p(truth)", "entropy, bits"}};
+  Table table = {caption, {"image", "truth", "answer", "p(answer)", "p(truth)", "entropy, nats"}};
   table.sortable = true;
   for (size_t n = 0; n < which.size() && n < kExamples; ++n) {
     const size_t i = which[n];
@@ -215,10 +215,7 @@ Section ConfusionSection(const RunRecord& record, const Judgement& judgement) {
 
 Section ClassesSection(const RunRecord& record, const Judgement& judgement) {
   Section section = {"classes", "Classes", {}};
-  OneVsRest ranking;
-  if (!judgement.labels.empty()) {
-    ranking = OneVsRestOf(judgement.probabilities, judgement.labels);
-  }
+  const OneVsRest& ranking = judgement.ranking;
   Table table = {absl::StrCat("Scores of each class on ", InWords(judgement.phase), " images"),
                  {"class", "precision", "recall", record.masks() ? "Dice (F1)" : "F1", "IoU"}};
   table.sortable = true;
@@ -261,7 +258,11 @@ Section ClassesSection(const RunRecord& record, const Judgement& judgement) {
 Section RankingSection(const RunRecord& record, const Judgement& judgement) {
   Section section = {"ranking", "Ranking: ROC and precision-recall", {}};
   if (judgement.labels.empty()) return section;
-  const OneVsRest ranking = OneVsRestOf(judgement.probabilities, judgement.labels);
+  const OneVsRest& ranking = judgement.ranking;
+  if (ranking.roc.empty()) {
+    section.blocks.push_back(Paragraph{"Left out: too many classes and images for this page."});
+    return section;
+  }
   Plot roc = RankingPlot("ROC", "false positive rate", "true positive rate", "AUC", judgement,
                          ranking.roc);
   roc.diagonal = true;

@@ -394,7 +394,7 @@ TEST(Judgement, EqualsHandComputedScores) {
   EXPECT_DOUBLE_EQ(AccuracyOf(labels, answers, all), 0.75);
   EXPECT_DOUBLE_EQ(BalancedAccuracyOf(labels, answers, all, 3), (2 / 3.0 + 1) / 2);
   EXPECT_DOUBLE_EQ(MacroF1Of(labels, answers, all, 3), (4 / 5.0 + 2 / 3.0) / 2);
-  EXPECT_DOUBLE_EQ(EntropyOf({0.5, 0.25, 0.25, 0}), 1.5);
+  EXPECT_DOUBLE_EQ(EntropyOf({0.5, 0.25, 0.25, 0}), 1.5 * std::log(2.0));
 }
 
 }  // namespace
