@@ -14,7 +14,7 @@ using Value = Pickle::Value;
 
 constexpr size_t kMostValues = size_t{1} << 20;
 constexpr size_t kMostArguments = 8;  // of what a state dict calls
-constexpr size_t kLongestName = 80;  // of a global that a message shows
+constexpr size_t kLongestName = 80;   // of a global that a message shows
 
 constexpr char kOrderedDict[] = "collections OrderedDict";
 
@@ -23,8 +23,7 @@ bool RebuildsTensor(const std::string& global) {
 }
 
 bool RebuildsParameter(const std::string& global) {
-  return global == "torch._utils _rebuild_parameter" ||
-         global == "torch.nn.parameter Parameter";
+  return global == "torch._utils _rebuild_parameter" || global == "torch.nn.parameter Parameter";
 }
 
 class Machine {
@@ -181,7 +180,8 @@ class Machine {
   void PushOrderedDict(const std::vector<size_t>& given) {
     Value dict = {Pickle::kDict};
     for (const size_t pair : given.empty() ? given : values_[given[0]].items) {
-      if (values_[pair].items.size() != 2) return Fail("its pickle makes a dict of other than pairs");
+      if (values_[pair].items.size() != 2)
+        return Fail("its pickle makes a dict of other than pairs");
       for (const size_t item : values_[pair].items) dict.items.push_back(item);
     }
     copied_ += dict.items.size();  // of one list, a small pickle could make many
@@ -201,7 +201,8 @@ class Machine {
   void Persistent() {
     const size_t id = Pop();
     if (!why_.empty()) return;
-    if (values_[id].kind != Pickle::kList || values_[id].items.size() > kMostArguments) return Fail("its pickle refers to no storage");
+    if (values_[id].kind != Pickle::kList || values_[id].items.size() > kMostArguments)
+      return Fail("its pickle refers to no storage");
     Push({Pickle::kStorage, 0, "", values_[id].items});
   }
 

@@ -24,7 +24,7 @@ using pipeline::WantsTensor;
 
 constexpr size_t kMostPickle = size_t{1} << 24;  // bytes
 constexpr size_t kMostDimensions = 16;
-constexpr size_t kMostParts = 200;  // of a checkpoint that are looked at
+constexpr size_t kMostParts = 200;   // of a checkpoint that are looked at
 constexpr size_t kLongestName = 80;  // that a message shows
 constexpr char kZip[] = "PK\x03\x04";
 // The pickle of the number with which files before PyTorch 1.6 begin.
@@ -32,9 +32,9 @@ constexpr absl::string_view kMagic("\x80\x02\x8a\x0al\xfc\x9c\x46\xf9\x20\x6a\xa
 constexpr int64_t kLegacyVersion = 1001;
 
 const std::pair<const char*, at::ScalarType> kTypes[] = {
-    {"FloatStorage", at::kFloat}, {"DoubleStorage", at::kDouble}, {"HalfStorage", at::kHalf},
-    {"BFloat16Storage", at::kBFloat16}, {"LongStorage", at::kLong}, {"IntStorage", at::kInt},
-    {"ShortStorage", at::kShort}, {"CharStorage", at::kChar}, {"ByteStorage", at::kByte},
+    {"FloatStorage", at::kFloat},       {"DoubleStorage", at::kDouble}, {"HalfStorage", at::kHalf},
+    {"BFloat16Storage", at::kBFloat16}, {"LongStorage", at::kLong},     {"IntStorage", at::kInt},
+    {"ShortStorage", at::kShort},       {"CharStorage", at::kChar},     {"ByteStorage", at::kByte},
     {"BoolStorage", at::kBool}};
 
 absl::Status Error(const std::string& why) { return absl::InvalidArgumentError(why); }
@@ -60,7 +60,8 @@ struct Part {
   int64_t reach = 0;  // from the first to the last in the storage, both counted
 };
 
-// ("storage", type, key, location, number of elements) and, in old files, a view, which nothing has.
+// ("storage", type, key, location, number of elements) and, in old files, a view, which nothing
+// has.
 std::optional<Storage> StorageOf(const Pickle& pickle, const Pickle::Value& value) {
   if (value.kind != Pickle::kStorage || value.items.size() < 5) return std::nullopt;
   const auto at = [&](size_t i) -> const Pickle::Value& { return pickle[value.items[i]]; };
@@ -71,7 +72,8 @@ std::optional<Storage> StorageOf(const Pickle& pickle, const Pickle::Value& valu
     return std::nullopt;
   }
   for (const auto& [name, scalar] : kTypes) {
-    if (type.text != absl::StrCat("torch ", name) && type.text != absl::StrCat("torch.cuda ", name)) {
+    if (type.text != absl::StrCat("torch ", name) &&
+        type.text != absl::StrCat("torch.cuda ", name)) {
       continue;
     }
     const Storage storage = {at(2).text, scalar, static_cast<uint64_t>(at(4).integer)};
@@ -121,8 +123,7 @@ std::string ReadPart(const Pickle& pickle, const Pickle::Value& tensor, Part* pa
 
 class TorchFile {
  public:
-  TorchFile(const std::string& path, uint64_t size)
-      : file_(path, std::ios::binary), size_(size) {}
+  TorchFile(const std::string& path, uint64_t size) : file_(path, std::ios::binary), size_(size) {}
 
   absl::StatusOr<NamedTensors> Read(const WantsTensor& wants) {
     const std::string head = Bytes({0, std::min<uint64_t>(size_, kMagic.size())});
@@ -171,7 +172,8 @@ class TorchFile {
       if (member.size > kMostPickle) return Error("its data.pkl is over 16 MB");
       const std::string folder = name.substr(0, name.size() - kPickle.size());
       const auto order = members->find(folder + "/byteorder");
-      if (order != members->end() && (order->second.size > 16 || Bytes(order->second) != "little")) {
+      if (order != members->end() &&
+          (order->second.size > 16 || Bytes(order->second) != "little")) {
         return Error("a PyTorch file that is not little-endian");
       }
       for (const auto& [data, place] : *members) {

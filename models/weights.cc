@@ -97,10 +97,9 @@ bool HasLayers(const NamedTensors& tensors) {
 absl::Status CheckFormat(const std::string& path) {
   std::string head(8, '\0');
   std::ifstream(path, std::ios::binary).read(head.data(), static_cast<int64_t>(head.size()));
-  const char* const other = absl::StartsWith(head, "PK\x03\x04") ? "a zip archive"
-                            : absl::StartsWith(head, "\x89HDF\r\n")
-                                ? "an HDF5 file (as of Keras)"
-                                : nullptr;
+  const char* const other = absl::StartsWith(head, "PK\x03\x04")    ? "a zip archive"
+                            : absl::StartsWith(head, "\x89HDF\r\n") ? "an HDF5 file (as of Keras)"
+                                                                    : nullptr;
   if (other == nullptr) return absl::OkStatus();
   return absl::InvalidArgumentError(
       absl::StrCat(path, ": ", other, ", neither safetensors nor a PyTorch file"));

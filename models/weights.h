@@ -22,15 +22,17 @@ struct WeightsFit {
   std::string removed;  // from the file's names: see wrapping.h
 };
 
-// Reads the file `path`, safetensors or a state dict of torch.save, into the parameters and buffers of the same names, whatever the
-// floating type, wrappers' prefixes taken off. Two shapes are adapted, both exactly:
+// Reads the file `path`, safetensors or a state dict of torch.save, into the parameters and buffers
+// of the same names, whatever the floating type, wrappers' prefixes taken off. Two shapes are
+// adapted, both exactly:
 // - A first convolution for 3 channels in a model for 1 channel: its kernels are summed over the
 //   channels, which gives what the original gives for an image of three equal channels.
 // - A linear layer for a convolution of as many numbers: its inputs are the pixels of the kernel
 //   (Long, Shelhamer and Darrell 2015), so that VGG16's hidden layers serve for segmentation.
-// Errors name the file: of another format, a value that is not finite, a type of integers where fractions belong, layers with batch norm for
-// a model without or the reverse (they are numbered otherwise), and a file that gives the model
-// nothing. After an error the model may hold a part of the file.
+// Errors name the file: of another format, a value that is not finite, a type of integers where
+// fractions belong, layers with batch norm for a model without or the reverse (they are numbered
+// otherwise), and a file that gives the model nothing. After an error the model may hold a part of
+// the file.
 absl::StatusOr<WeightsFit> LoadWeights(const std::string& path, Model* model);
 
 // An error that names the parameters which learn nothing and were given nothing by the file: a

@@ -1,4 +1,5 @@
-// Zip as PKWARE's APPNOTE.TXT has it: 4.3.7 local headers, 4.3.12 the directory, 4.3.14 to 16 its end.
+// Zip as PKWARE's APPNOTE.TXT has it: 4.3.7 local headers, 4.3.12 the directory, 4.3.14 to 16 its
+// end.
 #include "models/zip.h"
 
 #include <algorithm>
@@ -68,8 +69,7 @@ class Archive {
   absl::StatusOr<ZipMember> Member(uint64_t offset, uint64_t count) {
     const std::string header = Read(offset, kLocal);
     if (!absl::StartsWith(header, "PK\x03\x04")) return Error("has no header where it should");
-    const uint64_t begin =
-        offset + kLocal + At<uint16_t>(header, 26) + At<uint16_t>(header, 28);
+    const uint64_t begin = offset + kLocal + At<uint16_t>(header, 26) + At<uint16_t>(header, 28);
     if (begin > size_ || count > size_ - begin) return Error("lies outside of the file");
     return ZipMember{begin, count};
   }
@@ -120,8 +120,8 @@ absl::StatusOr<std::map<std::string, ZipMember>> ReadZip(std::istream& file, uin
     if (whole > rest.size()) return Error("a zip archive whose directory is damaged");
     const std::string name(rest.substr(kEntry, name_size));
     const auto refuse = [&](absl::string_view why) {
-      return Error(absl::StrCat("a zip archive whose member \"", absl::Utf8SafeCEscape(name),
-                                "\" ", why));
+      return Error(
+          absl::StrCat("a zip archive whose member \"", absl::Utf8SafeCEscape(name), "\" ", why));
     };
     Numbers numbers;
     if (!ReadNumbers(rest, rest.substr(kEntry + name_size, extra_size), &numbers)) {

@@ -1,4 +1,4 @@
-// Hashes, and names of tasks and classes.
+// Hashes, names of tasks and classes, groups of copies.
 #include "pipeline/data.h"
 
 #include <algorithm>
@@ -36,6 +36,30 @@ const char* TaskName(Task task) {
       return "segmentation";
   }
   return "";
+}
+
+bool CopyGroup::IsAcrossSplits() const {
+  const auto tests = std::count_if(files.begin(), files.end(),
+                                   [](const FileRef& file) { return file.phase == TEST; });
+  return tests > 0 && static_cast<size_t>(tests) < files.size();
+}
+
+bool CopyGroup::HasConflict() const {
+  return std::any_of(files.begin(), files.end(),
+                     [&](const FileRef& file) { return file.label != files[0].label; });
+}
+
+std::string CopyGroup::Text() const {
+  std::string line = identical ? "identical" : "near-identical";
+  if (IsAcrossSplits()) absl::StrAppend(&line, ", across splits");
+  if (HasConflict()) absl::StrAppend(&line, ", different labels");
+  absl::string_view before = ": ";
+  for (const FileRef& file : files) {
+    absl::StrAppend(&line, before, file.path, " (", Phase_Name(file.phase), ", label ", file.label,
+                    ")");
+    before = ", ";
+  }
+  return line;
 }
 
 void DataInfo::AddSkipped(Phase phase, const std::string& why) {

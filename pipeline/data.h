@@ -49,6 +49,24 @@ uint64_t Hash(std::initializer_list<uint64_t> numbers);
 enum class Task { kBinary, kMulticlass, kSegmentation };
 const char* TaskName(Task task);  // "binary", ...
 
+// A file, what it shows and which split it is in.
+struct FileRef {
+  std::string path;
+  int64_t label = 0;
+  Phase phase = TRAIN;
+};
+
+// Files that are copies of each other.
+struct CopyGroup {
+  bool identical = false;  // in every byte; else in what they show
+  std::vector<FileRef> files;
+
+  bool IsAcrossSplits() const;  // some are in TEST, others not
+  bool HasConflict() const;     // they have more than one label
+  // "identical, across splits, different labels: a.png (TRAIN, label 0), b.png (TEST, label 1)".
+  std::string Text() const;
+};
+
 // What the source of a graph knows about its data.
 struct DataInfo {
   std::string dataset;  // "brain_tumor"
@@ -66,9 +84,9 @@ struct DataInfo {
   // Files that cannot be read, "PATH: why", by PhaseIndex: they are in no count above.
   std::array<std::vector<std::string>, kPhases> skipped;
   std::vector<std::string> notes;  // what a user should know, one line each
-  // Copies among the files: counts by name, for the summary, and a line for each group of copies.
+  // Copies among the files: counts by name, for the summary, and the groups.
   std::vector<std::pair<std::string, int64_t>> duplicates;
-  std::vector<std::string> duplicate_groups;
+  std::vector<CopyGroup> duplicate_groups;
 
   // A file of several samples is named once.
   void AddSkipped(Phase phase, const std::string& why);

@@ -8,9 +8,9 @@
 namespace pipeline {
 
 struct Picture {
-  std::string jpeg;  // bytes of a file
-  std::string caption;
-  std::string alt;  // for who cannot see it
+  std::string jpeg;     // bytes of a file
+  std::string caption;  // lines
+  std::string alt;      // for who cannot see it
 };
 struct Gallery {
   std::string title, note;

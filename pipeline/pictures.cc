@@ -3,11 +3,13 @@
 
 #include <ATen/TensorIndexing.h>
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
 
 #include <algorithm>
 #include <opencv2/core/mat.hpp>
 #include <opencv2/imgcodecs.hpp>
+#include <opencv2/imgproc.hpp>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -20,6 +22,7 @@ constexpr uint8_t kPalette[kColors][3] = {{0, 0, 0},     {230, 159, 0},  {86, 18
                                           {0, 158, 115}, {240, 228, 66}, {0, 114, 178},
                                           {213, 94, 0},  {204, 121, 167}};
 constexpr uint8_t kIgnoredGray = 128;
+constexpr int kThumbnail = 160;  // pixels each way
 
 absl::StatusOr<std::string> Encode(const at::Tensor& picture, const char* kind,
                                    const std::vector<int>& options) {
@@ -43,6 +46,18 @@ at::Tensor ColoredMasks(const at::Tensor& masks) {
   std::copy_n(&kPalette[0][0], kColors * 3, table.data_ptr<uint8_t>());
   const at::Tensor colors = masks.remainder(kColors).masked_fill(masks < 0, kColors);
   return table.index({colors}).permute({0, 3, 1, 2});
+}
+
+at::Tensor Thumbnail(const at::Tensor& image) {
+  const at::Tensor rgb = image.size(0) == 3 ? image : image.slice(0, 0, 1).expand({3, -1, -1});
+  const at::Tensor bytes = rgb.permute({1, 2, 0}).contiguous();
+  const cv::Mat pixels(static_cast<int>(bytes.size(0)), static_cast<int>(bytes.size(1)), CV_8UC3,
+                       bytes.data_ptr());
+  at::Tensor small = at::empty({kThumbnail, kThumbnail, 3}, at::kByte);
+  cv::Mat into(kThumbnail, kThumbnail, CV_8UC3, small.data_ptr());
+  const bool larger = pixels.rows > kThumbnail;
+  cv::resize(pixels, into, into.size(), 0, 0, larger ? cv::INTER_AREA : cv::INTER_CUBIC);
+  return small.permute({2, 0, 1});
 }
 
 absl::StatusOr<std::string> EncodePng(const at::Tensor& picture) {

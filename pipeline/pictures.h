@@ -15,6 +15,9 @@ namespace pipeline {
 // is below 0 is gray.
 at::Tensor ColoredMasks(const at::Tensor& masks);
 
+// Of a uint8 image [C, H, W] (its first channel, unless there are 3) for a page: [3, 160, 160].
+at::Tensor Thumbnail(const at::Tensor& image);
+
 // A file of a uint8 picture [C, H, W] of 1 or 3 (RGB) channels.
 absl::StatusOr<std::string> EncodePng(const at::Tensor& picture);
 absl::StatusOr<std::string> EncodeJpeg(const at::Tensor& picture, int quality);

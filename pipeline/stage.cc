@@ -33,6 +33,10 @@ absl::StatusOr<OutsideImage> Source::ReadOutside(const std::string& path, bool) 
   return absl::UnimplementedError(path + ": the run's data are no image files");
 }
 
+absl::StatusOr<OutsideImage::Size> Source::SizeOf(const std::string& path) const {
+  return ReadOutside(path, true).status();
+}
+
 absl::StatusOr<at::Tensor> Source::ReadWhole(const std::string& path) const {
   return ReadOutside(path, true).status();
 }

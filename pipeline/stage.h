@@ -117,6 +117,9 @@ class Stage {
 
 // An image file that is none of the data, as a source would give it.
 struct OutsideImage {
+  struct Size {
+    int64_t width = 0, height = 0;
+  };
   // A rectangle in pixels.
   struct Part {
     int64_t x = 0, y = 0, width = 0, height = 0;
@@ -153,6 +156,8 @@ class Source : public Stage {
   virtual absl::StatusOr<OutsideImage> ReadOutside(const std::string& path, bool color) const;
   // The same of the image as it is: uint8 [3, height, width].
   virtual absl::StatusOr<at::Tensor> ReadWhole(const std::string& path) const;
+  // How large it is, as the file's header tells.
+  virtual absl::StatusOr<OutsideImage::Size> SizeOf(const std::string& path) const;
   // Reads headers, or decodes everything; one line per file that cannot be used.
   virtual std::vector<std::string> BrokenFiles(bool decode) = 0;
 };

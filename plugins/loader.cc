@@ -209,6 +209,12 @@ class Loader : public pipeline::Source {
                                   PartOf(placing.to)};
   }
 
+  absl::StatusOr<pipeline::OutsideImage::Size> SizeOf(const std::string& path) const override {
+    const absl::StatusOr<cv::Size> size = datasets::ImageSize(path, options_.max_pixels());
+    if (!size.ok()) return size.status();
+    return pipeline::OutsideImage::Size{size->width, size->height};
+  }
+
   absl::StatusOr<at::Tensor> ReadWhole(const std::string& path) const override {
     const absl::StatusOr<cv::Mat> read = datasets::ReadWholeImage(path, options_.max_pixels());
     if (!read.ok()) return read.status();

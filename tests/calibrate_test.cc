@@ -37,7 +37,7 @@ void WriteRun(const Workspace& workspace, const std::string& predictions,
   facts.data.task = task;
   facts.data.classes = {"cat", "dog, 1"};
   facts.data.split = "by seed 0";
-  facts.inputs = {{"images", {{-1, 3, 32, 32}, at::kByte}}, {"labels", {{-1}, at::kLong}}};
+  facts.inputs = {{"images", {at::kByte, {-1, 3, 32, 32}}}, {"labels", {at::kLong, {-1}}}};
   workspace.Write("run/run.json", pipeline::FactsText(facts));
   workspace.Write("run/config.pbtxt",
                   absl::StrReplaceAll(testing_support::SmallConfig(), {{"%", ""}}));

@@ -45,11 +45,12 @@ class Explain : public testing::Test {
  protected:
   Explain() {
     const std::string config = absl::StrReplaceAll(
-        SmallConfig(), {{"[datasets/Synthetic] { images_per_class: 6 test_images_per_class: 3 }",
-                         "[datasets/Folder] { root: \"discs\" }"},
-                        {"[models/Vgg16] { head: GAP width: 0.07 }",
-                         "[models/Cnn] { channels: [8, 16] hidden: 0 dropout: 0 batch_norm: true }"},
-                        {"epochs: 2 learning_rate: 1e-3", "epochs: 25 learning_rate: 3e-3"}});
+        SmallConfig(),
+        {{"[datasets/Synthetic] { images_per_class: 6 test_images_per_class: 3 }",
+          "[datasets/Folder] { root: \"discs\" }"},
+         {"[models/Vgg16] { head: GAP width: 0.07 }",
+          "[models/Cnn] { channels: [8, 16] hidden: 0 dropout: 0 batch_norm: true }"},
+         {"epochs: 2 learning_rate: 1e-3", "epochs: 25 learning_rate: 3e-3"}});
     workspace_.Write("configs/discs.pbtxt", config);
     for (int i = 0; i < 48; ++i) {
       const bool disc = i % 2 == 0;

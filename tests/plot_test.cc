@@ -117,13 +117,14 @@ TEST(Plot, SaysWhatItCannotDraw) {
       "[activations/Lerch] { z: 1 }: [activations/Lerch] has no field \"z\"; it has: form, s, "
       "rho, a\n");
   EXPECT_EQ(mistake({"lerch { s: 7 }"}), "lerch { s: 7 }: s is 7; it must be between 0 and 2\n");
-  EXPECT_EQ(mistake({"focal { gamma: 1 } } x {"}),
-            "[losses/Focal] { gamma: 1 } } x {: a brace is closed that was not opened\n");
+  for (const char* options : {"{", "{ gamma: 1 } } name: 'x' #", "{ } } x {"}) {
+    EXPECT_EQ(mistake({absl::StrCat("focal ", options)}),
+              absl::StrCat("[losses/Focal] ", options, ": its braces do not match\n"));
+  }
   EXPECT_EQ(mistake({"focal { alpha: [1, 2, 3] }"}),
             "focal { alpha: [1, 2, 3] }: alpha has 3 values for 2 classes (a loss is drawn for two "
             "classes)\n");
-  EXPECT_EQ(mistake({"sum"}), "sum: \n");
-  EXPECT_EQ(mistake({"focal {"}), "");
+  EXPECT_EQ(mistake({"sum"}), "sum: [losses/Sum] needs at least one term\n");
 }
 
 }  // namespace

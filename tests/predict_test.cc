@@ -146,6 +146,21 @@ TEST_F(Predict, AveragesOpinions) {
   EXPECT_EQ(none.err, "--mc-dropout: the model has no dropout, so nothing is drawn\n");
 }
 
+TEST_F(Predict, PutsProbabilitiesRight) {
+  const std::string image = "whole/test/a/19.png";
+  const Ran none = RunPipeline({"predict", "out", image, "--calibrated"});
+  EXPECT_EQ(none.code, 2);
+  EXPECT_TRUE(absl::StrContains(none.err, "calibrate")) << none.err;
+  ASSERT_EQ(RunPipeline({"calibrate", "out"}).code, 0);
+  const double weight =
+      json::parse(folders_.Read("out/calibration.json"))["weight"].get<std::vector<double>>()[0];
+  const double p =
+      std::stod(ByPath(RunPipeline({"predict", "out", image}).out).at(image).at("p.a"));
+  const double a = std::pow(p, weight), b = std::pow(1 - p, weight);
+  const Ran ran = RunPipeline({"predict", "out", image, "--calibrated"});
+  EXPECT_NEAR(std::stod(ByPath(ran.out).at(image).at("p.a")), a / (a + b), 1e-5);
+}
+
 TEST_F(Predict, RefusesWhatCannotBe) {
   const std::pair<std::vector<std::string>, std::string> cases[] = {
       {{"predict", "out"},

@@ -275,9 +275,11 @@ TEST(Weights, RefuseFilesThatAreNoWeights) {
   EXPECT_EQ(ErrorOf(folder + "cut.pth"),
             folder + "cut.pth: a zip archive that is cut off: it has no directory");
   std::ofstream(folder + "zip") << std::string("PK\x03\x04", 4) << std::string(80, '\0');
-  EXPECT_EQ(ErrorOf(folder + "zip"), folder + "zip: a zip archive, neither safetensors nor a PyTorch file");
+  EXPECT_EQ(ErrorOf(folder + "zip"),
+            folder + "zip: a zip archive, neither safetensors nor a PyTorch file");
   std::ofstream(folder + "h5") << std::string("\x89HDF\r\n\x1a\n", 8) << std::string(80, '\0');
-  EXPECT_EQ(ErrorOf(folder + "h5"), folder + "h5: an HDF5 file (as of Keras), neither safetensors nor a PyTorch file");
+  EXPECT_EQ(ErrorOf(folder + "h5"),
+            folder + "h5: an HDF5 file (as of Keras), neither safetensors nor a PyTorch file");
   const std::string whole = *pipeline::ReadFile(kNarrow, 1 << 20);
   for (const size_t length :
        {whole.size() - 1, whole.size() / 2, size_t{20}, size_t{8}, size_t{0}}) {

@@ -284,9 +284,9 @@ absl::StatusOr<std::unique_ptr<Dataset>> OpenFiles(pipeline::DataInfo info, Sour
   for (size_t i = row.files.size(); i-- > 0;) {
     refs[row.path_of[i]] = {row.files[i].path, strata ? row.files[i].label : 0, *row.phases[i]};
   }
-  info.duplicate_groups = Describe(copies, refs);
+  info.duplicate_groups = GroupsOf(copies, refs);
   if (options.look) {
-    NoteCopies(copies, CountCopies(copies, refs), options.drop_copies, &info);
+    NoteCopies(copies, CountCopies(info.duplicate_groups), options.drop_copies, &info);
   } else {
     info.notes.push_back(
         "nobody looked for copies and broken images (duplicates: UNCHECKED): if test images have "
@@ -320,8 +320,11 @@ void MakeTextsValid(pipeline::DataInfo* info) {
   for (std::string* text : {&info->origin, &info->split, &info->split_text}) {
     *text = pipeline::ValidUtf8(*text);
   }
-  for (auto* texts : {&info->classes, &info->notes, &info->duplicate_groups}) {
+  for (auto* texts : {&info->classes, &info->notes}) {
     for (std::string& text : *texts) text = pipeline::ValidUtf8(text);
+  }
+  for (pipeline::CopyGroup& group : info->duplicate_groups) {
+    for (pipeline::FileRef& file : group.files) file.path = pipeline::ValidUtf8(file.path);
   }
   for (auto& texts : info->skipped) {
     for (std::string& text : texts) text = pipeline::ValidUtf8(text);

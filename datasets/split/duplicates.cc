@@ -158,33 +158,6 @@ Groups NearGroups(const Groups& distinct, Looking* looking) {
   return groups;
 }
 
-bool IsAcrossSplits(const std::vector<size_t>& group, const std::vector<FileRef>& files) {
-  const auto tests = std::count_if(group.begin(), group.end(),
-                                   [&files](size_t i) { return files[i].phase == pipeline::TEST; });
-  return tests > 0 && static_cast<size_t>(tests) < group.size();
-}
-
-bool HasConflict(const std::vector<size_t>& group, const std::vector<FileRef>& files) {
-  return std::any_of(group.begin(), group.end(), [&files, &group](size_t i) {
-    return files[i].label != files[group[0]].label;
-  });
-}
-
-std::string DescribeGroup(absl::string_view kind, const std::vector<size_t>& group,
-                          const std::vector<FileRef>& files) {
-  std::string line(kind);
-  if (IsAcrossSplits(group, files)) absl::StrAppend(&line, ", across splits");
-  if (HasConflict(group, files)) absl::StrAppend(&line, ", different labels");
-  absl::string_view before = ": ";
-  for (const size_t i : group) {
-    const FileRef& file = files[i];
-    absl::StrAppend(&line, before, file.path, " (", pipeline::Phase_Name(file.phase), ", label ",
-                    file.label, ")");
-    before = ", ";
-  }
-  return line;
-}
-
 }  // namespace
 
 Copies FindCopies(const std::vector<std::string>& paths, int64_t max_pixels,
@@ -228,28 +201,26 @@ std::vector<size_t> CopyGroups(const Copies& copies, size_t count) {
   return groups;
 }
 
-DuplicateReport CountCopies(const Copies& copies, const std::vector<FileRef>& files) {
-  DuplicateReport report;
-  for (const std::vector<size_t>& group : copies.identical) {
-    report.identical_across_splits += IsAcrossSplits(group, files);
-    report.conflicting_labels += HasConflict(group, files);
+std::vector<pipeline::CopyGroup> GroupsOf(const Copies& copies, const std::vector<FileRef>& files) {
+  std::vector<pipeline::CopyGroup> groups;
+  for (const bool identical : {true, false}) {
+    for (const std::vector<size_t>& group : identical ? copies.identical : copies.near) {
+      groups.push_back({identical, {}});
+      for (const size_t i : group) groups.back().files.push_back(files[i]);
+    }
   }
-  for (const std::vector<size_t>& group : copies.near) {
-    report.near_across_splits += IsAcrossSplits(group, files);
-    report.near_conflicting_labels += HasConflict(group, files);
-  }
-  return report;
+  return groups;
 }
 
-std::vector<std::string> Describe(const Copies& copies, const std::vector<FileRef>& files) {
-  std::vector<std::string> lines;
-  for (const auto& group : copies.identical) {
-    lines.push_back(DescribeGroup("identical", group, files));
+DuplicateReport CountCopies(const std::vector<pipeline::CopyGroup>& groups) {
+  DuplicateReport report;
+  for (const pipeline::CopyGroup& group : groups) {
+    (group.identical ? report.identical_across_splits : report.near_across_splits) +=
+        group.IsAcrossSplits();
+    (group.identical ? report.conflicting_labels : report.near_conflicting_labels) +=
+        group.HasConflict();
   }
-  for (const auto& group : copies.near) {
-    lines.push_back(DescribeGroup("near-identical", group, files));
-  }
-  return lines;
+  return report;
 }
 
 }  // namespace datasets

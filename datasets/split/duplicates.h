@@ -9,15 +9,11 @@
 #include <vector>
 
 #include "datasets/split/file_facts.h"
-#include "pipeline/pipeline.pb.h"
+#include "pipeline/data.h"
 
 namespace datasets {
 
-struct FileRef {
-  std::string path;
-  int64_t label = 0;
-  pipeline::Phase phase = pipeline::TRAIN;
-};
+using pipeline::FileRef;
 
 // When two images are near: their 64-bit perceptual hashes differ in at most kNearDistance bits
 // (near_hashes.h), and their 64x64 gray thumbnails correlate by at least kNearCorrelation
@@ -72,6 +68,9 @@ Copies NotLookedAt(size_t count);
 // A number for each of `count` files, equal for files that are copies of each other.
 std::vector<size_t> CopyGroups(const Copies& copies, size_t count);
 
+// The groups with their files; identical ones first.
+std::vector<pipeline::CopyGroup> GroupsOf(const Copies& copies, const std::vector<FileRef>& files);
+
 // What copies mean for a split of the files.
 struct DuplicateReport {
   // Groups with a file in TEST and one outside it; a leak within a near group may be of identical
@@ -83,10 +82,7 @@ struct DuplicateReport {
   int64_t near_conflicting_labels = 0;  // of `near`
 };
 
-DuplicateReport CountCopies(const Copies& copies, const std::vector<FileRef>& files);
-
-// A line for each group, which names its files with their splits and labels.
-std::vector<std::string> Describe(const Copies& copies, const std::vector<FileRef>& files);
+DuplicateReport CountCopies(const std::vector<pipeline::CopyGroup>& groups);
 
 }  // namespace datasets
 

@@ -81,17 +81,23 @@ class DuplicatesTest : public ::testing::Test {
   Copies Find(int64_t max_pixels = kMaxPixels) const {
     return FindCopies(Paths(files_), max_pixels);
   }
-  DuplicateReport Count() const { return CountCopies(Find(), files_); }
+  DuplicateReport Count() const { return CountCopies(GroupsOf(Find(), files_)); }
 
   const fs::path folder_;
   std::vector<FileRef> files_;
 };
 
+std::vector<std::string> Texts(const std::vector<pipeline::CopyGroup>& groups) {
+  std::vector<std::string> texts;
+  for (const pipeline::CopyGroup& group : groups) texts.push_back(group.Text());
+  return texts;
+}
+
 TEST_F(DuplicatesTest, NothingInNothing) {
   const Copies copies = Find();
   EXPECT_THAT(copies.identical, IsEmpty());
   EXPECT_THAT(copies.near, IsEmpty());
-  EXPECT_THAT(Describe(copies, files_), IsEmpty());
+  EXPECT_THAT(GroupsOf(copies, files_), IsEmpty());
 }
 
 TEST_F(DuplicatesTest, ExactCopies) {
@@ -174,7 +180,7 @@ TEST_F(DuplicatesTest, LabelConflicts) {
   EXPECT_EQ(Count().near_conflicting_labels, 1);
   const std::string at = folder_.string() + "/";
   EXPECT_THAT(
-      Describe(copies, files_),
+      Texts(GroupsOf(copies, files_)),
       ElementsAre("identical, across splits, different labels: " + at + "a.png (TRAIN, label 0), " +
                       at + "b.png (TEST, label 3)",
                   "identical: " + at + "c.png (TRAIN, label 1), " + at + "d.png (TRAIN, label 1)",
@@ -371,14 +377,14 @@ TEST_P(RealDuplicatesTest, CountsAreThoseFoundByHand) {
   const Tree& tree = GetParam();
   const std::vector<FileRef> files = ListTree(fs::path(shared) / tree.folder);
   const Copies copies = FindCopies(Paths(files), kMaxPixels);
-  const DuplicateReport report = CountCopies(copies, files);
+  const DuplicateReport report = CountCopies(GroupsOf(copies, files));
   EXPECT_EQ(copies.identical.size(), tree.identical);
   EXPECT_EQ(report.identical_across_splits, tree.identical_across_splits);
   EXPECT_EQ(report.conflicting_labels, tree.conflicting_labels);
   EXPECT_EQ(copies.near.size(), tree.near);
   EXPECT_EQ(report.near_across_splits, tree.near_across_splits);
   EXPECT_EQ(report.near_conflicting_labels, tree.near_conflicting_labels);
-  EXPECT_EQ(Describe(copies, files).size(), tree.identical + tree.near);
+  EXPECT_EQ(GroupsOf(copies, files).size(), tree.identical + tree.near);
 }
 
 INSTANTIATE_TEST_SUITE_P(Folders, RealDuplicatesTest,

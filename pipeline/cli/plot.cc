@@ -33,14 +33,30 @@ absl::StatusOr<std::string> LongForm(const std::string& what) {
   return absl::StrCat("[", name->Url(), "] ", options);
 }
 
+// Outside quotes.
+bool BracesMatch(const std::string& text) {
+  int depth = 0;
+  char quote = 0;
+  for (const char c : text) {
+    if (quote != 0) {
+      if (c == quote) quote = 0;
+    } else if (c == '"' || c == '\'') {
+      quote = c;
+    } else if (c == '{') {
+      ++depth;
+    } else if (c == '}' && --depth < 0) {
+      return false;
+    }
+  }
+  return depth == 0;
+}
+
 absl::StatusOr<google::protobuf::Any> Parse(const std::string& text) {
+  if (!BracesMatch(text)) return Mistake(text, "its braces do not match");
   Node node;
   const absl::Status parsed = ParseFields(absl::StrCat("plugin { ", text, " }"), &node);
   if (!parsed.ok()) return Mistake(text, parsed.message());
-  google::protobuf::Any plugin = node.plugin();
-  node.clear_plugin();
-  if (node.ByteSizeLong() > 0) return Mistake(text, "a brace is closed that was not opened");
-  return plugin;
+  return node.plugin();
 }
 
 // `what` is a plugin's name, as `describe` takes it, with or without options: "lerch",

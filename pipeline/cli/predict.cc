@@ -20,6 +20,7 @@ DEFINE_string(ensemble, "", "");
 DEFINE_string(masks, "masks", "");
 DEFINE_int32(batch, 32, "");
 DEFINE_int32(mc_dropout, 0, "");
+DEFINE_bool(calibrated, false, "");
 DEFINE_bool(tta, false, "");
 
 namespace pipeline {
@@ -39,6 +40,7 @@ absl::StatusOr<PredictionOptions> OptionsOf(uint64_t seed) {
   PredictionOptions options;
   options.batch = static_cast<size_t>(FLAGS_batch);
   options.flips = FLAGS_tta;
+  options.calibrated = FLAGS_calibrated;
   options.dropout_draws = FLAGS_mc_dropout;
   options.seed = seed;
   options.masks = FLAGS_masks;
@@ -167,6 +169,7 @@ REGISTER_VERB({
               {"ensemble", "RUN1,RUN2", "averages these runs too; adds mutual_information"},
               {"mc_dropout", "N",
                "averages N draws of the model's dropout; adds mutual_information"},
+              {"calibrated", "", "puts probabilities right as calibrate found out"},
               {"batch", "N", "images at a time (default: 32)"},
               SetFlag(),
               PluginFlag()},

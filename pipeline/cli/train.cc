@@ -10,7 +10,7 @@
 #include "pipeline/cli/load_graph.h"
 #include "pipeline/cli/terminal.h"
 #include "pipeline/files.h"
-#include "pipeline/prediction/notable.h"
+#include "pipeline/prediction/page_extras.h"
 #include "pipeline/report/run_page.h"
 #include "pipeline/runs/checkpoints.h"
 #include "pipeline/runs/curves.h"
@@ -150,16 +150,15 @@ int Tell(const Begun& begun, const Outcome& outcome, const absl::Status& status,
 }
 
 // Writes the run's page. One that cannot be made costs nobody a run.
-void WritePage(const Run& run, const Outcome& outcome, Notable* notable) {
-  absl::StatusOr<std::vector<Gallery>> galleries = std::vector<Gallery>();
-  if (outcome.test.has_value()) galleries = notable->Galleries();
-  if (!galleries.ok()) {
+void WritePage(const Begun& begun, const Outcome& outcome, Notable* notable, DataWatch* watch) {
+  const absl::StatusOr<PageExtras> extras =
+      ExtrasOf(*begun.context.data, outcome.test.has_value() ? notable : nullptr, watch);
+  if (!extras.ok()) {
     Complain(absl::InternalError(
-                 absl::StrCat("report.html has no pictures: ", galleries.status().message())),
+                 absl::StrCat("report.html has no pictures: ", extras.status().message())),
              0);
-    galleries = std::vector<Gallery>();
   }
-  const absl::Status written = WriteReport(run.path(), *galleries);
+  const absl::Status written = WriteReport(begun.run.path(), extras.ok() ? *extras : PageExtras());
   if (!written.ok()) Complain(written, 0);
 }
 
@@ -180,8 +179,9 @@ int TrainConfig(const CommandLine& line) {
   EpochLines lines(train, graph, &terminal);
   Checkpoints checkpoints(run.File("checkpoints"), train, FactsOf(config, begun->context));
   Notable notable(graph);
+  DataWatch watch(graph);
   Loop loop(config.document, begun->context, graph,
-            {&curves, &metrics, &predictions, &weights, &lines, &checkpoints, &notable});
+            {&curves, &metrics, &predictions, &weights, &lines, &checkpoints, &notable, &watch});
   InstallInterruptHandler();
   if (begun->context.device == "cpu") KeepFreedMemory();
   PrintHeader(config, begun->context, *graph, &terminal);
@@ -197,7 +197,7 @@ int TrainConfig(const CommandLine& line) {
         WriteFileAtomically(run.File("trace.json"), graph->profile().TraceText());
     if (status.ok()) status = traced;
   }
-  WritePage(run, outcome, &notable);
+  WritePage(*begun, outcome, &notable, &watch);
   if (FLAGS_json) std::fputs(summary.c_str(), stdout);
   return Tell(*begun, outcome, status, WhatWasKept(run, weights, outcome),
               checkpoints.written() ? "; go on with --resume=" + Shown(run.path()) : "");

@@ -36,7 +36,8 @@ std::string Row(const std::string& left, const std::string& right, int width) {
 }
 
 std::string Spelled(const Flag& flag) {
-  return absl::StrCat("--", absl::StrReplaceAll(flag.name, {{"_", "-"}}), flag.value.empty() ? "" : " ", flag.value);
+  return absl::StrCat("--", absl::StrReplaceAll(flag.name, {{"_", "-"}}),
+                      flag.value.empty() ? "" : " ", flag.value);
 }
 
 std::string FlagRows(const Verb& verb) {

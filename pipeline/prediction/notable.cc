@@ -30,21 +30,7 @@ namespace {
 
 constexpr size_t kMistakes = 12, kUncertain = 12, kExamples = 2, kWorst = 8, kOthers = 4;
 constexpr size_t kClasses = 8;  // of which examples are shown
-constexpr int kSide = 160;      // of a picture, in pixels
 constexpr int kQuality = 80;
-
-// [3, side, side] of what a source gave, at most kSide large.
-at::Tensor Thumbnail(const at::Tensor& image) {
-  const at::Tensor rgb = image.size(0) == 3 ? image : image.slice(0, 0, 1).expand({3, -1, -1});
-  const at::Tensor bytes = rgb.permute({1, 2, 0}).contiguous();
-  const cv::Mat pixels(static_cast<int>(bytes.size(0)), static_cast<int>(bytes.size(1)), CV_8UC3,
-                       bytes.data_ptr());
-  at::Tensor small = at::empty({kSide, kSide, 3}, at::kByte);
-  cv::Mat into(kSide, kSide, CV_8UC3, small.data_ptr());
-  const bool larger = pixels.rows > kSide;
-  cv::resize(pixels, into, into.size(), 0, 0, larger ? cv::INTER_AREA : cv::INTER_CUBIC);
-  return small.permute({2, 0, 1});
-}
 
 // A color where `mask` (bool [S, S]) holds.
 at::Tensor Painted(const at::Tensor& image, const at::Tensor& mask, std::array<int, 3> rgb) {

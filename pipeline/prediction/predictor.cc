@@ -5,6 +5,7 @@
 #include <ATen/ops/bincount.h>
 #include <ATen/ops/stack.h>
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -29,6 +30,18 @@ absl::Status CheckAlike(const Run& one, const Run& other) {
                    absl::StrJoin(one.data().classes, ", "), " (", TaskName(one.data().task), ")"));
 }
 
+// Float32 probabilities [N, classes], in place.
+void Calibrate(const Calibration& calibration, at::Tensor* probabilities) {
+  const auto classes = static_cast<size_t>(probabilities->size(1));
+  *probabilities = probabilities->contiguous();
+  for (int64_t i = 0; i < probabilities->size(0); ++i) {
+    float* const row = probabilities->data_ptr<float>() + static_cast<size_t>(i) * classes;
+    const std::vector<double> right = calibration.Apply({row, row + classes});
+    std::transform(right.begin(), right.end(), row,
+                   [](double value) { return static_cast<float>(value); });
+  }
+}
+
 // The files of a batch as each member reads them.
 struct Readings {
   std::vector<Reading::Batch> batches;  // by member
@@ -51,6 +64,11 @@ absl::StatusOr<Predictor> Predictor::Open(const std::vector<Run>& runs, const Bu
     if (!alike.ok()) return alike;
     absl::StatusOr<Member> member = Member::Open(run, context);
     if (!member.ok()) return member.status();
+    if (options.calibrated) {
+      absl::StatusOr<Calibration> calibration = LoadCalibration(run);
+      if (!calibration.ok()) return calibration.status();
+      predictor.calibrations_.push_back(*std::move(calibration));
+    }
     predictor.members_.push_back(*std::move(member));
     if (options.dropout_draws > 0) predictor.members_.back().DrawDropout(options.seed);
   }
@@ -70,6 +88,7 @@ absl::StatusOr<Opinion> Predictor::Ask(const std::vector<at::Tensor>& batches) {
       for (int draw = 0; draw < std::max(1, options_.dropout_draws); ++draw) {
         absl::StatusOr<at::Tensor> said = members_[m].Probabilities(images);
         if (!said.ok()) return said.status();
+        if (!calibrations_.empty()) Calibrate(calibrations_[m], &*said);
         opinions.push_back(flipped && masks_ ? said->flip(kWidth) : *said);
         drew_ = drew_ || (draw > 0 && !opinions.back().equal(opinions[opinions.size() - 2]));
       }
@@ -78,12 +97,6 @@ absl::StatusOr<Opinion> Predictor::Ask(const std::vector<at::Tensor>& batches) {
   if (options_.dropout_draws > 1 && !drew_) {
     return absl::InvalidArgumentError(
         "--mc-dropout: the model has no dropout, so nothing is drawn");
-  }
-  if (options_.calibrate != nullptr) {
-    for (at::Tensor& opinion : opinions) {
-      const absl::Status calibrated = options_.calibrate(&opinion);
-      if (!calibrated.ok()) return calibrated;
-    }
   }
   return Agree(opinions);
 }

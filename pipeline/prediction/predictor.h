@@ -13,19 +13,18 @@
 #include "pipeline/prediction/mask_files.h"
 #include "pipeline/prediction/member.h"
 #include "pipeline/prediction/reading.h"
+#include "pipeline/runs/calibration.h"
 #include "pipeline/runs/run.h"
 
 namespace pipeline {
 
 struct PredictionOptions {
   size_t batch = 32;
-  bool flips = false;     // averages an image and its mirror image
-  int dropout_draws = 0;  // how often dropout draws; 0 leaves it out
-  uint64_t seed = 0;      // of them
-  std::string masks;      // the folder of predicted masks
-  // Called on what is said of images, before anything follows from it, where it is given:
-  // probabilities [N, classes].
-  std::function<absl::Status(at::Tensor*)> calibrate;
+  bool flips = false;       // averages an image and its mirror image
+  int dropout_draws = 0;    // how often dropout draws; 0 leaves it out
+  uint64_t seed = 0;        // of them
+  std::string masks;        // the folder of predicted masks
+  bool calibrated = false;  // puts each run's probabilities right by its calibration.json
 };
 
 class Predictor {
@@ -59,6 +58,7 @@ class Predictor {
 
   PredictionOptions options_;
   std::vector<Member> members_;
+  std::vector<Calibration> calibrations_;  // of the members; none where none is asked for
   std::vector<std::string> classes_;
   bool masks_ = false;
   bool drew_ = false;  // whether draws of dropout were seen to differ

@@ -194,7 +194,11 @@ struct BlockData {
       data one;
       one.set("data", absl::Base64Escape(picture.jpeg));
       one.set("alt", Printable(picture.alt));
-      one.set("caption", Printable(picture.caption));
+      std::vector<std::string> lines;
+      for (const absl::string_view line : absl::StrSplit(picture.caption, '\n')) {
+        lines.push_back(HtmlText(std::string(line)));
+      }
+      one.set("caption", absl::StrJoin(lines, "<br>"));
       all << one;
     }
     const size_t left_out = gallery.pictures.size() - shown;

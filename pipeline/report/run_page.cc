@@ -73,28 +73,31 @@ Section RepeatSection(const RunRecord& record) {
   return section;
 }
 
-Page RunPage(const RunRecord& record, const std::vector<Gallery>& galleries) {
+Page RunPage(const RunRecord& record, const PageExtras& extras) {
   const Judgement judgement = JudgementOf(record);
   Page page;
   page.title = record.name;
   page.subtitle = absl::StrCat("Report of a training run: ", record.dataset, ", ", record.task);
+  Section verdict = VerdictSection(record, judgement);
+  if (!extras.findings.empty()) verdict.blocks.push_back(Findings{extras.findings});
+  page.sections.push_back(std::move(verdict));
+  page.sections.insert(page.sections.end(), extras.data.begin(), extras.data.end());
   for (Section& section : std::vector<Section>{
-           VerdictSection(record, judgement), CurvesSection(record, judgement),
-           ConfusionSection(record, judgement), ClassesSection(record, judgement),
-           RankingSection(record, judgement), ReliabilitySection(record, judgement),
-           MistakesSection(record, judgement), PicturesSection(galleries), TimeSection(record),
-           RepeatSection(record)}) {
+           CurvesSection(record, judgement), ConfusionSection(record, judgement),
+           ClassesSection(record, judgement), RankingSection(record, judgement),
+           ReliabilitySection(record, judgement), MistakesSection(record, judgement),
+           PicturesSection(extras.galleries), TimeSection(record), RepeatSection(record)}) {
     if (!section.blocks.empty()) page.sections.push_back(std::move(section));
   }
   return page;
 }
 
-absl::Status WriteReport(const std::string& folder, const std::vector<Gallery>& galleries,
+absl::Status WriteReport(const std::string& folder, const PageExtras& extras,
                          const std::string& path) {
   const absl::StatusOr<RunRecord> record = ReadRunRecord(folder);
   if (!record.ok()) return record.status();
   return WriteFileAtomically(path.empty() ? absl::StrCat(folder, "/report.html") : path,
-                             Html(RunPage(*record, galleries)));
+                             Html(RunPage(*record, extras)));
 }
 
 }  // namespace pipeline

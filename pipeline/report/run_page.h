@@ -11,12 +11,18 @@
 
 namespace pipeline {
 
-// Galleries stand after the mistakes.
-Page RunPage(const RunRecord& record, const std::vector<Gallery>& galleries);
+// What is in no file of the folder.
+struct PageExtras {
+  std::vector<Gallery> galleries;  // stand after the mistakes
+  std::vector<Section> data;       // of the data's page: stand after the verdict
+  std::vector<Finding> findings;   // stand in the verdict, after its own
+};
+
+Page RunPage(const RunRecord& record, const PageExtras& extras);
 
 // Writes the page of what the folder of a run holds now to `path`, or to report.html in that folder
 // where `path` is empty.
-absl::Status WriteReport(const std::string& folder, const std::vector<Gallery>& galleries,
+absl::Status WriteReport(const std::string& folder, const PageExtras& extras,
                          const std::string& path = "");
 
 // `word` as a POSIX shell reads it, or where it holds control characters or is no UTF-8, as bash

@@ -98,7 +98,7 @@ Calibration CalibrationOf(const Json& json) {
   calibration.classes = json.at("classes").get<std::vector<std::string>>();
   calibration.scaling.weight = NumbersOf(json.at("weight"));
   calibration.scaling.bias = NumbersOf(json.at("bias"));
-  calibration.threshold = NumbersOf({json.at("conformal").at("threshold")})[0];
+  calibration.threshold = json.at("conformal").at("threshold").get<double>();
   const size_t classes = calibration.classes.size();
   if (classes != calibration.scaling.weight.size() || classes != calibration.scaling.bias.size()) {
     throw std::invalid_argument("has not one weight and one bias for each class");
