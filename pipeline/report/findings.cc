@@ -61,9 +61,10 @@ void AboutTheData(const Seen& seen, List* list) {
           absl::StrCat(groups, " span training and test; they were left out of training."));
     } else {
       Add(list, Severity::kCare,
-          absl::StrCat("Training and test share ", groups,
-                       ": the test result is an over-estimate. --set load.dataset.duplicates="
-                       "DROP_FROM_TRAIN leaves them out of training."));
+          absl::StrCat("Training and test share ", groups, ": ",
+                       ending.tested ? "the test result is" : "a test result would be",
+                       " an over-estimate. --set load.dataset.duplicates=DROP_FROM_TRAIN leaves "
+                       "them out of training."));
     }
   }
   const int64_t conflicts = DuplicatesOf(ending, "identical_with_different_labels") +
@@ -308,6 +309,12 @@ std::vector<std::string> DeadTerms(const Passes& passes) {
   return dead;
 }
 
+void SortBySeverity(std::vector<Finding>* findings) {
+  std::stable_sort(findings->begin(), findings->end(), [](const Finding& a, const Finding& b) {
+    return static_cast<int>(a.severity) < static_cast<int>(b.severity);
+  });
+}
+
 std::vector<Finding> FindingsOf(const RunRecord& record, const Judgement& judgement) {
   const Seen seen = {record, judgement};
   List list;
@@ -322,9 +329,7 @@ std::vector<Finding> FindingsOf(const RunRecord& record, const Judgement& judgem
     one.details.resize(kMostDetails);
     one.details.push_back(absl::StrCat("and ", more, " more"));
   }
-  std::stable_sort(list.begin(), list.end(), [](const Finding& a, const Finding& b) {
-    return static_cast<int>(a.severity) < static_cast<int>(b.severity);
-  });
+  SortBySeverity(&list);
   return list;
 }
 

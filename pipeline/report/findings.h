@@ -11,6 +11,9 @@
 
 namespace pipeline {
 
+// By severity, in place.
+void SortBySeverity(std::vector<Finding>* findings);
+
 // In order of severity.
 std::vector<Finding> FindingsOf(const RunRecord& record, const Judgement& judgement);
 

@@ -27,7 +27,7 @@ Cell Shaded(double share) {
 
 Table MatrixTable(const Judgement& judgement) {
   Table table;
-  table.caption = "Confusion matrix";
+  table.caption = "Answers by truth";
   table.columns = {"truth"};
   for (const ClassScores& one : judgement.classes) table.columns.push_back(one.name);
   for (size_t i = 0; i < judgement.confusion.size(); ++i) {

@@ -37,7 +37,7 @@ Chart Draw(const Parts& parts) {
                           "<rect class=\"f%d\" x=\"%.2f\" y=\"4\" width=\"%.2f\" height=\"26\" "
                           "data-tip=\"%s\"/>",
                           colour % kColours, left, width, HtmlText(text));
-    legend.push_back({text, {}, {}, colour, Series::kBars});
+    legend.push_back({text, {}, {}, colour, Series::kPoints});
     chart.numbers.rows.push_back({Text(name), Number(value), PercentCell(share)});
     left += width;
     ++colour;

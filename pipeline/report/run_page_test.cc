@@ -9,6 +9,7 @@
 #include "pipeline/report/findings.h"
 #include "pipeline/report/judgement.h"
 #include "pipeline/report/run_folders.h"
+#include "pipeline/report/sections.h"
 
 namespace pipeline {
 namespace {
@@ -366,6 +367,14 @@ TEST(Findings, NameFilesThatAreGone) {
   WriteText(folder + "/split.csv",
             "# lossfusion split 1\nsplit,path,xxh3_128\nTRAIN,a.png,unread\nTEST,b.png,unread\n");
   EXPECT_THAT(FindingTexts(folder), Contains(HasSubstr("1 of 2 files of split.csv are not in ")));
+}
+
+TEST(Verdict, CountsWhatWasFoundElsewhere) {
+  const RunRecord record = RecordOf(MadeRun().Write("whole"));
+  const Section section =
+      VerdictSection(record, JudgementOf(record), {{Severity::kStop, "the data lie", {}}});
+  EXPECT_THAT(All<Paragraph>(section)[1].text, HasSubstr("Do not build on this number"));
+  EXPECT_EQ(All<Findings>(section)[0].findings[0].text, "the data lie");
 }
 
 TEST(Verdict, IsSevereWhereAFindingIs) {

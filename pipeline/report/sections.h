@@ -13,7 +13,9 @@
 
 namespace pipeline {
 
-Section VerdictSection(const RunRecord& record, const Judgement& judgement);
+// `others`: what was found out beside the run's files; it counts for the verdict.
+Section VerdictSection(const RunRecord& record, const Judgement& judgement,
+                       const std::vector<Finding>& others = {});
 Section CurvesSection(const RunRecord& record, const Judgement& judgement);
 Section ConfusionSection(const RunRecord& record, const Judgement& judgement);
 Section ClassesSection(const RunRecord& record, const Judgement& judgement);

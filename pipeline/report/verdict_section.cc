@@ -104,8 +104,11 @@ Facts FactsOfRun(const RunRecord& record) {
 
 }  // namespace
 
-Section VerdictSection(const RunRecord& record, const Judgement& judgement) {
-  const std::vector<Finding> findings = FindingsOf(record, judgement);
+Section VerdictSection(const RunRecord& record, const Judgement& judgement,
+                       const std::vector<Finding>& others) {
+  std::vector<Finding> findings = FindingsOf(record, judgement);
+  findings.insert(findings.end(), others.begin(), others.end());
+  SortBySeverity(&findings);
   Section section = {"verdict", "Verdict", {}};
   section.blocks.push_back(Paragraph{Asked(record)});
   section.blocks.push_back(Paragraph{VerdictText(record, judgement, findings), true});
