@@ -269,6 +269,20 @@ TEST_F(Parity, OfEveryActivationInAModel) {
   Hold(kBar, "absolute");
 }
 
+TEST_F(Parity, OfEveryActivationInAShallowModel) {
+  const at::Tensor images = ImagesOf("brain_tumor", 32);
+  for (const std::string& activation : AllActivations()) {
+    const std::string name = FileName(activation);
+    const auto run = MakeRun("configs/small.pbtxt",
+                             {absl::StrCat("classify.activation=", activation),
+                              "classify.model=[models/Cnn] { channels: [8] hidden: 0 }"},
+                             name + ".run");
+    Add(name, run, images, /*preprocessing=*/true, /*fold=*/false);
+    EXPECT_EQ(bars_[name], kBar) << name << ": float32 has the digits";
+  }
+  Hold(kBar, "absolute");
+}
+
 TEST_F(Parity, OfEveryActivationAtTheOutput) {
   const at::Tensor images = ImagesOf("brain_tumor", 32);
   for (const std::string& activation : AllActivations()) {
@@ -294,6 +308,7 @@ TEST_F(Parity, OfEveryModel) {
   for (const auto& [name, options, size] : std::initializer_list<Model>{
            {"vgg16_gap", "[models/Vgg16] { head: GAP width: 0.125 }", 64},
            {"vgg16_fc_of_32", "[models/Vgg16] { width: 0.0625 }", 32},
+           {"vgg16_fc_of_288", "[models/Vgg16] { width: 0.0625 }", 288},
            {"vgg16_fc_of_250", "[models/Vgg16] { width: 0.0625 }", 250},
            {"vgg16_bn", "[models/Vgg16] { head: GAP width: 0.125 batch_norm: true }", 64},
            {"unet", "[models/Unet] { depth: 3 width: 8 batch_norm: true }", 50},
