@@ -92,15 +92,16 @@ TEST(Pages, AreWrittenByTrainAndAgainByReport) {
   workspace.Write("small.pbtxt", SmallConfig());
   ASSERT_EQ(RunPipeline({"train", "small.pbtxt", "--out=run"}).code, 0);
   const std::string page = workspace.Read("run/report.html");
-  EXPECT_THAT(page, HasSubstr("Drawn stand-in images were used"));
+  EXPECT_THAT(page, HasSubstr("<section id=\"verdict\""));
+  EXPECT_THAT(page, HasSubstr("src=\"data:image/jpeg;base64,"));
   EXPECT_LT(page.size(), 2 << 20);
   std::filesystem::remove("run/report.html");
   const Ran again = RunPipeline({"report", "run"});
   EXPECT_EQ(again.code, 0) << again.err;
   EXPECT_EQ(again.out, "run/report.html\n");
-  EXPECT_THAT(workspace.Read("run/report.html"), HasSubstr("Drawn stand-in images were used"));
+  EXPECT_THAT(workspace.Read("run/report.html"), HasSubstr("<section id=\"verdict\""));
   EXPECT_EQ(RunPipeline({"report", "run", "--out=other.html"}).out, "other.html\n");
-  EXPECT_THAT(workspace.Read("other.html"), HasSubstr("Drawn stand-in images were used"));
+  EXPECT_THAT(workspace.Read("other.html"), HasSubstr("<section id=\"verdict\""));
 }
 
 TEST(Pages, AreWrittenForARunThatWasInterrupted) {

@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
@@ -14,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "pipeline/csv.h"
+#include "pipeline/report/record.h"
 
 namespace pipeline {
 
@@ -154,6 +156,22 @@ struct MadeRun {
     return folder;
   }
 };
+
+inline RunRecord RecordOf(const std::string& folder) {
+  absl::StatusOr<RunRecord> record = ReadRunRecord(folder);
+  EXPECT_TRUE(record.ok()) << record.status();
+  return *std::move(record);
+}
+
+// A made run's folder, with its summary changed.
+inline std::string WithSummary(const std::function<void(nlohmann::ordered_json*)>& change) {
+  const MadeRun run;
+  const std::string folder = run.Write("changed");
+  nlohmann::ordered_json summary = run.Summary();
+  change(&summary);
+  WriteText(folder + "/summary.json", summary.dump());
+  return folder;
+}
 
 }  // namespace pipeline
 

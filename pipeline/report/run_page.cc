@@ -78,9 +78,7 @@ Page RunPage(const RunRecord& record, const PageExtras& extras) {
   Page page;
   page.title = record.name;
   page.subtitle = absl::StrCat("Report of a training run: ", record.dataset, ", ", record.task);
-  Section verdict = VerdictSection(record, judgement);
-  if (!extras.findings.empty()) verdict.blocks.push_back(Findings{extras.findings});
-  page.sections.push_back(std::move(verdict));
+  page.sections.push_back(VerdictSection(record, judgement, extras.findings));
   page.sections.insert(page.sections.end(), extras.data.begin(), extras.data.end());
   for (Section& section : std::vector<Section>{
            CurvesSection(record, judgement), ConfusionSection(record, judgement),

@@ -15,7 +15,7 @@ namespace pipeline {
 struct PageExtras {
   std::vector<Gallery> galleries;  // stand after the mistakes
   std::vector<Section> data;       // of the data's page: stand after the verdict
-  std::vector<Finding> findings;   // stand in the verdict, after its own
+  std::vector<Finding> findings;   // stand in the verdict, and count for it
 };
 
 Page RunPage(const RunRecord& record, const PageExtras& extras);
