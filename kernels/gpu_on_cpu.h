@@ -8,6 +8,7 @@
 
 #define __device__
 #define __global__
+#define __grid_constant__
 #define __noinline__
 #define __restrict__
 #define SHARED_FLOATS(name) static float name[1 << 16]
@@ -15,11 +16,17 @@
 struct OneDimension {
   unsigned x;
 };
-constexpr OneDimension threadIdx = {0}, blockIdx = {0}, blockDim = {1}, gridDim = {1};
+constexpr OneDimension threadIdx = {0}, blockDim = {1}, gridDim = {1};
+// The block that a kernel is run as; extern "C", so that a test can set it in a library.
+extern "C" {
+inline unsigned block_of_kernel = 0;
+}
+#define blockIdx (OneDimension{block_of_kernel})
 
 inline void __syncthreads() {}
 
 inline double BlockSum(double value) { return value; }
+inline double BlockSumForAll(double value) { return value; }
 
 inline float __uint_as_float(unsigned bits) {
   float x;

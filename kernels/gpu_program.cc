@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
+#include <cstring>
 #include <filesystem>
 
 namespace kernels {
@@ -166,13 +168,18 @@ bool GpuProgram::Launch(const std::string& kernel, c10::Device device, const Sha
                         void** arguments) {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (failed_) return false;
+  const char* const wanted = std::getenv("LOSSFUSION_GPU_KERNELS");
+  if (wanted != nullptr && std::strcmp(wanted, "off") == 0) {
+    Complain("LOSSFUSION_GPU_KERNELS is off");
+    return false;
+  }
   void* stream = nullptr;
-#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 5)
+#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 11)
   const auto* const gpu = c10::impl::getDeviceGuardImpl(device.type());
   gpu->setDevice(device);
   stream = gpu->getStream(device).native_handle();
 #else
-  Complain("LibTorch is older than 2.5");
+  Complain("LibTorch is older than 2.11");
   return false;
 #endif
   const Kernel found = Find(kernel, device);

@@ -18,7 +18,7 @@ std::string CompileCuda(const std::string& source, const std::string& architectu
                         std::string* error);
 
 // Kernels from one source. Nothing is linked against: where a symbol of CUDA is missing, no kernel
-// can be made.
+// can be made; with LOSSFUSION_GPU_KERNELS=off in the environment none is.
 class GpuProgram {
  public:
   struct Shape {

@@ -88,6 +88,12 @@ class RatioLoss {
   virtual bool whole_batch() const = 0;  // or image by image
   // The loss of one unit and its gradient.
   virtual double Ratio(const ClassSums& sums, const RatioGradient& gradient) const = 0;
+
+  // The same as a block of CUDA statements in braces, with CLASSES, amount, both[c], p[c],
+  // p_squared[c] and t[c] as above, = on constant[c], on_target[c] and times_p[c], += on loss; P(i)
+  // is the i-th of gpu_parameters. Without it a GPU takes the tensor form.
+  virtual std::string gpu_form() const { return ""; }
+  virtual std::vector<float> gpu_parameters() const { return {}; }
 };
 
 }  // namespace losses

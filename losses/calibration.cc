@@ -35,6 +35,16 @@ class Calibration : public Loss, public RatioLoss {
     }
     return total / sums.amount / sums.classes;
   }
+
+  std::string gpu_form() const override {
+    return R"({
+      for (int c = 0; c < CLASSES; ++c) {
+        const double distance = p[c] - t[c];
+        loss += fabs(distance) / amount / CLASSES;
+        constant[c] = (distance > 0 ? 1 : distance < 0 ? -1 : 0) / amount / CLASSES;
+      }
+    })";
+  }
 };
 
 REGISTER_PLUGIN(Losses, Calibration);

@@ -65,6 +65,38 @@ class Dice : public Loss, public RatioLoss {
     return total / counted;
   }
 
+  std::string gpu_form() const override {
+    return R"({
+      const bool squared = P(2) != 0, skip = P(3) == 1, clean = P(3) == 2;
+      int counted = 0;
+      for (int c = 0; c < CLASSES; ++c) counted += t[c] > 0 || !skip ? 1 : 0;
+      for (int c = 0; c < CLASSES; ++c) {
+        const bool present = t[c] > 0;
+        if (!present && skip) continue;
+        if (!present && clean) {
+          loss += p[c] / amount / counted;
+          constant[c] = 1 / amount / counted;
+          continue;
+        }
+        const double above = 2 * both[c] + P(0);
+        const double below = (squared ? p_squared[c] : p[c]) + t[c] + P(1);
+        loss += (1 - above / below) / counted;
+        on_target[c] = -2 / below / counted;
+        const double slope = above / (below * below) / counted;
+        times_p[c] = squared ? 2 * slope : 0;
+        constant[c] = squared ? 0 : slope;
+      }
+    })";
+  }
+  std::vector<float> gpu_parameters() const override {
+    const float empty = options_.empty() == DiceOptions::SKIP    ? 1
+                        : options_.empty() == DiceOptions::CLEAN ? 2
+                                                                 : 0;
+    return {static_cast<float>(options_.smooth_numerator()),
+            static_cast<float>(options_.smooth_denominator()), options_.squared() ? 1.0F : 0.0F,
+            empty};
+  }
+
  private:
   const DiceOptions options_;
 };

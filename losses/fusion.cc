@@ -25,7 +25,7 @@
 #include "absl/strings/str_cat.h"
 #include "kernels/simd.h"
 #include "losses/block_fusion.h"
-#include "losses/pixel_gpu.h"
+#include "losses/fusion_gpu.h"
 
 namespace losses {
 namespace {
@@ -69,6 +69,10 @@ class BlockNode : public torch::autograd::Function<BlockNode> {
 
 bool HasBlockForm(const Loss& loss) {
   return loss.pixel_form() != nullptr || loss.ratio_form() != nullptr;
+}
+
+bool HasGpuForm(const Loss& loss) {
+  return HasBlockForm(loss) && !GpuTerm{loss.pixel_form(), loss.ratio_form()}.Form().empty();
 }
 
 // Adds the terms at `which` through LibTorch's operators; sums and amounts by term.
@@ -149,31 +153,32 @@ at::Tensor AccountOf(std::vector<at::Tensor> sums, const std::vector<at::Tensor>
   return at::stack(sums).reshape({2, -1});
 }
 
-// Means over pixels by a kernel of our own, where one can be made; the rest by operators.
+// By kernels of our own where a loss has a form for them; the rest by operators.
 FusedValue FuseOnCuda(const pipeline::Step& step, const at::Tensor& logits,
                       const at::Tensor& labels, const at::Tensor& weight,
                       const std::vector<Term>& terms) {
-  std::vector<PixelTerm> pixel_terms;
-  std::vector<size_t> in_kernel, others;
+  std::vector<GpuTerm> gpu_terms;
+  std::vector<size_t> in_kernels, others;
   for (size_t k = 0; k < terms.size(); ++k) {
-    const PixelLoss* const pixel = terms[k].loss->pixel_form();
-    const bool fits = pixel != nullptr && !pixel->gpu_form().empty();
-    (fits ? in_kernel : others).push_back(k);
-    if (fits) pixel_terms.push_back({pixel, terms[k].weight});
+    const bool fits = HasGpuForm(*terms[k].loss);
+    (fits ? in_kernels : others).push_back(k);
+    if (!fits) continue;
+    gpu_terms.push_back(
+        {terms[k].loss->pixel_form(), terms[k].loss->ratio_form(), terms[k].weight});
   }
-  const FusedPixels pixels = FuseOnGpu(logits, labels, weight, step.epoch, pixel_terms);
+  const FusedOnGpu made = FuseOnGpu(logits, labels, weight, step.epoch, gpu_terms);
   FusedValue fused;
   std::vector<at::Tensor> sums(terms.size()), amounts(terms.size());
-  if (pixels.total.defined()) {
-    fused.total = pixels.total;
-    for (size_t i = 0; i < in_kernel.size(); ++i) {
-      sums[in_kernel[i]] = pixels.account[0][static_cast<int64_t>(i)];
-      amounts[in_kernel[i]] = pixels.account[1][static_cast<int64_t>(i)];
+  if (made.total.defined()) {
+    fused.total = made.total;
+    for (size_t i = 0; i < in_kernels.size(); ++i) {
+      sums[in_kernels[i]] = made.account[0][static_cast<int64_t>(i)];
+      amounts[in_kernels[i]] = made.account[1][static_cast<int64_t>(i)];
     }
-    if (others.empty()) fused.account = pixels.account;
+    if (others.empty()) fused.account = made.account;
   } else {
     fused.total = at::zeros({}, logits.options());
-    others.insert(others.end(), in_kernel.begin(), in_kernel.end());
+    others.insert(others.end(), in_kernels.begin(), in_kernels.end());
   }
   if (others.empty()) return fused;
   AddTensorForms(InputOf(step, logits, labels, weight), terms, others, &fused, &sums, &amounts);

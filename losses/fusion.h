@@ -34,7 +34,7 @@ struct FusedValue {
 // of the labels' shape and the logits' (widened) type, or undefined.
 //
 // The block form needs float32 (or half precision, which is widened) on the processor; its value
-// does not depend on the number of threads. A GPU has its own (pixel_gpu.h). They have no second
+// does not depend on the number of threads. A GPU has its own (fusion_gpu.h). They have no second
 // derivative and say so. With `use_blocks` false every loss takes its tensor form.
 FusedValue Fuse(const pipeline::Step& step, const at::Tensor& logits, const at::Tensor& labels,
                 const at::Tensor& weight, const std::vector<Term>& terms, bool use_blocks = true);

@@ -58,6 +58,29 @@ class Tversky : public Loss, public RatioLoss {
     return total / sums.classes;
   }
 
+  std::string gpu_form() const override {
+    return R"({
+      const double alpha = P(0), beta = P(1), gamma = P(2), smallest = 1e-18;
+      for (int c = 0; c < CLASSES; ++c) {
+        const double above = both[c] + P(3);
+        const double below = both[c] + alpha * (p[c] - both[c]) + beta * (t[c] - both[c]) + P(4);
+        double part = (below - above) / below, slope = 1 / (below * below) / CLASSES;
+        if (gamma != 1) {
+          slope *= part > smallest ? gamma * pow(part, gamma - 1) : 0;
+          part = pow(part > smallest ? part : smallest, gamma);
+        }
+        loss += part / CLASSES;
+        constant[c] = slope * above * alpha;
+        on_target[c] = slope * (above * (1 - alpha - beta) - below);
+      }
+    })";
+  }
+  std::vector<float> gpu_parameters() const override {
+    return {static_cast<float>(options_.alpha()), static_cast<float>(options_.beta()),
+            static_cast<float>(options_.gamma()), static_cast<float>(options_.smooth_numerator()),
+            static_cast<float>(options_.smooth_denominator())};
+  }
+
  private:
   const TverskyOptions options_;
 };

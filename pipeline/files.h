@@ -22,6 +22,8 @@ class AtomicFile {
   AtomicFile(const AtomicFile&) = delete;
   ~AtomicFile();
 
+  // What went wrong so far, if only when the file was opened.
+  const absl::Status& status() const { return status_; }
   // After an error, further calls do nothing and Commit returns it.
   void Append(const void* data, size_t size);
   absl::Status Commit();

@@ -129,7 +129,8 @@ TEST(Calibrate, SaysWhyItCannot) {
     EXPECT_FALSE(workspace.Has("run/calibration.json"));
     return ran.err;
   };
-  EXPECT_EQ(mistake({}, ""), "calibrate takes the folder of one run\n");
+  EXPECT_EQ(mistake({}, ""),
+            "calibrate takes one run: its folder, or a config whose last run is meant\n");
   EXPECT_EQ(mistake({"nowhere"}, ""), "nowhere: no such run folder or config\n");
   WriteRun(workspace, "");
   EXPECT_EQ(mistake({"run"}, ""),

@@ -60,11 +60,13 @@ TEST_F(CommandLine, OneConfigIsEnough) {
 
 TEST_F(CommandLine, AWordThatIsNothing) {
   EXPECT_EQ(Mistake({"chekc"}),
-            "no verb or config \"chekc\"; verbs: train, check, describe, dot, list, plot, "
-            "print-config; did you mean \"check\"?\n");
+            "no verb or config \"chekc\"; verbs: train, calibrate, check, compare, describe, dot, "
+            "evaluate, explain, export, list, plot, predict, "
+            "print-config, report; did you mean \"check\"?\n");
   EXPECT_EQ(Mistake({"smalll"}),
-            "no verb or config \"smalll\"; verbs: train, check, describe, dot, list, plot, "
-            "print-config; did you mean \"small\"?\n");
+            "no verb or config \"smalll\"; verbs: train, calibrate, check, compare, describe, dot, "
+            "evaluate, explain, export, list, plot, predict, "
+            "print-config, report; did you mean \"small\"?\n");
   EXPECT_EQ(Mistake({"list", "small"}), "list takes no argument \"small\"\n");
 }
 
@@ -72,9 +74,11 @@ TEST_F(CommandLine, FlagsThatAVerbDoesNotTake) {
   EXPECT_EQ(Mistake({"small", "--decode"}),
             "train takes no --decode; it is a flag of check (--help shows all)\n");
   EXPECT_EQ(Mistake({"dot", "small", "--out", "x"}),
-            "dot takes no --out; it is a flag of train, plot (dot --help shows all)\n");
+            "dot takes no --out; it is a flag of train, check, compare, evaluate, export, plot, "
+            "predict, report (dot --help shows all)\n");
   EXPECT_EQ(Mistake({"list", "--set", "train.epochs=1"}),
-            "list takes no --set; it is a flag of train, check, dot, print-config (list --help "
+            "list takes no --set; it is a flag of train, check, dot, evaluate, explain, predict, "
+            "print-config (list --help "
             "shows all)\n");
   EXPECT_EQ(Mistake({"plot", "lerch", "--config=small"}),
             "plot takes no --config; it is a flag of train, check, dot, print-config (plot --help "
@@ -108,22 +112,28 @@ TEST_F(CommandLine, ValuesOfFlags) {
 TEST_F(CommandLine, HelpIsMadeOfTheVerbs) {
   const Ran all = RunPipeline({"--help"});
   EXPECT_EQ(all.code, 0);
-  EXPECT_LT(std::count(all.out.begin(), all.out.end(), '\n'), 25);
-  EXPECT_THAT(all.out, HasSubstr("\n  pipeline [train] CONFIG       trains, tests, and writes "));
-  EXPECT_THAT(all.out, HasSubstr("\n  pipeline describe NAME        a plugin's options"));
+  EXPECT_LT(std::count(all.out.begin(), all.out.end(), '\n'), 35);  // a screen
+  EXPECT_THAT(all.out, HasSubstr("\n  pipeline [train] CONFIG        trains, tests, and writes "));
+  EXPECT_THAT(all.out, HasSubstr("\n  pipeline describe NAME         a plugin's options"));
   EXPECT_THAT(all.out, HasSubstr("\n  --out DIR "));
   EXPECT_THAT(all.out, Not(HasSubstr("--decode")));
-  EXPECT_EQ(RunPipeline({"check", "small", "--help"}).out,
-            "pipeline check CONFIG [--set PATH=VALUE]... [--decode] [--plugin FILE.so]...\n"
-            "\n"
-            "tries everything but training, in seconds; writes nothing\n"
-            "Reads every image's header and runs a small batch of each size that passes have.\n"
-            "\n"
-            "  --config CONFIG   the same as the word CONFIG: a path, or a file of configs/\n"
-            "  --set PATH=VALUE  changes one value, as in --set train.epochs=5\n"
-            "                    or --set 'classify.activation=[activations/Relu] {}'; repeatable\n"
-            "  --decode          decode every image; list the broken ones, and copies\n"
-            "  --plugin FILE.so  loads plugins from outside (CONTRIBUTING.md); repeatable\n");
+  EXPECT_EQ(
+      RunPipeline({"check", "small", "--help"}).out,
+      "pipeline check CONFIG [--set PATH=VALUE]... [--decode] [--report] [--out FILE.html] "
+      "[--plugin FILE.so]...\n"
+      "\n"
+      "tries everything but training, in seconds; writes no run\n"
+      "Reads every image's header and runs a small batch of each size that passes have.\n"
+      "\n"
+      "  --config CONFIG   the same as the word CONFIG: a path, or a file of configs/\n"
+      "  --set PATH=VALUE  changes one value, as in --set train.epochs=5\n"
+      "                    or --set 'classify.activation=[activations/Relu] {}'; repeatable\n"
+      "  --decode          decode every image; list the broken ones, and copies\n"
+      "  --report          write a page about the data: examples, how alike the splits are, what "
+      "gives\n"
+      "                    labels away, copies\n"
+      "  --out FILE.html   where that page goes (default: CONFIG_data.html)\n"
+      "  --plugin FILE.so  loads plugins from outside (CONTRIBUTING.md); repeatable\n");
 }
 
 }  // namespace

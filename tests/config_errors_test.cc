@@ -189,7 +189,7 @@ TEST(ConfigErrors, SyntaxErrorComesAfterUnknownNamesBeforeIt) {
             "c.pbtxt:39:9: Train has no field \"epoch\"; it has: epochs, seed, device, precision, "
             "threads, optimizer, learning_rate, weight_decay, schedule, warmup_epochs, clip_norm, "
             "patience, minimize, monitor, ema_decay, on_bad_number, checkpoint_minutes, "
-            "keep_checkpoints, deterministic; did you mean \"epochs\"?\n"
+            "keep_checkpoints, deterministic, profile; did you mean \"epochs\"?\n"
             "c.pbtxt:39:24: Expected integer, got: seven");
 }
 
@@ -226,7 +226,7 @@ TEST(ConfigErrors, BadSetPaths) {
             "--set train.epoch=3: Train has no field \"epoch\"; it has: epochs, seed, device, "
             "precision, threads, optimizer, learning_rate, weight_decay, schedule, warmup_epochs, "
             "clip_norm, patience, minimize, monitor, ema_decay, on_bad_number, checkpoint_minutes, "
-            "keep_checkpoints, deterministic; did you mean \"epochs\"?");
+            "keep_checkpoints, deterministic, profile; did you mean \"epochs\"?");
   EXPECT_EQ(ErrorsOfSet("laod.batch_size=3"),
             "--set laod.batch_size=3: no node or field \"laod\"; there are: load, gray, augment, "
             "normalize, classify, loss, metrics, train; did you mean \"load\"?");
@@ -265,8 +265,9 @@ TEST(Program, RefusesBadConfigsWithoutATrace) {
                 "\"small.pbtxt\"?\nconfigs: small.pbtxt");
   ExpectMistake({}, "no config given; --config=NAME takes a path or one of: small.pbtxt");
   ExpectMistake({"trian"},
-                "no verb or config \"trian\"; verbs: train, check, describe, dot, list, plot, "
-                "print-config; did you mean \"train\"?");
+                "no verb or config \"trian\"; verbs: train, calibrate, check, compare, "
+                "describe, dot, evaluate, explain, export, list, plot, predict, "
+                "print-config, report; did you mean \"train\"?");
   ExpectMistake({"--confg=small"},
                 "no flag --confg; did you mean \"--config\"? (--help shows all)");
   const size_t gpus = torch::cuda::device_count();

@@ -7,6 +7,7 @@
 #include <ATen/ops/logspace.h>
 #include <ATen/ops/randint.h>
 #include <ATen/ops/randn.h>
+#include <ATen/ops/randn_like.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
 #include <c10/core/GradMode.h>
@@ -23,6 +24,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "activations/activation.h"
 #include "activations/piecewise.h"
 #include "pipeline/export/fold.h"
 #include "pipeline/export/onnx_file.h"
@@ -153,6 +155,8 @@ class Parity : public testing::Test {
            bool preprocessing, bool fold, const std::string& node = "classify") {
     const Opened opened(made);
     const at::Tensor probabilities = ProbabilitiesOf(opened, images, node);
+    ASSERT_TRUE(probabilities.isfinite().all().item<bool>());
+    bars_[name] = std::max(kBar, 10 * Shaken(made, images, probabilities, node));
     OperatorGraph operators;
     const absl::Status status = opened.Export(preprocessing, &operators);
     ASSERT_TRUE(status.ok()) << status;
@@ -161,7 +165,20 @@ class Parity : public testing::Test {
                 probabilities);
   }
 
-  // Prints the figures, and holds them to the bar.
+  // By how much the probabilities move where every weight does by about a rounding of float32: with
+  // activations as steep as Weierstrass', many layers leave nothing of its seven digits.
+  static double Shaken(const pipeline::Run& made, const at::Tensor& images,
+                       const at::Tensor& probabilities, const std::string& node) {
+    const Opened opened(made);
+    const c10::NoGradGuard no_gradients;
+    for (const auto& [name, tensor] : opened.graph->State()) {
+      if (tensor.is_floating_point()) tensor.mul_(1 + at::randn_like(tensor) * 1e-7);
+    }
+    const at::Tensor moved = ProbabilitiesOf(opened, images, node);
+    return (moved - probabilities).abs().max().item<double>();
+  }
+
+  // Prints the figures, and holds them to the bar, or to what float32 can hold.
   void Hold(double bar, const char* figure) {
     const json found = cases_->Run(python_, script_);
     ASSERT_TRUE(found.is_object());
@@ -169,18 +186,24 @@ class Parity : public testing::Test {
       std::printf("%-64s %-8s %.1e  %5d operators %8d bytes\n", name.c_str(), figure,
                   result[figure].get<double>(), result["operators"].get<int>(),
                   result["bytes"].get<int>());
-      EXPECT_LE(result[figure], bar) << name;
+      const auto own = bars_.find(name);
+      const double allowed = own == bars_.end() ? bar : std::max(bar, own->second);
+      if (allowed > bar) std::printf("  (of float32 itself: %.1e)\n", allowed / 10);
+      EXPECT_LE(result[figure], allowed) << name;
       EXPECT_TRUE(result["same_nan"]) << name;
     }
   }
 
   std::string python_, script_;
+  std::map<std::string, double> bars_;  // by case
   std::unique_ptr<Cases> cases_;
 };
 
+// "Lerch_s_0" of "[activations/Lerch] { s: 0 }".
 std::string FileName(const std::string& activation) {
-  return absl::StrReplaceAll(
-      activation, {{"[activations/", ""}, {"] {", " "}, {"}", ""}, {" ", "_"}, {":", ""}});
+  const std::string plain = absl::StrReplaceAll(
+      activation, {{"[activations/", ""}, {"] {}", ""}, {"] {", ""}, {" }", ""}, {": ", "_"}});
+  return absl::StrReplaceAll(plain, {{" ", "_"}});
 }
 
 // Writes tests/testdata/export_golden.json where ONNX_GOLDEN names it.
@@ -246,6 +269,20 @@ TEST_F(Parity, OfEveryActivationInAModel) {
   Hold(kBar, "absolute");
 }
 
+TEST_F(Parity, OfEveryActivationInAShallowModel) {
+  const at::Tensor images = ImagesOf("brain_tumor", 32);
+  for (const std::string& activation : AllActivations()) {
+    const std::string name = FileName(activation);
+    const auto run = MakeRun("configs/small.pbtxt",
+                             {absl::StrCat("classify.activation=", activation),
+                              "classify.model=[models/Cnn] { channels: [8] hidden: 0 }"},
+                             name + ".run");
+    Add(name, run, images, /*preprocessing=*/true, /*fold=*/false);
+    EXPECT_EQ(bars_[name], kBar) << name << ": float32 has the digits";
+  }
+  Hold(kBar, "absolute");
+}
+
 TEST_F(Parity, OfEveryActivationAtTheOutput) {
   const at::Tensor images = ImagesOf("brain_tumor", 32);
   for (const std::string& activation : AllActivations()) {
@@ -271,6 +308,7 @@ TEST_F(Parity, OfEveryModel) {
   for (const auto& [name, options, size] : std::initializer_list<Model>{
            {"vgg16_gap", "[models/Vgg16] { head: GAP width: 0.125 }", 64},
            {"vgg16_fc_of_32", "[models/Vgg16] { width: 0.0625 }", 32},
+           {"vgg16_fc_of_288", "[models/Vgg16] { width: 0.0625 }", 288},
            {"vgg16_fc_of_250", "[models/Vgg16] { width: 0.0625 }", 250},
            {"vgg16_bn", "[models/Vgg16] { head: GAP width: 0.125 batch_norm: true }", 64},
            {"unet", "[models/Unet] { depth: 3 width: 8 batch_norm: true }", 50},
@@ -315,6 +353,19 @@ TEST_F(Parity, OfEverySegmenter) {
                 absl::StrCat(name, ".run"));
     Add(name, run, ImagesOf("crack/images", size), true, false);
   }
+  Hold(kBar, "absolute");
+}
+
+TEST_F(Parity, OfACalibratedRun) {
+  const at::Tensor images = ImagesOf("brain_tumor", 32);
+  const Opened opened(MakeRun("configs/small.pbtxt", {}, "calibrated.run"));
+  const std::vector<double> weight = {0.5, 1.5, 2, 0.7}, bias = {0, 0.25, 0, -1};
+  const pipeline::Scaling scaling = {weight, bias};
+  OperatorGraph operators;
+  ASSERT_TRUE(ExportGraph(*opened.graph, {/*preprocessing=*/true, &scaling}, &operators).ok());
+  const at::Tensor log_p = ProbabilitiesOf(opened, images).to(at::kDouble).log();
+  cases_->Add("calibrated", operators, images,
+              (log_p * at::tensor(weight, at::kDouble) + at::tensor(bias, at::kDouble)).softmax(1));
   Hold(kBar, "absolute");
 }
 

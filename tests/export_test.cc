@@ -215,6 +215,20 @@ TEST_F(OfARun, TellsWhatAReaderMustKnow) {
   EXPECT_EQ(facts.at("output"), "float32 [N, 4], probabilities of the classes");
 }
 
+TEST_F(OfARun, PutsProbabilitiesRightWhereAsked) {
+  const Opened opened(MakeRun("configs/small.pbtxt", kCnn, "out"));
+  const pipeline::Scaling scaling = {{0.5, 1, 2, 0.5}, {0, 0.25, 0, -1}};
+  OperatorGraph graph;
+  const absl::Status status = ExportGraph(*opened.graph, {false, &scaling}, &graph);
+  ASSERT_TRUE(status.ok()) << status;
+  const std::vector<std::string> types = TypesOf(graph);
+  EXPECT_THAT(std::vector<std::string>(types.end() - 6, types.end()),
+              ElementsAre("Gemm", "LogSoftmax", "Mul", "Add", "Softmax", "Identity"));
+  EXPECT_EQ(graph.facts().at("calibrated"), "true");
+  const auto& mul = graph.operators()[types.size() - 4];
+  EXPECT_EQ(graph.constants().at(mul.inputs[1])[2].item<float>(), 2);
+}
+
 TEST_F(OfARun, ExportsWhatItsActivationsLearned) {
   OperatorGraph graph;
   Export({"classify.model=[models/Cnn] { channels: [2, 2] hidden: 0 }",

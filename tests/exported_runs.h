@@ -58,7 +58,7 @@ struct Opened {
 
   // Exported with its facts, whatever comes of it.
   absl::Status Export(bool preprocessing, pipeline::OperatorGraph* out) const {
-    const absl::Status status = ExportGraph(*graph, preprocessing, out);
+    const absl::Status status = ExportGraph(*graph, {preprocessing}, out);
     return status.ok() ? TellOfRun(run, out) : status;
   }
 

@@ -172,6 +172,12 @@ TEST_F(Predict, RefusesWhatCannotBe) {
       {{"predict", "out", "x.png", "--batch=0"}, "--batch=0: it is from 1 to 65536\n"},
       {{"predict", "out", "x.png", "--mc-dropout=1"},
        "--mc-dropout=1: it is from 2 to 10000, or 0\n"},
+      {{"predict", "out", "whole/test/a/19.png", "--out=none/x.csv"},
+       "cannot write none/x.csv: No such file or directory\n"},
+      {{"evaluate", "out", "--data=none"},
+       absl::StrCat("--set load.dataset.root=none: root: no folder ", folders_.path(),
+                    "/none\n--data may be a dataset too, as in --data='[datasets/Folder] { root: "
+                    "\"none\" }'\n")},
       {{"evaluate"}, "evaluate takes one run: its folder, or a config whose last run is meant\n"},
       {{"evaluate", "out", "--split=ALLES"}, "--split=ALLES: it is TEST, VAL, TRAIN or ALL\n"},
   };

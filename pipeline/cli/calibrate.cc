@@ -61,7 +61,9 @@ void PrintFitted(const Run& run, const FittedCalibration& fitted) {
 
 int Calibrate(const CommandLine& line) {
   if (line.words.size() != 1) {
-    return Complain(absl::InvalidArgumentError("calibrate takes the folder of one run"), kMistake);
+    return Complain(absl::InvalidArgumentError(
+                        "calibrate takes one run: its folder, or a config whose last run is meant"),
+                    kMistake);
   }
   if (FLAGS_method != "temperature" && FLAGS_method != "vector") {
     return Complain(absl::InvalidArgumentError(absl::StrCat("--method=", FLAGS_method,
@@ -90,8 +92,9 @@ REGISTER_VERB({
     .name = "calibrate",
     .arguments = "RUN",
     .help = "makes a run's probabilities honest: fitted on VAL, measured on TEST\n"
-            "Reads RUN/predictions.csv and writes RUN/calibration.json, which\n"
-            "`predict --calibrated` uses. No image is read and no weight changes.",
+            "RUN is its folder, or a config whose last run is meant. Reads predictions.csv\n"
+            "there and writes calibration.json, which `predict --calibrated` uses. No image\n"
+            "is read and no weight changes.",
     .flags = {{"method", "NAME",
                "temperature (one number; answers stay) or vector (two numbers\n"
                "a class; answers may change); default: temperature"},

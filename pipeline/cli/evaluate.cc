@@ -55,12 +55,17 @@ absl::StatusOr<Run> OpenOnData(const CommandLine& line) {
   if (run->data().embedded_sample && !plugin) {
     sets.push_back(absl::StrCat(source, ".dataset.embedded_sample=false"));
   }
-  absl::StatusOr<Run> on_data = Run::Open(run->path(), sets);
-  if (on_data.ok() || plugin) return on_data;
-  return absl::Status(
-      on_data.status().code(),
-      absl::StrCat(on_data.status().message(), "\n--data may be a dataset too, as in --data='",
-                   "[datasets/Folder] { root: \"", FLAGS_data, "\" }'"));
+  return Run::Open(run->path(), sets);
+}
+
+// What --data may be, where it was a folder and did not do.
+absl::Status WithHint(const absl::Status& status) {
+  if (status.ok() || FLAGS_data.empty() || absl::StartsWith(FLAGS_data, "[")) return status;
+  return absl::Status(status.code(),
+                      absl::StrCat(status.message(),
+                                   "\n--data may be a dataset too, as in --data='[datasets/Folder] "
+                                   "{ root: \"",
+                                   FLAGS_data, "\" }'"));
 }
 
 absl::Status CheckClasses(const DataInfo& trained, const DataInfo& data) {
@@ -128,14 +133,14 @@ int EvaluateRun(const CommandLine& line) {
   const absl::StatusOr<std::vector<Phase>> phases = Phases();
   if (!phases.ok()) return Complain(phases.status(), kMistake);
   const absl::StatusOr<Run> run = OpenOnData(line);
-  if (!run.ok()) return Complain(run.status(), kMistake);
+  if (!run.ok()) return Complain(WithHint(run.status()), kMistake);
   Diagnostics errors;
   const LoadedGraph loaded = {run->config(), Graph::Create(run->config().document, &errors)};
   if (!errors.empty()) return Complain(errors.ToStatus(), kMistake);
   BuildContext context;
   context.writes = false;
   context.pretrained = false;
-  absl::Status status = BuildGraph(loaded, &context);
+  absl::Status status = WithHint(BuildGraph(loaded, &context));
   if (status.ok()) status = CheckClasses(run->data(), *context.data);
   if (status.ok()) status = ReadWeights(run->WeightsFile(), loaded.graph.get());
   if (!status.ok()) return Complain(status, kMistake);

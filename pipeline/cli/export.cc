@@ -13,11 +13,13 @@
 #include "pipeline/export/model_card.h"
 #include "pipeline/export/onnx_file.h"
 #include "pipeline/files.h"
+#include "pipeline/runs/calibration.h"
 #include "pipeline/runs/json.h"
 #include "pipeline/workspace.h"
 
 DEFINE_bool(preprocessing, false, "");
 DEFINE_bool(fold_batch_norm, false, "");
+DECLARE_bool(calibrated);  // of predict
 
 namespace pipeline {
 namespace {
@@ -56,8 +58,15 @@ int Export(const CommandLine& line) {
   BuildContext context;
   const auto graph = run->MakeGraph(&context);
   if (!graph.ok()) return Complain(graph.status(), kMistake);
+  absl::StatusOr<Calibration> calibration = absl::NotFoundError("");
+  if (FLAGS_calibrated) {
+    calibration = LoadCalibration(*run);
+    if (!calibration.ok()) return Complain(calibration.status(), kMistake);
+  }
+  const ExportOptions options = {FLAGS_preprocessing,
+                                 calibration.ok() ? &calibration->scaling : nullptr};
   OperatorGraph operators;
-  absl::Status status = ExportGraph(**graph, FLAGS_preprocessing, &operators);
+  absl::Status status = ExportGraph(**graph, options, &operators);
   if (status.ok()) status = TellOfRun(*run, &operators);
   if (!status.ok()) {
     return Complain(
@@ -84,6 +93,7 @@ REGISTER_VERB({
                "lie beside it"},
               {"preprocessing", "",
                "uint8 images [N, C, H, W] in: gray and scaling are in the file"},
+              {"calibrated", "", "puts probabilities right as calibrate found out"},
               {"fold_batch_norm", "", "batch norms as part of the convolutions before them"},
               PluginFlag()},
     .run = Export,

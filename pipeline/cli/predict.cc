@@ -73,6 +73,7 @@ class Sink {
       file_->Append(text.data(), text.size());
     }
   }
+  absl::Status status() const { return file_ == nullptr ? absl::OkStatus() : file_->status(); }
   absl::Status Finish() {
     if (file_ != nullptr) return file_->Commit();
     return std::fflush(stdout) == 0 ? absl::OkStatus()
@@ -84,16 +85,16 @@ class Sink {
 };
 
 // Answers all; how many could not be.
-absl::StatusOr<size_t> PredictAll(const std::vector<std::string>& files, Predictor* predictor) {
+absl::StatusOr<size_t> PredictAll(const std::vector<std::string>& files, Predictor* predictor,
+                                  Sink* sink) {
   const AnswerFormat format({FLAGS_json, predictor->masks(), predictor->several()},
                             predictor->classes());
-  Sink sink(FLAGS_out);
-  sink.Put(format.Header());
+  sink->Put(format.Header());
   Terminal terminal;
   const double begun = Now();
   size_t done = 0, failed = 0;
   absl::Status status = predictor->Predict(files, [&](const Answer& answer) {
-    sink.Put(format.Line(answer));
+    sink->Put(format.Line(answer));
     failed += answer.error.empty() ? 0 : 1;
     ++done;
     if (!FLAGS_out.empty()) {
@@ -104,7 +105,7 @@ absl::StatusOr<size_t> PredictAll(const std::vector<std::string>& files, Predict
     }
     return absl::OkStatus();
   });
-  const absl::Status written = sink.Finish();
+  const absl::Status written = sink->Finish();
   if (status.ok()) status = written;
   if (!status.ok()) return status;
   if (!FLAGS_out.empty()) terminal.Line(absl::StrCat(Shown(FLAGS_out), ": ", done, " images"));
@@ -132,6 +133,8 @@ int Predict(const CommandLine& line) {
       {line.words.begin() + 1, line.words.end()},
       [&source](const std::string& path) { return source.HasImageName(path); }, std::cin);
   if (!files.ok()) return Complain(files.status(), kMistake);
+  Sink sink(FLAGS_out);
+  if (!sink.status().ok()) return Complain(sink.status(), kMistake);
   if ((*runs)[0].data().embedded_sample) {
     std::fprintf(stderr,
                  "this run learned from the EMBEDDED SAMPLE, drawn images: what it says of "
@@ -139,7 +142,7 @@ int Predict(const CommandLine& line) {
   }
   if (context.device == "cpu") KeepFreedMemory();
   InstallInterruptHandler();
-  const absl::StatusOr<size_t> failed = PredictAll(*files, &*predictor);
+  const absl::StatusOr<size_t> failed = PredictAll(*files, &*predictor, &sink);
   if (!failed.ok()) {
     const int signal = InterruptSignal();
     return Complain(failed.status(), signal != 0 ? kSignal + signal : kFailure);

@@ -159,7 +159,8 @@ void WritePage(const Begun& begun, const Outcome& outcome, Notable* notable, Dat
              0);
   }
   const absl::Status written = WriteReport(begun.run.path(), extras.ok() ? *extras : PageExtras());
-  if (!written.ok()) Complain(written, 0);
+  // A run that failed says why itself.
+  if (!written.ok() && outcome.status.ok()) Complain(written, 0);
 }
 
 int TrainConfig(const CommandLine& line) {

@@ -1,6 +1,8 @@
 // From the stages of a graph to operators.
 #include "pipeline/export/export.h"
 
+#include <ATen/ops/tensor.h>
+
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -69,7 +71,19 @@ std::string Described(const Symbol& symbol) {
                       absl::StrJoin(symbol.shape.begin() + 1, symbol.shape.end(), ", "), "]");
 }
 
-absl::Status Write(const Graph& graph, bool preprocessing, OperatorGraph* out) {
+Symbol Softmax(const Symbol& scores) { return Op("Softmax", {scores}, {{"axis", int64_t{1}}}); }
+
+// softmax(weight log p + bias), class by class.
+Symbol Calibrated(const Scaling& scaling, const Symbol& logits) {
+  const auto row = [&](const std::vector<double>& values) {
+    return logits.graph->Constant(at::tensor(values, at::kFloat));
+  };
+  const Symbol scores = Op("LogSoftmax", {logits}, {{"axis", int64_t{1}}});
+  logits.graph->Tell("calibrated", "true");
+  return Softmax(scores * row(scaling.weight) + row(scaling.bias));
+}
+
+absl::Status Write(const Graph& graph, const ExportOptions& options, OperatorGraph* out) {
   const std::optional<Graph::Judged> judged = graph.FindJudged();
   if (!judged.has_value()) {
     return absl::InvalidArgumentError("no node of its config reads logits and labels");
@@ -82,7 +96,7 @@ absl::Status Write(const Graph& graph, bool preprocessing, OperatorGraph* out) {
   for (const auto& [name, tensor] : graph.State()) out->Name(tensor, name);
   const auto& [port, edge] = *model.inputs.begin();
   Symbols in;
-  if (preprocessing) {
+  if (options.preprocessing) {
     in = Writer(graph, out).InputsOf(model);
   } else {
     // What the stages before do is told, not written.
@@ -94,8 +108,10 @@ absl::Status Write(const Graph& graph, bool preprocessing, OperatorGraph* out) {
   }
   const Symbol logits = Writer(graph, out).OutputOf(model, judged->logits.port, in);
   if (!out->status().ok()) return out->status();
-  out->Output(kExportOutput, Op("Softmax", {logits}, {{"axis", int64_t{1}}}));
-  const std::string pixels = preprocessing ? "0 to 255" : "preprocessed as the other entries say";
+  out->Output(kExportOutput,
+              options.scaling == nullptr ? Softmax(logits) : Calibrated(*options.scaling, logits));
+  const std::string pixels =
+      options.preprocessing ? "0 to 255" : "preprocessed as the other entries say";
   out->Tell("input", absl::StrCat(Described(out->inputs()[0]), ", ", pixels));
   out->Tell("output", absl::StrCat(Described(out->outputs()[0]), ", probabilities of the classes"));
   return absl::OkStatus();
@@ -103,8 +119,8 @@ absl::Status Write(const Graph& graph, bool preprocessing, OperatorGraph* out) {
 
 }  // namespace
 
-absl::Status ExportGraph(const Graph& graph, bool preprocessing, OperatorGraph* out) {
-  return Caught([&] { return Write(graph, preprocessing, out); });
+absl::Status ExportGraph(const Graph& graph, const ExportOptions& options, OperatorGraph* out) {
+  return Caught([&] { return Write(graph, options, out); });
 }
 
 absl::StatusOr<std::string> WeightsIdentity(const Run& run) {

@@ -117,7 +117,7 @@ absl::StatusOr<Json> ModelCard(const Run& run, const OperatorGraph& graph,
   card["input"] = facts.at("input");
   card["output"] = facts.at("output");
   card["preprocessing"] = Json::object();
-  for (const char* key : {"grayscale", "mean", "std", "per_image", "not_told"}) {
+  for (const char* key : {"grayscale", "mean", "std", "per_image", "not_told", "calibrated"}) {
     if (facts.count(key) != 0) card["preprocessing"][key] = facts.at(key);
   }
   card["data"] = {{"dataset", data.dataset},
@@ -133,7 +133,7 @@ absl::StatusOr<Json> ModelCard(const Run& run, const OperatorGraph& graph,
   card["training"].update(Parts(*summary, {"epochs", "best_epoch", "weights_of", "stopped",
                                            "device", "precision", "threads", "seconds"}));
   card["exported_precision"] = "float32";
-  card["metrics"] = {{"test", summary->value("test", Json())}};
+  card["metrics"] = {{"test", summary->is_object() ? summary->value("test", Json()) : Json()}};
   card["intended_use"] = kIntendedUse;
   card["licences"] = {{"data", kUnknown}, {"weights", kUnknown}};
   return card;

@@ -1,6 +1,6 @@
 // The kernels of fused losses: their source compiled for the processor, against the block form, and
 // compiled for cards.
-#include "losses/pixel_gpu.h"
+#include "losses/fusion_gpu.h"
 
 #include <ATen/Context.h>
 #include <ATen/TensorOperators.h>
@@ -31,13 +31,15 @@ namespace {
 
 // As in the kernel.
 struct Parameters {
-  float values[kMostPixelParameters] = {};
+  float values[kMostGpuParameters] = {};
 };
 struct Layout {
   long long pixels, inner, image_stride, pixel_stride, class_stride;
 };
-using FuseKernel = void(const float*, const long long*, const float*, const double*, float*,
-                        double*, Layout, Parameters);
+using SumsKernel = void(const float*, const long long*, const float*, double*, int, Layout);
+using RatiosKernel = void(const double*, int, long long, double*, float*, double*, Parameters);
+using FuseKernel = void(const float*, const long long*, const float*, const double*, const float*,
+                        float*, double*, Layout, Parameters);
 using FinishKernel = void(const double*, int, const double*, double*, float*, Parameters);
 
 // The losses that have a form for GPUs, each way.
@@ -50,7 +52,13 @@ const std::pair<const char*, const char*> kLosses[] = {
     {"Mse", ""},
     {"Focal", ""},
     {"Focal", "gamma: 0.5 alpha: 0.3"},
-    {"Focal", "gamma: 1 adaptive_gamma: true"}};
+    {"Focal", "gamma: 1 adaptive_gamma: true"},
+    {"Dice", ""},
+    {"Dice", "squared: true empty: SKIP"},
+    {"Dice", "sums: PER_BATCH empty: CLEAN"},
+    {"Tversky", ""},
+    {"Tversky", "sums: PER_BATCH gamma: 0.75 alpha: 0.6"},
+    {"Calibration", ""}};
 
 class Fused {
  public:
@@ -66,17 +74,17 @@ class Fused {
           *Losses::Get().Create(testing_support::PluginOf(std::string("losses/") + name, options)));
       EXPECT_TRUE(losses_.back()->Prepare(about).ok());
       terms_.push_back({losses_.back().get(), weight});
-      pixel_terms_.push_back({losses_.back()->pixel_form(), weight});
+      gpu_terms_.push_back({losses_.back()->pixel_form(), losses_.back()->ratio_form(), weight});
       weight += 0.75;
     }
   }
   const std::vector<Term>& terms() const { return terms_; }
-  const std::vector<PixelTerm>& pixel_terms() const { return pixel_terms_; }
+  const std::vector<GpuTerm>& gpu_terms() const { return gpu_terms_; }
 
  private:
   std::vector<std::unique_ptr<Loss>> losses_;
   std::vector<Term> terms_;
-  std::vector<PixelTerm> pixel_terms_;
+  std::vector<GpuTerm> gpu_terms_;
 };
 
 // A source, compiled for the processor.
@@ -91,6 +99,9 @@ class OnCpu {
     EXPECT_EQ(std::system(line.c_str()), 0) << line;
     library_ = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
     EXPECT_NE(library_, nullptr) << dlerror();
+  }
+  void SetBlock(int64_t block) const {
+    static_cast<unsigned*>(dlsym(library_, "block_of_kernel"))[0] = static_cast<unsigned>(block);
   }
   template <class Kernel>
   Kernel* Find(const char* name) const {
@@ -116,13 +127,30 @@ Values ByKernel(const Fused& fused, const OnCpu& compiled, const at::Tensor& log
                          last ? 1 : inner};
   const double amount = weight.sum(at::kDouble).item<double>();
   Parameters parameters;
-  const auto given = PixelSource(fused.pixel_terms(), classes, epoch).parameters;
-  std::copy(given.begin(), given.end(), parameters.values);
+  const GpuSource given = MakeGpuSource(fused.gpu_terms(), classes, epoch);
+  std::copy(given.parameters.begin(), given.parameters.end(), parameters.values);
   std::vector<double> sums(fused.terms().size());
+  std::vector<float> coefficients;
+  if (given.has_ratios) {
+    const int64_t units = labels.numel() / inner, row = 4 * classes + 2;
+    const int chunks = inner > 1 ? 5 : 1;
+    std::vector<double> parts(units * chunks * row), by_unit((units + 1) * row);
+    coefficients.resize((units + 1) * 3 * classes);
+    for (int64_t block = 0; block < units * chunks; ++block) {
+      compiled.SetBlock(block);
+      compiled.Find<SumsKernel>("Sums")(
+          logits.data_ptr<float>(), reinterpret_cast<const long long*>(labels.data_ptr<int64_t>()),
+          weight.data_ptr<float>(), parts.data(), chunks, layout);
+    }
+    compiled.SetBlock(0);
+    compiled.Find<RatiosKernel>("Ratios")(parts.data(), chunks, units, by_unit.data(),
+                                          coefficients.data(), values.account.data_ptr<double>(),
+                                          parameters);
+  }
   compiled.Find<FuseKernel>("Fuse")(
       logits.data_ptr<float>(), reinterpret_cast<const long long*>(labels.data_ptr<int64_t>()),
-      weight.data_ptr<float>(), &amount, values.gradient.data_ptr<float>(), sums.data(), layout,
-      parameters);
+      weight.data_ptr<float>(), &amount, coefficients.data(), values.gradient.data_ptr<float>(),
+      sums.data(), layout, parameters);
   compiled.Find<FinishKernel>("Finish")(sums.data(), 1, &amount, values.account.data_ptr<double>(),
                                         values.total.data_ptr<float>(), parameters);
   return values;
@@ -148,7 +176,7 @@ void ExpectSameOnBatches(const std::vector<int>& which, const std::vector<double
   at::manual_seed(7);
   for (const auto& shape : std::vector<std::vector<int64_t>>{{9, 3}, {2, 3, 12, 11}}) {
     const Fused fused(which, 3, class_weights);
-    const OnCpu compiled(PixelSource(fused.pixel_terms(), 3, 0, /*for_gpu=*/false).source);
+    const OnCpu compiled(MakeGpuSource(fused.gpu_terms(), 3, 0, /*for_gpu=*/false).source);
     std::vector<int64_t> label_shape = shape;
     label_shape.erase(label_shape.begin() + 1);
     for (const double scale : {1.0, 20.0, 300.0}) {
@@ -166,21 +194,21 @@ void ExpectSameOnBatches(const std::vector<int>& which, const std::vector<double
   }
 }
 
-TEST(PixelsOnGpu, EachLossEqualsItsBlockForm) {
+TEST(FusedOnGpuTest, EachLossEqualsItsBlockForm) {
   for (int i = 0; i < static_cast<int>(std::size(kLosses)); ++i) {
     SCOPED_TRACE(std::string(kLosses[i].first) + " " + kLosses[i].second);
     ExpectSameOnBatches({i}, {});
   }
 }
 
-TEST(PixelsOnGpu, FusionsEqualTheirBlockForm) {
+TEST(FusedOnGpuTest, FusionsEqualTheirBlockForm) {
   ExpectSameOnBatches({0, 2}, {});
-  ExpectSameOnBatches({0, 3, 4, 5, 6, 7}, {0.5, 2, 1});
+  ExpectSameOnBatches({0, 3, 4, 5, 6, 7, 9, 11, 12, 13, 14}, {0.5, 2, 1});
 }
 
-TEST(PixelsOnGpu, ALabelThatIsNoneMakesTheLossNaN) {
-  const Fused fused({2}, 3, {});
-  const OnCpu compiled(PixelSource(fused.pixel_terms(), 3, 0, false).source);
+void ExpectNaN(int which) {
+  const Fused fused({which}, 3, {});
+  const OnCpu compiled(MakeGpuSource(fused.gpu_terms(), 3, 0, false).source);
   const at::Tensor weight = at::rand({5});
   weight[1] = std::nanf("");
   const at::Tensor labels = at::randint(3, {5}, at::kLong);
@@ -189,13 +217,17 @@ TEST(PixelsOnGpu, ALabelThatIsNoneMakesTheLossNaN) {
   EXPECT_TRUE(std::isnan(found.total.item<double>()));
 }
 
-TEST(PixelsOnGpu, CompileForEveryCard) {
+TEST(FusedOnGpuTest, ALabelThatIsNoneMakesTheLossNaN) {
+  for (const int which : {2, 9, 12, 14}) ExpectNaN(which);
+}
+
+TEST(FusedOnGpuTest, CompileForEveryCard) {
   std::string error;
   if (kernels::CompileCuda("", "sm_90", &error).empty() && error == "NVRTC is not there") {
     GTEST_SKIP() << error << ": only LibTorch's wheels bring it";
   }
-  const Fused fused({0, 1, 2, 3, 4, 5, 6, 7, 8}, 7, {});
-  const std::string source = PixelSource(fused.pixel_terms(), 7, 0).source;
+  const Fused fused({0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14}, 7, {});
+  const std::string source = MakeGpuSource(fused.gpu_terms(), 7, 0).source;
   for (const char* architecture : {"sm_80", "sm_90", "sm_120"}) {
     EXPECT_FALSE(kernels::CompileCuda(source, architecture, &error).empty())
         << architecture << ": " << error;

@@ -1,0 +1,51 @@
+// Fused losses on a GPU: all of a fusion and their gradient together, by kernels that are made for
+// the fusion.
+#ifndef LOSSES_FUSION_GPU_H_
+#define LOSSES_FUSION_GPU_H_
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "losses/block.h"
+
+namespace losses {
+
+// One of both forms is set.
+struct GpuTerm {
+  const PixelLoss* pixel = nullptr;
+  const RatioLoss* ratio = nullptr;
+  double weight = 1;
+  // The loss's statements for GPUs; empty where it has none.
+  std::string Form() const { return pixel != nullptr ? pixel->gpu_form() : ratio->gpu_form(); }
+};
+
+// The source of the kernels (fusion_kernel.cu, completed), and the parameters that they take at an
+// epoch.
+struct GpuSource {
+  std::string source;
+  std::vector<float> parameters;
+  bool has_ratios = false;
+};
+// Parameters have room for so many floats.
+constexpr size_t kMostGpuParameters = 900;
+// `for_gpu`: with what CUDA lacks; else for kernels/gpu_on_cpu.h. Empty where a term has no form
+// for GPUs, or where there are too many classes or parameters.
+GpuSource MakeGpuSource(const std::vector<GpuTerm>& terms, int64_t classes, int64_t epoch,
+                        bool for_gpu = true);
+
+struct FusedOnGpu {
+  at::Tensor total;    // float32 scalar, differentiable; undefined where no kernel can be made
+  at::Tensor account;  // float64 [2, terms]: sums and amounts
+};
+
+// logits: float32 [N, C] or [N, C, H, W] on a GPU; labels: int64; weight: float32 of the labels'
+// shape, or undefined. The GPU is not waited for.
+FusedOnGpu FuseOnGpu(const at::Tensor& logits, const at::Tensor& labels, const at::Tensor& weight,
+                     int64_t epoch, const std::vector<GpuTerm>& terms);
+
+}  // namespace losses
+
+#endif  // LOSSES_FUSION_GPU_H_
