@@ -67,11 +67,15 @@ bool AllSame(const std::vector<std::string>& values) {
                      [&](const std::string& value) { return value == values[0]; });
 }
 
-// The best of those that can be compared; a baseline is none.
-bool IsBest(const std::vector<Judgement>& judgements, const std::string& score, double value) {
-  return !absl::StrContains(score, "majority") && !std::isnan(value) &&
-         std::all_of(judgements.begin(), judgements.end(),
-                     [&](const Judgement& other) { return !(other.Value(score) > value); });
+// Whether a run's score is the best of TEST: what was validated only is easier, and a baseline is
+// no score.
+bool IsBest(const std::vector<Judgement>& judgements, size_t run, const std::string& score) {
+  const double value = judgements[run].Value(score);
+  return judgements[run].phase == TEST && !absl::StrContains(score, "majority") &&
+         !std::isnan(value) &&
+         std::all_of(judgements.begin(), judgements.end(), [&](const Judgement& other) {
+           return other.phase != TEST || !(other.Value(score) > value);
+         });
 }
 
 Cell IntervalCell(const Judgement& judgement, const std::string& score) {
@@ -106,7 +110,7 @@ Table RunsTable(const Runs& runs, const std::vector<Judgement>& judgements) {
     row.push_back(Text(InWords(judgements[i].phase)));
     for (const auto& [title, score] : scores) {
       Cell cell = PercentCell(judgements[i].Value(score));
-      cell.strong = IsBest(judgements, score, cell.order);
+      cell.strong = IsBest(judgements, i, score);
       row.push_back(std::move(cell));
       if (std::string(score) == "accuracy") row.push_back(IntervalCell(judgements[i], score));
     }

@@ -117,6 +117,21 @@ TEST(Comparison, ShowsWhatDiffersInTheConfigs) {
   EXPECT_THAT(html, HasSubstr("+25.0"));
 }
 
+TEST(Comparison, CallsNoValidatedScoreTheBest) {
+  const std::string tested = MadeRun().Write("tested"), stopped = Perfect().Write("stopped");
+  nlohmann::ordered_json summary = Perfect().Summary();
+  summary["test"] = nullptr;
+  summary["stopped"] = "interrupted";
+  WriteText(stopped + "/summary.json", summary.dump());
+  std::filesystem::remove(stopped + "/predictions.csv");
+  // Of VAL, above the other's 75 % of TEST.
+  WriteText(stopped + "/metrics.csv",
+            "epoch,phase,step,metrics.accuracy,metrics.balanced_accuracy\n2,VAL,4,0.9,0.9\n");
+  const std::string html = Html(ComparisonPage({*ReadRunRecord(tested), *ReadRunRecord(stopped)}));
+  EXPECT_THAT(html, HasSubstr("<td data-n=\"0.9\" class=\"n\">90.0 %</td>"));
+  EXPECT_THAT(html, HasSubstr("<td data-n=\"0.75\" class=\"n b\">75.0 %</td>"));
+}
+
 TEST(Comparison, TellsRunsOfOneNameApart) {
   RunRecord first = Made("first", MadeRun()), second = Made("second", Perfect());
   first.name = second.name = "<b>same";
