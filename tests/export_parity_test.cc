@@ -160,7 +160,9 @@ class Parity : public testing::Test {
     OperatorGraph operators;
     const absl::Status status = opened.Export(preprocessing, &operators);
     ASSERT_TRUE(status.ok()) << status;
-    if (fold) EXPECT_GT(FoldBatchNorms(&operators), 0);
+    if (fold) {
+      EXPECT_GT(FoldBatchNorms(&operators), 0);
+    }
     cases_->Add(name, operators, preprocessing ? images : opened.graph->Output("normalize.images"),
                 probabilities);
   }

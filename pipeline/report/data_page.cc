@@ -185,21 +185,29 @@ Plot Histogram(const Property& property, const std::vector<ImageFacts>& images) 
   return plot;
 }
 
-Section DriftSection(const std::vector<ImageFacts>& images) {
-  Section section = {"drift", "Whether TRAIN and TEST are alike", {}};
-  const std::vector<Drift> drifts = FindDrifts(images);
-  if (drifts.empty()) return section;
+std::vector<std::string> FarProperties(const std::vector<Drift>& drifts) {
   std::vector<std::string> far;
   for (const Drift& drift : drifts) {
     if (drift.distance >= kDrifted && drift.p < kSure) far.push_back(drift.name);
   }
-  section.blocks.emplace_back(Findings{
-      {{far.empty() ? Severity::kNote : Severity::kCare,
-        far.empty()
-            ? std::string("No property of TEST's images lies far from that of TRAIN's.")
-            : absl::StrCat("TEST's images differ from TRAIN's in ", absl::StrJoin(far, ", "),
-                           ": what is learned may not hold there."),
-        {}}}});
+  return far;
+}
+
+Finding DriftFinding(const std::vector<std::string>& far) {
+  if (far.empty()) {
+    return {Severity::kNote, "No property of TEST's images lies far from that of TRAIN's.", {}};
+  }
+  return {Severity::kCare,
+          absl::StrCat("TEST's images differ from TRAIN's in ", absl::StrJoin(far, ", "),
+                       ": what is learned may not hold there."),
+          {}};
+}
+
+Section DriftSection(const std::vector<ImageFacts>& images) {
+  Section section = {"drift", "Whether TRAIN and TEST are alike", {}};
+  const std::vector<Drift> drifts = FindDrifts(images);
+  if (drifts.empty()) return section;
+  section.blocks.emplace_back(Findings{{DriftFinding(FarProperties(drifts))}});
   Table table = {"Distance of the distributions (Kolmogorov-Smirnov: 0 alike, 1 apart)",
                  {"property", "distance", "p"},
                  {},
@@ -334,9 +342,12 @@ std::vector<Drift> FindDrifts(const std::vector<ImageFacts>& images) {
 
 std::vector<Finding> DataFindings(const DataInfo& data, const std::vector<ImageFacts>& images) {
   const auto classes = static_cast<int>(data.classes.size());
+  std::vector<Finding> findings;
   const std::vector<Shortcut> shortcuts = FindShortcuts(images, classes);
-  if (shortcuts.empty()) return {};
-  return {ShortcutFinding(shortcuts[0], classes)};
+  if (!shortcuts.empty()) findings.push_back(ShortcutFinding(shortcuts[0], classes));
+  const std::vector<std::string> far = FarProperties(FindDrifts(images));
+  if (!far.empty()) findings.push_back(DriftFinding(far));
+  return findings;
 }
 
 std::vector<Section> DataSections(const DataInfo& data, const std::vector<ImageFacts>& images,

@@ -42,8 +42,8 @@ struct Drift {
 };
 std::vector<Drift> FindDrifts(const std::vector<ImageFacts>& images);
 
-// What a reader of a model's accuracy must know of them: the shortcut, if one is better than chance
-// by far.
+// What a reader of a model's accuracy must know of them: the best shortcut, and in what TEST
+// differs from TRAIN.
 std::vector<Finding> DataFindings(const DataInfo& data, const std::vector<ImageFacts>& images);
 
 // What a run's page says of its data, beside what it says itself: shortcuts, drift, properties,
