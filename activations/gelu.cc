@@ -15,7 +15,15 @@ class Gelu : public Activation {
   explicit Gelu(const GeluOptions& options)
       : approximate_(options.approximate() == GeluOptions::TANH ? "tanh" : "none") {}
 
-  at::Tensor operator()(at::Tensor x) override { return at::gelu(x, approximate_); }
+  at::Tensor operator()(at::Tensor x) override {
+    at::Tensor y = at::gelu(x, approximate_);
+    // Where the values lie in rows, LibTorch 1.13 asks oneDNN for the derivative in bfloat16, and a
+    // gradient that lies otherwise, as one from a convolution does, then gives garbage.
+    if (y.requires_grad() && y.is_contiguous()) {
+      y.register_hook([](const at::Tensor& gradient) { return gradient.contiguous(); });
+    }
+    return y;
+  }
   // 1 / sqrt(E[f(x)^2]) for x of standard normal distribution, by quadrature.
   double gain() const override { return 1.5335304; }
   // At x = -0.7518.

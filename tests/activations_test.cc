@@ -13,6 +13,7 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <cmath>
 #include <limits>
 #include <set>
 
@@ -167,6 +168,49 @@ TEST_P(EveryActivation, KeepsShapeTypeAndMemoryFormat) {
   EXPECT_EQ(Apply(*f_, at::empty({0, 3, 2, 2})).sizes(), at::IntArrayRef({0, 3, 2, 2}));
   const at::Tensor strided = at::randn({4, 6}).t();
   EXPECT_LT(Error(Apply(*f_, strided), Apply(*f_, strided.contiguous())), 1e-6);
+}
+
+// In whatever formats values and gradients come, with maps of few pixels and channels that no
+// vector's length divides, and memory that holds NaN where nothing was written.
+TEST_P(EveryActivation, IsTheSameInAnyShapeAndFormat) {
+  struct Precise {
+    at::ScalarType type;
+    double value, gradient;  // bounds of |error| / (1 + |right|)
+  };
+  // Bfloat16 keeps 8 bits, float32 24; a gradient is rounded more than once on the way.
+  for (const Precise& precise :
+       {Precise{at::kBFloat16, 0x1p-7, 0x1p-5}, Precise{at::kFloat, 1e-6, 3e-5}}) {
+    for (const std::vector<int64_t>& shape : std::vector<std::vector<int64_t>>{{8, 6, 32, 32},
+                                                                               {8, 13, 16, 16},
+                                                                               {8, 51, 4, 4},
+                                                                               {8, 51, 2, 2},
+                                                                               {3, 51, 1, 1},
+                                                                               {5, 7}}) {
+      for (const int formats : {0, 1, 2, 3}) {  // of the values, and of the gradient that comes
+        if (formats > 0 && shape.size() != 4) continue;
+        const auto drawn = [&](bool channels_last) {
+          return at::randn(shape)
+              .to(precise.type)
+              .contiguous(channels_last ? at::MemoryFormat::ChannelsLast
+                                        : at::MemoryFormat::Contiguous);
+        };
+        const at::Tensor x = drawn((formats & 1) != 0), g = drawn((formats & 2) != 0);
+        const auto spoil = [&] { at::full({4 * x.numel()}, NAN, x.options()); };
+        const auto error = [](const at::Tensor& value, const at::Tensor& right) {
+          const at::Tensor gaps = (value.to(at::kDouble) - right).abs() / (right.abs() + 1);
+          return gaps.nan_to_num(INFINITY).max().item<double>();
+        };
+        spoil();
+        const at::Tensor y = Apply(*f_, x);
+        spoil();
+        const at::Tensor dx = Gradient(*f_, x, g);
+        const at::Tensor exact = x.to(at::kDouble);
+        EXPECT_LT(error(y, Apply(*f_, exact)), precise.value) << x.sizes() << formats;
+        EXPECT_LT(error(dx, Gradient(*f_, exact, g.to(at::kDouble))), precise.gradient)
+            << x.sizes() << formats;
+      }
+    }
+  }
 }
 
 TEST_P(EveryActivation, IsFiniteForHugeInputs) {
