@@ -229,6 +229,23 @@ TEST(FusedOnGpuTest, EachLossAgreesWithOperatorsOnWhatIsChecked) {
   }
 }
 
+TEST(FusedOnGpuTest, KernelsThatAreOffAreNotCompared) {
+  setenv("LOSSFUSION_GPU_KERNELS", "off", 1);
+  const Fused fused({0, 9}, 3, {});
+  bool asked = false;
+  const Operators operators = [&](const at::Tensor&, const at::Tensor&, const at::Tensor&, size_t) {
+    asked = true;
+    return FusedOnGpu();
+  };
+  testing::internal::CaptureStderr();
+  const FusedOnGpu made = FuseOnGpu(at::randn({5, 3}), at::randint(3, {5}, at::kLong), {}, 0,
+                                    fused.gpu_terms(), &operators);
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+  EXPECT_FALSE(made.total.defined());
+  EXPECT_FALSE(asked);
+  unsetenv("LOSSFUSION_GPU_KERNELS");
+}
+
 void ExpectNaN(int which) {
   const Fused fused({which}, 3, {});
   const OnCpu compiled(MakeGpuSource(fused.gpu_terms(), 3, 0, false).source);
