@@ -114,11 +114,14 @@ void EvaluateAll(const Piecewise& f, const at::Tensor& x, const at::Tensor& gy, 
   });
 }
 
-at::Tensor MapElsewhere(const Piecewise& f, const at::Tensor& x, const at::Tensor& gy) {
-  const at::Tensor mapped = MapOnGpu(f, x, gy);
-  if (mapped.defined()) return mapped;
+at::Tensor MapByOperators(const Piecewise& f, const at::Tensor& x, const at::Tensor& gy) {
   const at::Tensor y = EvaluateByOperators(f, x.to(at::kFloat), gy.defined());
   return (gy.defined() ? gy * y : y).to(x.scalar_type());
+}
+
+at::Tensor MapElsewhere(const Piecewise& f, const at::Tensor& x, const at::Tensor& gy) {
+  const at::Tensor mapped = MapOnGpu(f, x, gy, MapByOperators);
+  return mapped.defined() ? mapped : MapByOperators(f, x, gy);
 }
 
 // f(x), or gy f'(x) where there is a gy.

@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/from_blob.h>
+#include <ATen/ops/tensor.h>
 
 #include <algorithm>
 #include <cmath>
@@ -30,6 +31,7 @@ constexpr char kSource[] =
 
 struct OnGpu {
   at::Tensor tables;
+  std::string form;  // what the kernels' branches depend on
 };
 
 // c + a (x / end)^q with value and slope of f at `end`, and f's limit or, without one, the power by
@@ -51,6 +53,20 @@ void FitTail(const Piecewise& f, double end, float* tail) {
   tail[2] = static_cast<float>(power);
 }
 
+std::string FormOf(const Piecewise& f) {
+  std::string form;
+  for (const Piecewise::Term& term : f.terms()) {
+    const Piecewise::Fitted& table = term.table;
+    absl::StrAppend(&form, " ", static_cast<int>(table.fold), ",", table.pieces, ",", table.degree,
+                    table.symmetry.odd ? "odd" : "", table.symmetry.anti ? "anti" : "");
+  }
+  return form;
+}
+
+const char* NameOf(at::ScalarType type) {
+  return type == at::kFloat ? "float32" : type == at::kBFloat16 ? "bfloat16" : "float16";
+}
+
 kernels::GpuProgram* ProgramFor(at::ScalarType type) {
   static kernels::GpuProgram floats("activations in float32", PiecewiseSource("float"));
   static kernels::GpuProgram bfloats("activations in bfloat16", PiecewiseSource("Bfloat16"));
@@ -59,19 +75,55 @@ kernels::GpuProgram* ProgramFor(at::ScalarType type) {
 }
 
 // Kept beside the function as long as that lives.
-const at::Tensor& TablesOn(const at::Device& device, const Piecewise& f) {
+const OnGpu& TablesOn(const at::Device& device, const Piecewise& f) {
   auto kept = std::static_pointer_cast<OnGpu>(f.beside());
   if (kept == nullptr || kept->tables.device() != device) {
     std::vector<float> tables = TablesFor(f);
     kept = std::make_shared<OnGpu>();
     const auto count = static_cast<int64_t>(tables.size());
     kept->tables = at::from_blob(tables.data(), {count}, at::kFloat).to(device);
+    kept->form = FormOf(f);
     f.beside() = kept;
   }
-  return kept->tables;
+  return *kept;
 }
 
 bool IsAligned(const void* pointer) { return reinterpret_cast<uintptr_t>(pointer) % 16 == 0; }
+
+// Whether kernels for functions of this form and elements of this type give what operators give.
+bool Agree(const Piecewise& f, const std::string& form, const at::Tensor& like,
+           Operators* operators) {
+  static kernels::GpuChecks checks;
+  const at::ScalarType type = like.scalar_type();
+  const at::Device device = like.device();
+  at::Tensor x, gy;
+  int64_t in_tables = 0;
+  const auto by_kernel = [&]() -> std::vector<at::Tensor> {
+    const CheckedInputs inputs = InputsToCheck(f);
+    in_tables = static_cast<int64_t>(inputs.in_tables.size());
+    std::vector<float> incoming;
+    while (incoming.size() < inputs.All().size()) {
+      incoming.push_back(kernels::HashedNumber(~incoming.size()));
+    }
+    x = at::tensor(inputs.All(), at::kFloat).to(device, type);
+    gy = at::tensor(incoming, at::kFloat).to(device, type);
+    const at::Tensor values = MapOnGpu(f, x, {});
+    if (!values.defined()) return {};
+    const at::Tensor gradients = MapOnGpu(f, x, gy);
+    const at::Tensor unaligned = MapOnGpu(f, x.slice(0, 1), gy.slice(0, 1));
+    if (!gradients.defined() || !unaligned.defined()) return {};
+    return {values.slice(0, 0, in_tables), values.slice(0, in_tables),
+            gradients.slice(0, 0, in_tables), gradients.slice(0, in_tables),
+            unaligned.slice(0, 0, in_tables - 1)};
+  };
+  const auto by_operators = [&] {
+    return ExpectedOf(operators(f, x, {}), operators(f, x, gy), in_tables);
+  };
+  const std::string key = absl::StrCat(static_cast<int>(type), " ", device.str(), form);
+  return checks.Agree(
+      key, absl::StrCat("activations in ", NameOf(type)),
+      [&] { return kernels::GpuProgram::CardOf(device); }, by_kernel, by_operators);
+}
 
 }  // namespace
 
@@ -118,11 +170,56 @@ std::vector<float> TablesFor(const Piecewise& f) {
   return all;
 }
 
-at::Tensor MapOnGpu(const Piecewise& f, const at::Tensor& x, const at::Tensor& gy) {
+std::vector<float> CheckedInputs::All() const {
+  std::vector<float> all = in_tables;
+  all.insert(all.end(), beyond.begin(), beyond.end());
+  return all;
+}
+
+CheckedInputs InputsToCheck(const Piecewise& f) {
+  constexpr size_t kInTables = 5003;  // more than two blocks, and a rest
+  constexpr float kTable = 20, kFarthest = 1e4F;
+  const std::vector<float> tables = TablesFor(f);
+  // Where frequency times x is too large to fold, a kernel is not asked.
+  float most = kFarthest;
+  for (const Piecewise::Term& term : f.terms()) {
+    if (term.table.fold == Fold::kUnit) most = std::min(most, 0.99F * term.table.most);
+  }
+  const float low = std::max({tables[2], -kTable, -most}) * 0.99F;
+  const float high = std::min({tables[3], kTable, most}) * 0.99F;
+  CheckedInputs inputs;
+  inputs.in_tables = {0.0F, -0.0F, 1e-8F, -1e-8F, low, high};
+  while (inputs.in_tables.size() < kInTables) {
+    const float u = kernels::HashedNumber(inputs.in_tables.size());
+    inputs.in_tables.push_back(std::clamp(kTable * u * std::abs(u), low, high));  // dense around 0
+  }
+  for (float size = 1.02F * kTable; size < kFarthest; size *= 1.3F) {
+    inputs.beyond.insert(inputs.beyond.end(), {std::min(size, most), std::max(-size, -most)});
+  }
+  return inputs;
+}
+
+std::vector<kernels::Expected> ExpectedOf(const at::Tensor& values, const at::Tensor& gradients,
+                                          int64_t in_tables) {
+  const at::ScalarType type = values.scalar_type();
+  // A step between neighbours, beside what tables and powers are right within.
+  const double step = type == at::kBFloat16 ? 1.0 / 128 : type == at::kHalf ? 1.0 / 1024 : 0;
+  return {
+      {"values", values.slice(0, 0, in_tables), 5e-6 + step},
+      {"values beyond its tables", values.slice(0, in_tables), 5e-3 + step},
+      {"gradients", gradients.slice(0, 0, in_tables), 5e-5 + step, /*of_largest=*/true},
+      {"gradients beyond its tables", gradients.slice(0, in_tables), 5e-3 + step},
+      {"gradients", gradients.slice(0, 1, in_tables), 5e-5 + step, /*of_largest=*/true},
+  };
+}
+
+at::Tensor MapOnGpu(const Piecewise& f, const at::Tensor& x, const at::Tensor& gy,
+                    Operators* operators) {
   const at::ScalarType type = x.scalar_type();
   const bool known = type == at::kFloat || type == at::kBFloat16 || type == at::kHalf;
   if (!known || !x.is_cuda()) return {};
-  const at::Tensor& tables = TablesOn(x.device(), f);
+  const OnGpu& beside = TablesOn(x.device(), f);
+  const at::Tensor& tables = beside.tables;
   auto floats = static_cast<int>(tables.numel());
   const size_t shared_bytes = floats * sizeof(float);
   if (shared_bytes > kSharedBytes) return {};
@@ -130,6 +227,7 @@ at::Tensor MapOnGpu(const Piecewise& f, const at::Tensor& x, const at::Tensor& g
   at::Tensor out = at::empty_like(x);
   auto count = static_cast<long long>(x.numel());
   if (count == 0) return out;
+  if (operators != nullptr && !Agree(f, beside.form, x, operators)) return {};
   const void *from = x.data_ptr(), *incoming = slope ? gy.data_ptr() : nullptr;
   void* to = out.data_ptr();
   const float* held = tables.data_ptr<float>();

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "activations/piecewise.h"
+#include "kernels/gpu_check.h"
 
 namespace activations {
 
@@ -15,7 +16,24 @@ namespace activations {
 // a gy, which is laid out as x is. Undefined where no kernel can be made (that is said once).
 // Beyond tables that end (Tail::kExact) a power of x follows that meets value and slope there:
 // within 4e-3 of max(1, |f|) instead of the tables' 1e-6.
-at::Tensor MapOnGpu(const Piecewise& f, const at::Tensor& x, const at::Tensor& gy);
+//
+// Where there are `operators`, which compute the same, a kernel is compared with them before its
+// first use on a card (kernels/gpu_check.h); one that differs is not used.
+using Operators = at::Tensor(const Piecewise& f, const at::Tensor& x, const at::Tensor& gy);
+at::Tensor MapOnGpu(const Piecewise& f, const at::Tensor& x, const at::Tensor& gy,
+                    Operators* operators = nullptr);
+
+// What they are compared on: where f has tables, and then where those end or f is nearly straight.
+struct CheckedInputs {
+  std::vector<float> in_tables, beyond;
+  std::vector<float> All() const;
+};
+CheckedInputs InputsToCheck(const Piecewise& f);
+
+// What a kernel's values and gradients at these inputs (of one element type) may differ by, from
+// operators': those in the tables, and those beyond.
+std::vector<kernels::Expected> ExpectedOf(const at::Tensor& values, const at::Tensor& gradients,
+                                          int64_t in_tables);
 
 // What the kernels compute from (piecewise_kernel.cu).
 std::vector<float> TablesFor(const Piecewise& f);

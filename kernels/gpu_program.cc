@@ -22,6 +22,7 @@ using LibraryLoadData = int(void**, const void*, void*, void**, uint32_t, void*,
 using LibraryGetKernel = int(void**, void*, const char*);
 using LaunchKernel = int(const void*, Dim3, Dim3, void**, size_t, void*);
 using DeviceGetAttribute = int(int*, int, int);
+using DeviceGetProperties = int(void*, int);
 using GetErrorString = const char*(int);
 constexpr int kMultiprocessors = 16, kMajor = 75, kMinor = 76;
 
@@ -170,7 +171,7 @@ bool GpuProgram::Launch(const std::string& kernel, c10::Device device, const Sha
   if (failed_) return false;
   const char* const wanted = std::getenv("LOSSFUSION_GPU_KERNELS");
   if (wanted != nullptr && std::strcmp(wanted, "off") == 0) {
-    Complain("LOSSFUSION_GPU_KERNELS is off");
+    failed_ = true;
     return false;
   }
   void* stream = nullptr;
@@ -198,6 +199,15 @@ uint32_t GpuProgram::Blocks(c10::Device device, int64_t count, int64_t each) {
   static const int multiprocessors = std::max(1, Attribute(kMultiprocessors, device));
   const int64_t work = (count + each - 1) / each;
   return static_cast<uint32_t>(std::clamp<int64_t>(work, 1, kPerMultiprocessor * multiprocessors));
+}
+
+std::string GpuProgram::CardOf(c10::Device device) {
+  auto* get = FindInCuda<DeviceGetProperties>("cudaGetDeviceProperties_v2");
+  if (get == nullptr) get = FindInCuda<DeviceGetProperties>("cudaGetDeviceProperties");
+  // cudaDeviceProp begins with the name, 256 characters, and has about a thousand bytes.
+  alignas(16) char properties[1 << 14] = {};
+  if (get == nullptr || get(properties, device.index()) != 0) return device.str();
+  return std::string(properties) + " (" + device.str() + ")";
 }
 
 }  // namespace kernels

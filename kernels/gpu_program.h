@@ -18,7 +18,7 @@ std::string CompileCuda(const std::string& source, const std::string& architectu
                         std::string* error);
 
 // Kernels from one source. Nothing is linked against: where a symbol of CUDA is missing, no kernel
-// can be made; with LOSSFUSION_GPU_KERNELS=off in the environment none is.
+// can be made; with LOSSFUSION_GPU_KERNELS=off in the environment none is, and nothing is said.
 class GpuProgram {
  public:
   struct Shape {
@@ -31,12 +31,16 @@ class GpuProgram {
       : name_(std::move(name)), source_(std::move(source)) {}
 
   // Starts a kernel on the device's current stream, which is not waited for. False where it cannot
-  // be made, which is said once; others must then take its place.
+  // be made, which is said once; others must then take its place. Before results of a kernel are
+  // trusted on a card they are compared (gpu_check.h).
   bool Launch(const std::string& kernel, c10::Device device, const Shape& shape, void** arguments);
 
   // Blocks of a kernel that goes over `count` elements, `each` per block and round: enough to fill
   // the card, and no more than there is work.
   static uint32_t Blocks(c10::Device device, int64_t count, int64_t each);
+
+  // For messages: "NVIDIA H100 80GB HBM3 (cuda:0)".
+  static std::string CardOf(c10::Device device);
 
  private:
   using Kernel = void*;  // cudaKernel_t

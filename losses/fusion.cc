@@ -153,6 +153,15 @@ at::Tensor AccountOf(std::vector<at::Tensor> sums, const std::vector<at::Tensor>
   return at::stack(sums).reshape({2, -1});
 }
 
+// A loss by operators, with weight 1.
+FusedOnGpu FuseAlone(const LossInput& input, Loss* loss) {
+  FusedValue fused;
+  fused.total = at::zeros({}, input.logits().options());
+  std::vector<at::Tensor> sums(1), amounts(1);
+  AddTensorForms(input, {{loss, 1}}, {0}, &fused, &sums, &amounts);
+  return {fused.total, AccountOf(sums, amounts)};
+}
+
 // By kernels of our own where a loss has a form for them; the rest by operators.
 FusedValue FuseOnCuda(const pipeline::Step& step, const at::Tensor& logits,
                       const at::Tensor& labels, const at::Tensor& weight,
@@ -166,7 +175,11 @@ FusedValue FuseOnCuda(const pipeline::Step& step, const at::Tensor& logits,
     gpu_terms.push_back(
         {terms[k].loss->pixel_form(), terms[k].loss->ratio_form(), terms[k].weight});
   }
-  const FusedOnGpu made = FuseOnGpu(logits, labels, weight, step.epoch, gpu_terms);
+  const Operators operators = [&](const at::Tensor& z, const at::Tensor& y, const at::Tensor& w,
+                                  size_t term) {
+    return FuseAlone(InputOf(step, z, y, w), terms[in_kernels[term]].loss);
+  };
+  const FusedOnGpu made = FuseOnGpu(logits, labels, weight, step.epoch, gpu_terms, &operators);
   FusedValue fused;
   std::vector<at::Tensor> sums(terms.size()), amounts(terms.size());
   if (made.total.defined()) {

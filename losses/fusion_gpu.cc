@@ -7,17 +7,21 @@
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/full.h>
 #include <c10/core/GradMode.h>
+#include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "kernels/gpu_program.h"
+#include "pipeline/data.h"
 
 namespace losses {
 namespace {
@@ -43,9 +47,11 @@ struct Layout {
   long long pixels, inner, image_stride, pixel_stride, class_stride;
 };
 
+bool ClassesLast(const at::Tensor& logits) { return logits.dim() == 4 && !logits.is_contiguous(); }
+
 Layout LayoutOf(const at::Tensor& logits) {
   const int64_t classes = logits.size(1), inner = logits.dim() == 2 ? 1 : logits[0][0].numel();
-  const bool last = logits.dim() == 4 && !logits.is_contiguous();
+  const bool last = ClassesLast(logits);
   return {logits.size(0) * inner, inner, classes * inner, last ? classes : 1, last ? 1 : inner};
 }
 
@@ -165,7 +171,87 @@ class GpuNode : public torch::autograd::Function<GpuNode> {
   }
 };
 
+at::Tensor GradientBy(const at::Tensor& logits, const at::Tensor& total) {
+  return torch::autograd::grad({total}, {logits})[0];
+}
+
+// Whether the kernels of a fusion give what operators give, term by term.
+bool Agree(const GpuSource& program, const at::Tensor& like, int64_t epoch,
+           const std::vector<GpuTerm>& terms, const Operators& operators) {
+  static kernels::GpuChecks checks;
+  const c10::AutoGradMode on(true);
+  const at::Device device = like.device();
+  CheckedBatch batch;
+  const auto by_kernel = [&] {
+    batch = BatchToCheck(like);
+    batch = {batch.logits.to(device).requires_grad_(), batch.labels.to(device),
+             batch.weight.to(device)};
+    std::vector<at::Tensor> results;
+    for (size_t k = 0; k < terms.size(); ++k) {
+      std::vector<GpuTerm> alone = terms;
+      for (size_t i = 0; i < terms.size(); ++i) alone[i].weight = i == k ? 1 : 0;
+      const FusedOnGpu fused = FuseOnGpu(batch.logits, batch.labels, batch.weight, epoch, alone);
+      if (!fused.total.defined()) return std::vector<at::Tensor>();
+      results.insert(results.end(), {fused.total, fused.account.select(1, static_cast<int64_t>(k)),
+                                     GradientBy(batch.logits, fused.total)});
+    }
+    return results;
+  };
+  const auto by_operators = [&] {
+    std::vector<kernels::Expected> all;
+    for (size_t k = 0; k < terms.size(); ++k) {
+      const FusedOnGpu fused = operators(batch.logits, batch.labels, batch.weight, k);
+      for (kernels::Expected& expected : ExpectedOf(fused, batch.logits, k)) {
+        all.push_back(std::move(expected));
+      }
+    }
+    return all;
+  };
+  const std::string key =
+      absl::StrCat(reinterpret_cast<uintptr_t>(ProgramOf(program.source)), " ", device.str(), " ",
+                   like.dim(), ClassesLast(like) ? " last" : "");
+  return checks.Agree(
+      key, "a fusion", [&] { return kernels::GpuProgram::CardOf(device); }, by_kernel,
+      by_operators);
+}
+
 }  // namespace
+
+CheckedBatch BatchToCheck(const at::Tensor& like) {
+  constexpr int64_t kRows = 333, kImages = 3, kHeight = 19, kWidth = 17;
+  constexpr float kScales[] = {1, 4, 20, 300};
+  const int64_t classes = like.size(1);
+  std::vector<int64_t> shape = {kRows};
+  if (like.dim() == 4) shape = {kImages, kHeight, kWidth};
+  CheckedBatch batch = {at::Tensor(), at::empty(shape, at::kLong), at::empty(shape, at::kFloat)};
+  at::Tensor logits = at::empty({batch.labels.numel(), classes}, at::kFloat);
+  auto* const z = logits.data_ptr<float>();
+  for (int64_t i = 0; i < batch.labels.numel(); ++i) {
+    const uint64_t seed = static_cast<uint64_t>(i) << 32;
+    for (int64_t c = 0; c < classes; ++c) {
+      const float u = kernels::HashedNumber(seed + static_cast<uint64_t>(c));
+      z[i * classes + c] = std::abs(u) < 0.06F ? std::copysign(0.0F, u) : u * kScales[i % 4];
+    }
+    const int64_t label = (i * 7 + i / 5) % classes;
+    const bool ignored = i % 11 == 3;
+    batch.labels.data_ptr<int64_t>()[i] = ignored ? pipeline::kIgnoredLabel : label;
+    batch.weight.data_ptr<float>()[i] = ignored ? 0.0F : 0.5F + 0.25F * (label % 5);
+  }
+  if (like.dim() == 4) {
+    logits = logits.reshape({kImages, kHeight, kWidth, classes}).permute({0, 3, 1, 2});
+    if (!ClassesLast(like)) logits = logits.contiguous();
+  }
+  batch.logits = logits;
+  return batch;
+}
+
+std::vector<kernels::Expected> ExpectedOf(const FusedOnGpu& fused, const at::Tensor& logits,
+                                          size_t k) {
+  const std::string of = absl::StrCat(" of loss ", k + 1);
+  return {{"values" + of, fused.total, 2e-5},
+          {"sums" + of, fused.account.reshape({2}), 2e-5},
+          {"gradients" + of, GradientBy(logits, fused.total), 1e-4, /*of_largest=*/true}};
+}
 
 GpuSource MakeGpuSource(const std::vector<GpuTerm>& terms, int64_t classes, int64_t epoch,
                         bool for_gpu) {
@@ -214,13 +300,14 @@ GpuSource MakeGpuSource(const std::vector<GpuTerm>& terms, int64_t classes, int6
 }
 
 FusedOnGpu FuseOnGpu(const at::Tensor& given, const at::Tensor& labels, const at::Tensor& weight,
-                     int64_t epoch, const std::vector<GpuTerm>& terms) {
+                     int64_t epoch, const std::vector<GpuTerm>& terms, const Operators* operators) {
   const bool in_place = given.is_contiguous() ||
                         (given.dim() == 4 && given.is_contiguous(at::MemoryFormat::ChannelsLast));
   const at::Tensor logits = in_place ? given : given.contiguous();
   if (terms.empty() || logits.numel() == 0) return {};
   const GpuSource program = MakeGpuSource(terms, logits.size(1), epoch);
   if (program.source.empty()) return {};
+  if (operators != nullptr && !Agree(program, logits, epoch, terms, *operators)) return {};
   const at::Tensor ready = labels.contiguous();
   const at::Tensor weights = weight.defined() ? weight.to(at::kFloat).contiguous() : at::Tensor();
   Call call = {ready,

@@ -6,9 +6,11 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
+#include "kernels/gpu_check.h"
 #include "losses/block.h"
 
 namespace losses {
@@ -42,9 +44,28 @@ struct FusedOnGpu {
 };
 
 // logits: float32 [N, C] or [N, C, H, W] on a GPU; labels: int64; weight: float32 of the labels'
-// shape, or undefined. The GPU is not waited for.
+// shape, or undefined. The GPU is not waited for, but once: where there are `operators`, the
+// kernels are compared with them before their first use on a card for a layout of logits
+// (kernels/gpu_check.h); those that differ are not used.
+//
+// `operators` give the fusion of one term alone, with weight 1.
+using Operators = std::function<FusedOnGpu(const at::Tensor& logits, const at::Tensor& labels,
+                                           const at::Tensor& weight, size_t term)>;
 FusedOnGpu FuseOnGpu(const at::Tensor& logits, const at::Tensor& labels, const at::Tensor& weight,
-                     int64_t epoch, const std::vector<GpuTerm>& terms);
+                     int64_t epoch, const std::vector<GpuTerm>& terms,
+                     const Operators* operators = nullptr);
+
+// What they are compared on, in memory: logits from 0 to hundreds apart, some labels that do not
+// count, classes that weigh differently.
+struct CheckedBatch {
+  at::Tensor logits, labels, weight;
+};
+// Of the layout of `like`.
+CheckedBatch BatchToCheck(const at::Tensor& like);
+
+// What a kernel's total, account [2] and gradient for term `k` may differ by, from operators'.
+std::vector<kernels::Expected> ExpectedOf(const FusedOnGpu& fused, const at::Tensor& logits,
+                                          size_t k);
 
 }  // namespace losses
 

@@ -1,6 +1,5 @@
 // The source of the graph: batches of a dataset, decoded ahead.
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/from_blob.h>
 
 #include <algorithm>
 #include <chrono>
@@ -18,14 +17,13 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "datasets/dataset.h"
-#include "datasets/images/fit.h"
 #include "datasets/images/image_file.h"
 #include "pipeline/exceptions.h"
-#include "pipeline/memory.h"
 #include "pipeline/stage.h"
 #include "pipeline/utf8.h"
 #include "plugins/loader.pb.h"
 #include "plugins/loading/batch.h"
+#include "plugins/loading/outside_images.h"
 #include "plugins/loading/prefetcher.h"
 #include "plugins/loading/sample_reader.h"
 #include "plugins/loading/sampling.h"
@@ -38,17 +36,6 @@ using pipeline::PhaseIndex;
 using pipeline::Step;
 
 constexpr int64_t kDepth = 2;  // batches ready before the step that takes them
-
-// [3, height, width] of an 8-bit RGB image.
-at::Tensor PixelsOf(const cv::Mat& image) {
-  return at::from_blob(image.data, {image.rows, image.cols, 3}, at::kByte)
-      .clone()
-      .permute({2, 0, 1});
-}
-
-pipeline::OutsideImage::Part PartOf(const cv::Rect& rect) {
-  return {rect.x, rect.y, rect.width, rect.height};
-}
 
 }  // namespace
 
@@ -87,7 +74,8 @@ class Loader : public pipeline::Source {
           "sampling", absl::StrCat("sampling: BALANCED takes classes of images, but ",
                                    data().dataset, " is read for ", TaskName(data().task)));
     }
-    const absl::Status fits = CheckMemory();
+    const absl::Status fits = CheckMemory(Sizes(pipeline::TRAIN).front(),
+                                          {channels(), options_.image_size(), masks()}, kDepth);
     if (!fits.ok()) return fits;
     device_ = context->device;
     // To a GPU goes what is looked at.
@@ -199,26 +187,15 @@ class Loader : public pipeline::Source {
 
   absl::StatusOr<pipeline::OutsideImage> ReadOutside(const std::string& path,
                                                      bool color) const override {
-    const int size = options_.image_size();
-    cv::Size whole;
-    const absl::StatusOr<cv::Mat> read =
-        datasets::ReadImage(path, options_.max_pixels(), {size, {}, color, Fit()}, &whole);
-    if (!read.ok()) return read.status();
-    const datasets::Placing placing = datasets::PlacingOf(whole, size, Fit());
-    return pipeline::OutsideImage{PixelsOf(*read), whole.width, whole.height, PartOf(placing.from),
-                                  PartOf(placing.to)};
+    return Outside().Read(path, color);
   }
 
   absl::StatusOr<pipeline::OutsideImage::Size> SizeOf(const std::string& path) const override {
-    const absl::StatusOr<cv::Size> size = datasets::ImageSize(path, options_.max_pixels());
-    if (!size.ok()) return size.status();
-    return pipeline::OutsideImage::Size{size->width, size->height};
+    return Outside().SizeOf(path);
   }
 
   absl::StatusOr<at::Tensor> ReadWhole(const std::string& path) const override {
-    const absl::StatusOr<cv::Mat> read = datasets::ReadWholeImage(path, options_.max_pixels());
-    if (!read.ok()) return read.status();
-    return PixelsOf(*read);
+    return Outside().ReadWhole(path);
   }
 
   std::vector<std::string> BrokenFiles(bool decode) override {
@@ -240,35 +217,18 @@ class Loader : public pipeline::Source {
   int64_t channels() const { return data().channels; }
   bool masks() const { return data().task == pipeline::Task::kSegmentation; }
 
-  // The batches that are ready, and the step's own as float images.
-  absl::Status CheckMemory() const {
-    const auto side = static_cast<double>(options_.image_size());
-    const auto values = static_cast<double>(channels());
-    const double pixel = (kDepth + 1) * (values + (masks() ? 8 : 0)) + 4 * values;
-    const double bytes = static_cast<double>(Sizes(pipeline::TRAIN).front()) * side * side * pixel;
-    const double there = pipeline::MemoryOfMachine();
-    if (bytes <= there) return absl::OkStatus();
-    return pipeline::OptionError(
-        "batch_size", absl::StrCat("batches of ", Sizes(pipeline::TRAIN).front(), " images of ",
-                                   options_.image_size(), "x", options_.image_size(), " take ",
-                                   pipeline::BytesText(bytes), " of memory, and there are ",
-                                   pipeline::BytesText(there), "; lower batch_size or image_size"));
+  OutsideImages Outside() const {
+    return {static_cast<int>(options_.image_size()), options_.max_pixels(), Fit()};
   }
 
   absl::Status OpenCaches(bool writes) {
-    SampleReader::Options options;
-    options.image_size = options_.image_size();
-    options.memory_bytes = int64_t{options_.cache_mb()} << 20;
-    options.options = options_.dataset().SerializeAsString();
-    std::unique_ptr<ImageCache> file;
-    if (!options_.cache_file().empty()) {
-      auto opened = ImageCache::Open(options_.cache_file(), options_.cache_file_mb() << 20, writes);
-      if (!opened.ok()) {
-        return pipeline::OptionError("cache_file", std::string(opened.status().message()));
-      }
-      file = *std::move(opened);
-    }
-    reader_ = std::make_unique<SampleReader>(dataset_.get(), std::move(options), std::move(file));
+    auto opened =
+        SampleReader::Open(dataset_.get(),
+                           {options_.image_size(), int64_t{options_.cache_mb()} << 20,
+                            options_.dataset().SerializeAsString()},
+                           {options_.cache_file(), options_.cache_file_mb() << 20, writes});
+    if (!opened.ok()) return opened.status();
+    reader_ = *std::move(opened);
     return absl::OkStatus();
   }
 
@@ -288,16 +248,8 @@ class Loader : public pipeline::Source {
   // Of the dataset; those that turn out broken later stay, so that no order depends on when.
   int64_t CountIn(Phase phase) const { return dataset_->info().images[PhaseIndex(phase)]; }
 
-  // Of the batches of a pass. Where batches are to be tiny, there is one of each size that they
-  // then have.
   std::vector<int64_t> Sizes(Phase phase) const {
-    std::vector<int64_t> sizes(CountIn(phase) / batch_size_, batch_size_);
-    const int64_t rest = CountIn(phase) % batch_size_;
-    if (rest > 0) sizes.push_back(rest);
-    if (max_batch_ == INT64_MAX) return sizes;
-    for (int64_t& size : sizes) size = std::min(size, max_batch_);
-    sizes.erase(std::unique(sizes.begin(), sizes.end()), sizes.end());
-    return sizes;
+    return BatchSizes(CountIn(phase), batch_size_, max_batch_);
   }
 
   // The samples of the pass under way, in order.

@@ -22,6 +22,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/gpu_check.h"
 #include "kernels/gpu_program.h"
 #include "losses/fusion.h"
 #include "tests/oracle.h"
@@ -204,6 +205,45 @@ TEST(FusedOnGpuTest, EachLossEqualsItsBlockForm) {
 TEST(FusedOnGpuTest, FusionsEqualTheirBlockForm) {
   ExpectSameOnBatches({0, 2}, {});
   ExpectSameOnBatches({0, 3, 4, 5, 6, 7, 9, 11, 12, 13, 14}, {0.5, 2, 1});
+}
+
+TEST(FusedOnGpuTest, EachLossAgreesWithOperatorsOnWhatIsChecked) {
+  for (int i = 0; i < static_cast<int>(std::size(kLosses)); ++i) {
+    const Fused fused({i}, 7, {});
+    const OnCpu compiled(MakeGpuSource(fused.gpu_terms(), 7, 0, /*for_gpu=*/false).source);
+    const at::Tensor image = at::empty({1, 7, 2, 2});
+    for (const at::Tensor& like :
+         {at::empty({1, 7}), image, image.contiguous(at::MemoryFormat::ChannelsLast)}) {
+      const CheckedBatch batch = BatchToCheck(like);
+      EXPECT_EQ(batch.logits.is_contiguous(), like.is_contiguous());
+      const Values found = ByKernel(fused, compiled, batch.logits, batch.labels, batch.weight, 0);
+      const at::Tensor leaf = batch.logits.detach().requires_grad_();
+      const FusedValue value = Fuse(pipeline::Step(), leaf, batch.labels, batch.weight,
+                                    fused.terms(), /*use_blocks=*/false);
+      const auto expected = ExpectedOf({value.total, value.account}, leaf, 0);
+      const at::Tensor account = found.account.select(1, 0);
+      EXPECT_EQ(kernels::Difference({found.total, account, found.gradient}, expected), "")
+          << kLosses[i].first << " " << kLosses[i].second << " " << like.sizes();
+      EXPECT_NE(kernels::Difference({found.total, account, found.gradient * 1.001}, expected), "");
+    }
+  }
+}
+
+TEST(FusedOnGpuTest, KernelsThatAreOffAreNotCompared) {
+  setenv("LOSSFUSION_GPU_KERNELS", "off", 1);
+  const Fused fused({0, 9}, 3, {});
+  bool asked = false;
+  const Operators operators = [&](const at::Tensor&, const at::Tensor&, const at::Tensor&, size_t) {
+    asked = true;
+    return FusedOnGpu();
+  };
+  testing::internal::CaptureStderr();
+  const FusedOnGpu made = FuseOnGpu(at::randn({5, 3}), at::randint(3, {5}, at::kLong), {}, 0,
+                                    fused.gpu_terms(), &operators);
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+  EXPECT_FALSE(made.total.defined());
+  EXPECT_FALSE(asked);
+  unsetenv("LOSSFUSION_GPU_KERNELS");
 }
 
 void ExpectNaN(int which) {

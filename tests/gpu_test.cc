@@ -64,6 +64,16 @@ const Named kLosses[] = {{"SmoothL1", ""},
                          {"Tversky", ""},
                          {"Calibration", ""}};
 
+const Named kActivations[] = {{"MittagLeffler", ""},
+                              {"MittagLeffler", "form: TANH"},
+                              {"Lerch", ""},
+                              {"Lerch", "form: BOUNDED"},
+                              {"Jacobi", ""},
+                              {"Jacobi", "form: SNAKE"},
+                              {"Jacobi", "form: POLYNOMIAL"},
+                              {"Weierstrass", ""},
+                              {"Weierstrass", "form: TANH_RIPPLE"}};
+
 struct FusedOn {
   at::Tensor total, account, gradient;
 };
@@ -77,6 +87,28 @@ FusedOn FuseOn(const at::Device& device, const at::Tensor& logits, const at::Ten
   const losses::FusedValue value = losses::Fuse(Step(), leaf, there, weight, terms);
   const at::Tensor gradient = torch::autograd::grad({value.total}, {leaf})[0];
   return {value.total.detach().cpu(), value.account.cpu(), gradient.cpu()};
+}
+
+// First, since they are compared once in a process.
+TEST_F(OnGpu, KernelsAgreeWithOperatorsWhereverTheyAreChecked) {
+  testing::internal::CaptureStderr();
+  losses::Classes classes;
+  classes.count = 7;
+  for (const Named& named : kLosses) {
+    const auto loss = LossOf(named, classes);
+    FuseOn(gpu_, at::randn({9, 7}), at::randint(7, {9}, at::kLong), {}, {{loss.get(), 1}});
+    const at::Tensor images = at::randn({2, 7, 4, 4}), masks = at::randint(7, {2, 4, 4}, at::kLong);
+    FuseOn(gpu_, images, masks, {}, {{loss.get(), 1}});
+    FuseOn(gpu_, images.contiguous(at::MemoryFormat::ChannelsLast), masks, {}, {{loss.get(), 1}});
+  }
+  for (const Named& named : kActivations) {
+    const auto f = *activations::Activations::Get().Create(
+        PluginOf(std::string("activations/") + named.name, named.options));
+    for (const auto type : {at::kFloat, at::kBFloat16, at::kHalf}) {
+      (*f)(at::randn({9}).to(gpu_, type));
+    }
+  }
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
 }
 
 TEST_F(OnGpu, LossesEqualTheProcessors) {
@@ -132,16 +164,6 @@ TEST_F(OnGpu, ALabelThatIsNoneMakesTheLossNaN) {
     EXPECT_TRUE(std::isnan(fused.total.item<double>())) << named.name;
   }
 }
-
-const Named kActivations[] = {{"MittagLeffler", ""},
-                              {"MittagLeffler", "form: TANH"},
-                              {"Lerch", ""},
-                              {"Lerch", "form: BOUNDED"},
-                              {"Jacobi", ""},
-                              {"Jacobi", "form: SNAKE"},
-                              {"Jacobi", "form: POLYNOMIAL"},
-                              {"Weierstrass", ""},
-                              {"Weierstrass", "form: TANH_RIPPLE"}};
 
 TEST_F(OnGpu, ActivationsEqualTheProcessors) {
   at::manual_seed(4);

@@ -2,6 +2,10 @@
 // own form, and compiled for cards.
 #include "activations/piecewise_gpu.h"
 
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/tensor.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -11,6 +15,8 @@
 #include <vector>
 
 #include "activations/activation.h"
+#include "activations/elementwise.h"
+#include "kernels/gpu_check.h"
 #include "kernels/gpu_on_cpu.h"
 #include "kernels/gpu_program.h"
 #include "tests/oracle.h"
@@ -93,6 +99,38 @@ TEST(PiecewiseOnGpu, FollowsTheFunctionBeyondItsTables) {
   for (const Function& function : kFunctions) {
     if (function.has_tails) ExpectSame(function, x, 4e-3, 4e-3);
   }
+}
+
+at::Tensor Row(const std::vector<float>& numbers) { return at::tensor(numbers, at::kFloat); }
+
+// What is compared on a card, of one function's kernels with another's operators.
+std::string Compared(const Piecewise& f, const Piecewise& by_operators) {
+  const CheckedInputs inputs = InputsToCheck(f);
+  const std::vector<float> x = inputs.All();
+  const auto in_tables = static_cast<int64_t>(inputs.in_tables.size());
+  std::vector<float> gy;
+  for (size_t i = 0; i < x.size(); ++i) gy.push_back(kernels::HashedNumber(i));
+  const at::Tensor values = Row(ByKernel(f, x)), gradients = Row(ByKernel(f, x, gy));
+  const at::Tensor expected = EvaluateByOperators(by_operators, Row(x), false);
+  const at::Tensor slopes = EvaluateByOperators(by_operators, Row(x), true);
+  return kernels::Difference(
+      {values.slice(0, 0, in_tables), values.slice(0, in_tables), gradients.slice(0, 0, in_tables),
+       gradients.slice(0, in_tables), gradients.slice(0, 1, in_tables)},
+      ExpectedOf(expected, Row(gy) * slopes, in_tables));
+}
+
+TEST(PiecewiseOnGpu, AgreesWithOperatorsOnWhatIsChecked) {
+  for (const Function& function : kFunctions) {
+    const auto f = Make(function.name, function.options);
+    EXPECT_EQ(Compared(*f->piecewise(), *f->piecewise()), "")
+        << function.name << " " << function.options;
+  }
+}
+
+TEST(PiecewiseOnGpu, AnotherFunctionIsToldFromIt) {
+  const auto f = Make("Lerch", "s: 1.5"), near = Make("Lerch", "s: 1.5001");
+  EXPECT_THAT(Compared(*f->piecewise(), *near->piecewise()),
+              testing::StartsWith("its values differ from theirs by "));
 }
 
 TEST(PiecewiseOnGpu, PassesNaNOnAndStaysFiniteWhereTheFunctionIs) {

@@ -8,6 +8,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "pipeline/memory.h"
+#include "pipeline/stage.h"
 #include "plugins/pixels/gray.h"
 
 namespace plugins {
@@ -79,6 +82,19 @@ at::Tensor Classes(const at::Tensor& labels) {
   if (labels.scalar_type() == at::kLong) return labels;
   return labels.to(at::kLong).masked_fill_(labels == datasets::kIgnoredMask,
                                            pipeline::kIgnoredLabel);
+}
+
+absl::Status CheckMemory(int64_t samples, const Batch::Shape& shape, int64_t ready) {
+  const auto side = static_cast<double>(shape.side), values = static_cast<double>(shape.channels);
+  const double pixel =
+      static_cast<double>(ready + 1) * (values + (shape.masks ? 8 : 0)) + 4 * values;
+  const double bytes = static_cast<double>(samples) * side * side * pixel;
+  const double there = pipeline::MemoryOfMachine();
+  if (bytes <= there) return absl::OkStatus();
+  return pipeline::OptionError(
+      "batch_size", absl::StrCat("batches of ", samples, " images of ", shape.side, "x", shape.side,
+                                 " take ", pipeline::BytesText(bytes), " of memory, and there are ",
+                                 pipeline::BytesText(there), "; lower batch_size or image_size"));
 }
 
 }  // namespace plugins

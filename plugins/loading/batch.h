@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "datasets/dataset.h"
 
 namespace plugins {
@@ -57,6 +58,10 @@ class Batch {
   std::vector<std::string> broken_;  // by row; "" where there is nothing wrong
   at::Tensor images_, labels_;
 };
+
+// Whether batches of so many samples fit into memory: `ready` of them, and the one that a step
+// takes as float images; else an error for the option batch_size.
+absl::Status CheckMemory(int64_t samples, const Batch::Shape& shape, int64_t ready);
 
 // Labels as they are, or those of masks of bytes.
 at::Tensor Classes(const at::Tensor& labels);

@@ -19,6 +19,20 @@ constexpr int kDecoding = 3;
 
 }  // namespace
 
+absl::StatusOr<std::unique_ptr<SampleReader>> SampleReader::Open(const datasets::Dataset* dataset,
+                                                                 Options options,
+                                                                 const File& file) {
+  std::unique_ptr<ImageCache> cache;
+  if (!file.path.empty()) {
+    auto opened = ImageCache::Open(file.path, file.bytes, file.writes);
+    if (!opened.ok()) {
+      return pipeline::OptionError("cache_file", std::string(opened.status().message()));
+    }
+    cache = *std::move(opened);
+  }
+  return std::make_unique<SampleReader>(dataset, std::move(options), std::move(cache));
+}
+
 SampleReader::SampleReader(const datasets::Dataset* dataset, Options options,
                            std::unique_ptr<ImageCache> file)
     : dataset_(*dataset), options_(std::move(options)), file_(std::move(file)) {

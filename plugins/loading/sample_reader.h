@@ -22,6 +22,16 @@ class SampleReader {
     int64_t memory_bytes = 0;  // of decoded samples that are kept
     std::string options;       // what else a sample depends on: the dataset's options
   };
+  // A file of decoded samples; without a path there is none.
+  struct File {
+    std::string path;
+    int64_t bytes = 0;
+    bool writes = false;
+  };
+  // An error for the option cache_file where the file cannot be used.
+  static absl::StatusOr<std::unique_ptr<SampleReader>> Open(const datasets::Dataset* dataset,
+                                                            Options options, const File& file);
+
   // The dataset must outlive the reader; `file` may be nullptr.
   SampleReader(const datasets::Dataset* dataset, Options options, std::unique_ptr<ImageCache> file);
 

@@ -1,6 +1,7 @@
 // Draws that depend on no thread and no earlier epoch.
 #include "plugins/loading/sampling.h"
 
+#include <algorithm>
 #include <map>
 #include <numeric>
 #include <utility>
@@ -60,6 +61,16 @@ std::vector<int64_t> RepeatsIn(const std::vector<int64_t>& order) {
   std::vector<int64_t> repeats;
   for (const int64_t sample : order) repeats.push_back(seen[sample]++);
   return repeats;
+}
+
+std::vector<int64_t> BatchSizes(int64_t count, int64_t batch_size, int64_t max_batch) {
+  std::vector<int64_t> sizes(count / batch_size, batch_size);
+  const int64_t rest = count % batch_size;
+  if (rest > 0) sizes.push_back(rest);
+  if (max_batch == INT64_MAX) return sizes;
+  for (int64_t& size : sizes) size = std::min(size, max_batch);
+  sizes.erase(std::unique(sizes.begin(), sizes.end()), sizes.end());
+  return sizes;
 }
 
 }  // namespace plugins

@@ -15,6 +15,10 @@ std::vector<int64_t> Shuffled(int64_t count, uint64_t seed, uint64_t epoch);
 // epoch alone. Within a class all samples come up before one comes up again.
 std::vector<int64_t> Balanced(const std::vector<int64_t>& labels, uint64_t seed, uint64_t epoch);
 
+// Of the batches of a pass over `count` samples. Where at most `max_batch` (INT64_MAX: any number)
+// may be in one, there is one batch of each size that they then have.
+std::vector<int64_t> BatchSizes(int64_t count, int64_t batch_size, int64_t max_batch);
+
 // How often each of an order was there before.
 std::vector<int64_t> RepeatsIn(const std::vector<int64_t>& order);
 
