@@ -72,6 +72,7 @@ absl::StatusOr<Predictor> Predictor::Open(const std::vector<Run>& runs, const Bu
     predictor.members_.push_back(*std::move(member));
     if (options.dropout_draws > 0) predictor.members_.back().DrawDropout(options.seed);
   }
+  predictor.ahead_ = context.device != "cpu";
   predictor.masks_ = runs[0].data().task == Task::kSegmentation;
   predictor.classes_ = ClassNames(runs[0].data().classes, predictor.members_[0].classes());
   if (predictor.masks_) predictor.mask_files_.emplace_back(options.masks);
@@ -134,7 +135,8 @@ absl::Status Predictor::Predict(const std::vector<std::string>& files,
   std::vector<std::unique_ptr<Reading>> readings;
   for (const Member& member : members_) {
     readings.push_back(std::make_unique<Reading>(
-        files, options_.batch, [&member](const std::string& path) { return member.Read(path); }));
+        files, options_.batch, ahead_,
+        [&member](const std::string& path) { return member.Read(path); }));
   }
   while (true) {
     if (InterruptSignal() != 0) return absl::CancelledError("interrupted");

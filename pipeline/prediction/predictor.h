@@ -61,7 +61,8 @@ class Predictor {
   std::vector<Calibration> calibrations_;  // of the members; none where none is asked for
   std::vector<std::string> classes_;
   bool masks_ = false;
-  bool drew_ = false;  // whether draws of dropout were seen to differ
+  bool ahead_ = false;  // whether files are read while the device works
+  bool drew_ = false;   // whether draws of dropout were seen to differ
   std::vector<MaskFiles> mask_files_;
 };
 

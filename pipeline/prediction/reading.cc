@@ -1,4 +1,4 @@
-// One batch ahead.
+// One batch at a time.
 #include "pipeline/prediction/reading.h"
 
 #include <algorithm>
@@ -9,13 +9,13 @@
 
 namespace pipeline {
 
-Reading::Reading(std::vector<std::string> files, size_t batch, Read read)
-    : files_(std::move(files)), batch_(batch), read_(std::move(read)) {
+Reading::Reading(std::vector<std::string> files, size_t batch, bool ahead, Read read)
+    : files_(std::move(files)), batch_(batch), ahead_(ahead), read_(std::move(read)) {
   Begin();
 }
 
 Reading::~Reading() {
-  if (next_.valid()) next_.wait();
+  if (ahead_ && next_.valid()) next_.wait();
 }
 
 void Reading::Begin() {
@@ -25,17 +25,18 @@ void Reading::Begin() {
   Batch batch;
   batch.files.assign(files_.begin() + static_cast<std::ptrdiff_t>(first),
                      files_.begin() + static_cast<std::ptrdiff_t>(begun_));
-  next_ = std::async(std::launch::async, [this, batch = std::move(batch)]() mutable {
-    batch.images.assign(batch.files.size(), absl::UnknownError("not read"));
-    OnAllCores(batch.files.size(), [&](size_t i) {
-      const absl::Status status = Caught([&] {
-        batch.images[i] = read_(batch.files[i]);
-        return absl::OkStatus();
-      });
-      if (!status.ok()) batch.images[i] = status;
-    });
-    return std::move(batch);
-  });
+  next_ = std::async(ahead_ ? std::launch::async : std::launch::deferred,
+                     [this, batch = std::move(batch)]() mutable {
+                       batch.images.assign(batch.files.size(), absl::UnknownError("not read"));
+                       OnAllCores(batch.files.size(), [&](size_t i) {
+                         const absl::Status status = Caught([&] {
+                           batch.images[i] = read_(batch.files[i]);
+                           return absl::OkStatus();
+                         });
+                         if (!status.ok()) batch.images[i] = status;
+                       });
+                       return std::move(batch);
+                     });
 }
 
 std::optional<Reading::Batch> Reading::Next() {
