@@ -161,6 +161,21 @@ TEST(Pages, CompareRunsThatAPatternMatches) {
   EXPECT_EQ(ran.code, 0) << ran.err;
   EXPECT_EQ(ran.out, "comparison.html\n");
   EXPECT_THAT(workspace.Read("comparison.html"), HasSubstr("Comparison of 2 runs"));
+  const Ran told = RunPipeline({"compare", folder + "/*", "--json"});
+  EXPECT_EQ(told.code, 0) << told.err;
+  const nlohmann::json json = nlohmann::json::parse(told.out);
+  ASSERT_EQ(json["runs"].size(), 2);
+  ASSERT_EQ(json["pairs"].size(), 1);
+  EXPECT_EQ(json["pairs"][0]["first"], json["runs"][0]["run"]);
+  // Equal runs: no difference, and no image that only one of them has right.
+  EXPECT_GT(json["pairs"][0]["shared_images"], 0);
+  ASSERT_GE(json["pairs"][0]["differences_95"].size(), 1);
+  for (const nlohmann::json& difference : json["pairs"][0]["differences_95"]) {
+    EXPECT_EQ(difference["difference"], 0);
+    EXPECT_EQ(difference["low"], 0);
+  }
+  EXPECT_EQ(json["pairs"][0]["mcnemar"]["only_first_right"], 0);
+  EXPECT_EQ(json["pairs"][0]["mcnemar"]["mid_p"], 1);
 }
 
 }  // namespace

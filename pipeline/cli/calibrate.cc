@@ -11,7 +11,6 @@
 #include "pipeline/runs/calibration.h"
 #include "pipeline/workspace.h"
 
-DECLARE_bool(json);
 DEFINE_string(method, "temperature", "");
 
 namespace pipeline {

@@ -58,6 +58,10 @@ absl::StatusOr<std::vector<RunRecord>> RunsOf(const std::vector<std::string>& wo
 int CompareRuns(const CommandLine& line) {
   absl::StatusOr<std::vector<RunRecord>> runs = RunsOf(line.words);
   if (!runs.ok()) return Complain(runs.status(), kMistake);
+  if (FLAGS_json) {
+    std::fputs(ComparisonText(*runs).c_str(), stdout);
+    return 0;
+  }
   const std::string path = FLAGS_out.empty() ? "comparison.html" : FLAGS_out;
   const absl::Status written = WriteFileAtomically(path, Html(ComparisonPage(*std::move(runs))));
   if (!written.ok()) return Complain(written, kFailure);
@@ -75,7 +79,9 @@ REGISTER_VERB({
         "RUN is a run's folder, a pattern such as 'runs/brats_vgg16/*', or a config whose last\n"
         "run is meant. The others are compared to the first one; up to five runs are compared\n"
         "pair by pair. Runs that were not tested on the same images come with a warning.",
-    .flags = {{"out", "FILE.html", "the page's file (default: comparison.html)"}, PluginFlag()},
+    .flags = {{"out", "FILE.html", "the page's file (default: comparison.html)"},
+              {"json", "", "scores, differences and tests as JSON, and no page"},
+              PluginFlag()},
     .run = CompareRuns,
 });
 

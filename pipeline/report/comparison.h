@@ -42,6 +42,9 @@ struct PairResult {
 // Each run against the first; all pairs where there are at most five.
 std::vector<PairResult> PairsOf(const std::vector<RunRecord>& runs);
 
+// The runs' scores with intervals, and the pairs' differences (second minus first), as JSON.
+std::string ComparisonText(const std::vector<RunRecord>& runs);
+
 // Of at least two runs. Gives runs of equal names longer ones.
 Page ComparisonPage(std::vector<RunRecord> runs);
 
