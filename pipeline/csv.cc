@@ -5,13 +5,23 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "pipeline/utf8.h"
 
 namespace pipeline {
 
 std::string CsvCell(absl::string_view text) {
   if (text.find_first_of(",\"\r\n") == absl::string_view::npos) return std::string(text);
   return absl::StrCat("\"", absl::StrReplaceAll(text, {{"\"", "\"\""}}), "\"");
+}
+
+std::string CsvRecord(const std::vector<std::string>& cells) {
+  return absl::StrCat(absl::StrJoin(cells, ",",
+                                    [](std::string* out, const std::string& cell) {
+                                      absl::StrAppend(out, CsvCell(ValidUtf8(cell)));
+                                    }),
+                      "\n");
 }
 
 bool CsvReader::Next(std::vector<std::string>* cells) {

@@ -13,6 +13,9 @@ namespace pipeline {
 // `text` as a cell of RFC 4180: in quotes where it holds a comma, a quote or a line's end.
 std::string CsvCell(absl::string_view text);
 
+// A record of such cells, which become valid UTF-8, with its line's end.
+std::string CsvRecord(const std::vector<std::string>& cells);
+
 // Takes records off the front of a text, which must outlive the reader.
 class CsvReader {
  public:

@@ -10,6 +10,7 @@
 #include <opencv2/core/mat.hpp>
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -23,6 +24,7 @@ constexpr uint8_t kPalette[kColors][3] = {{0, 0, 0},     {230, 159, 0},  {86, 18
                                           {213, 94, 0},  {204, 121, 167}};
 constexpr uint8_t kIgnoredGray = 128;
 constexpr int kThumbnail = 160;  // pixels each way
+constexpr int kPageQuality = 80;
 
 absl::StatusOr<std::string> Encode(const at::Tensor& picture, const char* kind,
                                    const std::vector<int>& options) {
@@ -66,6 +68,12 @@ absl::StatusOr<std::string> EncodePng(const at::Tensor& picture) {
 
 absl::StatusOr<std::string> EncodeJpeg(const at::Tensor& picture, int quality) {
   return Encode(picture, ".jpg", {cv::IMWRITE_JPEG_QUALITY, quality});
+}
+
+absl::StatusOr<Picture> ToPicture(const at::Tensor& picture, std::string caption, std::string alt) {
+  absl::StatusOr<std::string> jpeg = EncodeJpeg(picture, kPageQuality);
+  if (!jpeg.ok()) return jpeg.status();
+  return Picture{*std::move(jpeg), std::move(caption), std::move(alt)};
 }
 
 }  // namespace pipeline

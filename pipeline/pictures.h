@@ -7,6 +7,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "pipeline/gallery.h"
 
 namespace pipeline {
 
@@ -21,6 +22,8 @@ at::Tensor Thumbnail(const at::Tensor& image);
 // A file of a uint8 picture [C, H, W] of 1 or 3 (RGB) channels.
 absl::StatusOr<std::string> EncodePng(const at::Tensor& picture);
 absl::StatusOr<std::string> EncodeJpeg(const at::Tensor& picture, int quality);
+// The same for a page.
+absl::StatusOr<Picture> ToPicture(const at::Tensor& picture, std::string caption, std::string alt);
 
 }  // namespace pipeline
 

@@ -5,7 +5,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
 #include "pipeline/csv.h"
 #include "pipeline/data.h"
 #include "pipeline/utf8.h"
@@ -14,12 +13,6 @@ namespace pipeline {
 namespace {
 
 std::string Number(double value) { return absl::StrFormat("%.9g", value); }
-
-std::string Record(const std::vector<std::string>& cells) {
-  std::vector<std::string> quoted;
-  for (const std::string& cell : cells) quoted.push_back(CsvCell(ValidUtf8(cell)));
-  return absl::StrCat(absl::StrJoin(quoted, ","), "\n");
-}
 
 }  // namespace
 
@@ -38,7 +31,7 @@ std::string AnswerFormat::Header() const {
     cells.push_back(absl::StrCat(shape_.masks ? "share." : "p.", name));
   }
   cells.emplace_back("error");
-  return Record(cells);
+  return CsvRecord(cells);
 }
 
 std::string AnswerFormat::Line(const Answer& answer) const {
@@ -56,7 +49,7 @@ std::string AnswerFormat::Line(const Answer& answer) const {
   const std::vector<double>& values = shape_.masks ? answer.shares : answer.probabilities;
   for (size_t i = 0; i < classes_.size(); ++i) cells.push_back(failed ? "" : Number(values[i]));
   cells.push_back(answer.error);
-  return Record(cells);
+  return CsvRecord(cells);
 }
 
 std::string AnswerFormat::JsonLine(const Answer& answer) const {

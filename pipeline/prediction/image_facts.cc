@@ -24,17 +24,9 @@ namespace {
 constexpr int kSmall = 12;       // side of the thumbnail for the regression
 constexpr size_t kExamples = 3;  // of each class and split
 constexpr size_t kPairs = 16;    // of copies that are shown
-constexpr int kQuality = 80;
 
 std::string NameOf(const std::string& path) {
   return std::filesystem::path(path).filename().string();
-}
-
-absl::StatusOr<Picture> ToPicture(const at::Tensor& image, const std::string& caption,
-                                  const std::string& alt) {
-  const absl::StatusOr<std::string> jpeg = EncodeJpeg(image, kQuality);
-  if (!jpeg.ok()) return jpeg.status();
-  return Picture{*jpeg, caption, alt};
 }
 
 }  // namespace

@@ -30,7 +30,6 @@ namespace {
 
 constexpr size_t kMistakes = 12, kUncertain = 12, kExamples = 2, kWorst = 8, kOthers = 4;
 constexpr size_t kClasses = 8;  // of which examples are shown
-constexpr int kQuality = 80;
 
 // A color where `mask` (bool [S, S]) holds.
 at::Tensor Painted(const at::Tensor& image, const at::Tensor& mask, std::array<int, 3> rgb) {
@@ -46,12 +45,6 @@ double EntropyOf(const std::vector<double>& p) {
 
 std::string NameOf(const std::string& path) {
   return std::filesystem::path(path).filename().string();
-}
-
-absl::StatusOr<Picture> ToPicture(const at::Tensor& image, std::string caption, std::string alt) {
-  absl::StatusOr<std::string> jpeg = EncodeJpeg(image, kQuality);
-  if (!jpeg.ok()) return jpeg.status();
-  return Picture{*std::move(jpeg), std::move(caption), std::move(alt)};
 }
 
 }  // namespace

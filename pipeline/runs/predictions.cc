@@ -8,11 +8,9 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "pipeline/csv.h"
 #include "pipeline/files.h"
-#include "pipeline/utf8.h"
 
 namespace pipeline {
 namespace {
@@ -41,14 +39,6 @@ std::vector<std::string> Columns(const Predictions& predictions) {
     add("p.");
   }
   return cells;
-}
-
-std::string Record(const std::vector<std::string>& cells) {
-  return absl::StrCat(absl::StrJoin(cells, ",",
-                                    [](std::string* out, const std::string& cell) {
-                                      absl::StrAppend(out, CsvCell(ValidUtf8(cell)));
-                                    }),
-                      "\n");
 }
 
 // The classes of a header; what else it must hold is compared to what Columns makes of them.
@@ -116,7 +106,7 @@ std::vector<std::string> ClassNames(const std::vector<std::string>& classes, int
   return names;
 }
 
-std::string HeaderText(const Predictions& predictions) { return Record(Columns(predictions)); }
+std::string HeaderText(const Predictions& predictions) { return CsvRecord(Columns(predictions)); }
 
 std::string RowsText(const Predictions& predictions) {
   std::string text;
@@ -132,7 +122,7 @@ std::string RowsText(const Predictions& predictions) {
       cells.insert(cells.end(), {row.label, row.predicted});
       AddNumbers(row.probabilities, &cells);
     }
-    absl::StrAppend(&text, Record(cells));
+    absl::StrAppend(&text, CsvRecord(cells));
   }
   return text;
 }
