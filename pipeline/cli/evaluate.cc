@@ -134,18 +134,14 @@ int EvaluateRun(const CommandLine& line) {
   if (!phases.ok()) return Complain(phases.status(), kMistake);
   const absl::StatusOr<Run> run = OpenOnData(line);
   if (!run.ok()) return Complain(WithHint(run.status()), kMistake);
-  Diagnostics errors;
-  const LoadedGraph loaded = {run->config(), Graph::Create(run->config().document, &errors)};
-  if (!errors.empty()) return Complain(errors.ToStatus(), kMistake);
   BuildContext context;
-  context.writes = false;
-  context.pretrained = false;
-  absl::Status status = WithHint(BuildGraph(loaded, &context));
-  if (status.ok()) status = CheckClasses(run->data(), *context.data);
-  if (status.ok()) status = ReadWeights(run->WeightsFile(), loaded.graph.get());
+  const absl::StatusOr<LoadedGraph> loaded = BuildOnData(*run, &context);
+  if (!loaded.ok()) return Complain(WithHint(loaded.status()), kMistake);
+  absl::Status status = CheckClasses(run->data(), *context.data);
+  if (status.ok()) status = ReadWeights(run->WeightsFile(), loaded->graph.get());
   if (!status.ok()) return Complain(status, kMistake);
   InstallInterruptHandler();
-  Graph* graph = loaded.graph.get();
+  Graph* graph = loaded->graph.get();
   Predictions predictions = EmptyPredictions(graph);
   std::string rows;
   const absl::StatusOr<Report> report = Evaluate(*phases, graph, [&](const Step& step) {

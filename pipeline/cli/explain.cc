@@ -1,6 +1,5 @@
 // The verb `explain`: why a trained run says what it says of an image.
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/full.h>
 #include <ATen/ops/tensor.h>
 #include <gflags/gflags.h>
 
@@ -66,11 +65,13 @@ class Explainer {
 
   const Source& source() const { return member_.source(); }
   const std::vector<std::string>& names() const { return names_; }
-  bool masks() const { return masks_; }
 
   absl::StatusOr<Explained> Explain(const std::string& path) {
     const absl::StatusOr<OutsideImage> image = member_.Read(path);
     if (!image.ok()) return image.status();
+    const absl::StatusOr<at::Tensor> whole = source().ReadWhole(path);
+    if (!whole.ok()) return whole.status();
+    whole_ = *whole;
     Explained explained;
     explained.path = path;
     return masks_ ? ExplainMask(*image, explained) : ExplainImage(*image, explained);
@@ -136,12 +137,10 @@ class Explainer {
   // A map over the whole image, as NAME_WHAT.jpg.
   absl::Status Draw(const std::string& what, const at::Tensor& map, const OutsideImage& image,
                     Explained* explained) {
-    const absl::StatusOr<at::Tensor> whole = member_.source().ReadWhole(explained->path);
-    if (!whole.ok()) return whole.status();
     const auto& [to_x, to_y, to_width, to_height] = image.to;
     const auto& [x, y, width, height] = image.from;
     const at::Tensor seen = map.slice(0, to_y, to_y + to_height).slice(1, to_x, to_x + to_width);
-    at::Tensor picture = whole->clone();
+    at::Tensor picture = whole_.clone();
     at::Tensor part = picture.slice(1, y, y + height).slice(2, x, x + width);
     part.copy_(HeatOver(part, seen));
     const absl::StatusOr<std::string> jpeg = EncodeJpeg(picture, kQuality);
@@ -164,6 +163,7 @@ class Explainer {
   bool masks_ = false;
   std::map<std::string, std::string> labels_;  // by path
   std::set<std::string> files_;
+  at::Tensor whole_;  // the image that is explained, as it is: uint8 [3, height, width]
 };
 
 std::string Towards(const Pull& pull, const std::vector<std::string>& names) {

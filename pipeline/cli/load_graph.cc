@@ -106,4 +106,15 @@ absl::Status BuildGraph(const LoadedGraph& loaded, BuildContext* context) {
   return built;
 }
 
+absl::StatusOr<LoadedGraph> BuildOnData(const Run& run, BuildContext* context) {
+  Diagnostics errors;
+  LoadedGraph loaded = {run.config(), Graph::Create(run.config().document, &errors)};
+  if (!errors.empty()) return errors.ToStatus();
+  context->writes = false;
+  context->pretrained = false;
+  const absl::Status built = BuildGraph(loaded, context);
+  if (!built.ok()) return built;
+  return loaded;
+}
+
 }  // namespace pipeline

@@ -32,6 +32,10 @@ absl::StatusOr<std::string> FolderOfRun(const std::string& word);
 // That run. `sets` change its config.
 absl::StatusOr<Run> OpenRun(const std::string& word, const std::vector<std::string>& sets);
 
+// A run's graph, built with `context` on the data that its config names, for the run's own weights;
+// nothing is written.
+absl::StatusOr<LoadedGraph> BuildOnData(const Run& run, BuildContext* context);
+
 // Chooses the hardware, and builds the graph on them.
 absl::Status BuildGraph(const LoadedGraph& loaded, BuildContext* context);
 

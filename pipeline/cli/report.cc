@@ -22,17 +22,13 @@ namespace {
 absl::StatusOr<PageExtras> MakeExtras(const std::string& folder) {
   const absl::StatusOr<Run> run = Run::Open(folder);
   if (!run.ok()) return run.status();
-  Diagnostics errors;
-  const LoadedGraph loaded = {run->config(), Graph::Create(run->config().document, &errors)};
-  if (!errors.empty()) return errors.ToStatus();
   BuildContext context;
-  context.writes = false;
-  context.pretrained = false;
-  absl::Status status = BuildGraph(loaded, &context);
-  if (status.ok()) status = ReadWeights(run->WeightsFile(), loaded.graph.get());
-  if (!status.ok()) return status;
+  const absl::StatusOr<LoadedGraph> loaded = BuildOnData(*run, &context);
+  if (!loaded.ok()) return loaded.status();
+  const absl::Status read = ReadWeights(run->WeightsFile(), loaded->graph.get());
+  if (!read.ok()) return read;
   InstallInterruptHandler();
-  return ExtrasByPass(loaded.graph.get());
+  return ExtrasByPass(loaded->graph.get());
 }
 
 int ReportRun(const CommandLine& line) {

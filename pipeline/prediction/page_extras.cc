@@ -16,8 +16,9 @@ absl::StatusOr<PageExtras> ExtrasOf(const DataInfo& data, Notable* notable, Data
   }
   const absl::StatusOr<DataLook> look = watch->Finish();
   if (!look.ok()) return look.status();
-  extras.data = DataSections(data, look->images, look->galleries);
-  extras.findings = DataFindings(data, look->images);
+  DataStory story = TellOfData(data, look->images, look->galleries);
+  extras.data = std::move(story.sections);
+  extras.findings = std::move(story.findings);
   return extras;
 }
 

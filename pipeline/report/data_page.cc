@@ -203,9 +203,8 @@ Finding DriftFinding(const std::vector<std::string>& far) {
           {}};
 }
 
-Section DriftSection(const std::vector<ImageFacts>& images) {
+Section DriftSection(const std::vector<Drift>& drifts, const std::vector<ImageFacts>& images) {
   Section section = {"drift", "Whether TRAIN and TEST are alike", {}};
-  const std::vector<Drift> drifts = FindDrifts(images);
   if (drifts.empty()) return section;
   section.blocks.emplace_back(Findings{{DriftFinding(FarProperties(drifts))}});
   Table table = {"Distance of the distributions (Kolmogorov-Smirnov: 0 alike, 1 apart)",
@@ -340,28 +339,23 @@ std::vector<Drift> FindDrifts(const std::vector<ImageFacts>& images) {
   return drifts;
 }
 
-std::vector<Finding> DataFindings(const DataInfo& data, const std::vector<ImageFacts>& images) {
+DataStory TellOfData(const DataInfo& data, const std::vector<ImageFacts>& images,
+                     const std::vector<Gallery>& galleries) {
   const auto classes = static_cast<int>(data.classes.size());
-  std::vector<Finding> findings;
   const std::vector<Shortcut> shortcuts = FindShortcuts(images, classes);
-  if (!shortcuts.empty()) findings.push_back(ShortcutFinding(shortcuts[0], classes));
-  const std::vector<std::string> far = FarProperties(FindDrifts(images));
-  if (!far.empty()) findings.push_back(DriftFinding(far));
-  return findings;
-}
-
-std::vector<Section> DataSections(const DataInfo& data, const std::vector<ImageFacts>& images,
-                                  const std::vector<Gallery>& galleries) {
-  const auto classes = static_cast<int>(data.classes.size());
-  Section pictures = {"examples", "Examples", {}};
-  for (const Gallery& gallery : galleries) pictures.blocks.emplace_back(gallery);
-  std::vector<Section> sections = {ShortcutSection(FindShortcuts(images, classes), classes),
-                                   DriftSection(images), ClassesSection(data, images),
-                                   std::move(pictures)};
-  sections.erase(std::remove_if(sections.begin(), sections.end(),
-                                [](const Section& section) { return section.blocks.empty(); }),
-                 sections.end());
-  return sections;
+  const std::vector<Drift> drifts = FindDrifts(images);
+  DataStory story;
+  if (!shortcuts.empty()) story.findings.push_back(ShortcutFinding(shortcuts[0], classes));
+  const std::vector<std::string> far = FarProperties(drifts);
+  if (!far.empty()) story.findings.push_back(DriftFinding(far));
+  Section examples = {"examples", "Examples", {}};
+  for (const Gallery& gallery : galleries) examples.blocks.emplace_back(gallery);
+  for (Section& section :
+       std::vector<Section>{ShortcutSection(shortcuts, classes), DriftSection(drifts, images),
+                            ClassesSection(data, images), std::move(examples)}) {
+    if (!section.blocks.empty()) story.sections.push_back(std::move(section));
+  }
+  return story;
 }
 
 Page DataPage(const DataInfo& data, const std::vector<ImageFacts>& images,
@@ -369,7 +363,8 @@ Page DataPage(const DataInfo& data, const std::vector<ImageFacts>& images,
   Page page = {absl::StrCat("Data: ", data.dataset), data.origin, {CountsSection(data)}};
   Section copies = CopiesSection(data);
   if (!copies.blocks.empty()) page.sections.push_back(std::move(copies));
-  for (Section& section : DataSections(data, images, galleries)) {
+  DataStory story = TellOfData(data, images, galleries);
+  for (Section& section : story.sections) {
     page.sections.push_back(std::move(section));
   }
   return page;

@@ -42,14 +42,15 @@ struct Drift {
 };
 std::vector<Drift> FindDrifts(const std::vector<ImageFacts>& images);
 
-// What a reader of a model's accuracy must know of them: the best shortcut, and in what TEST
-// differs from TRAIN.
-std::vector<Finding> DataFindings(const DataInfo& data, const std::vector<ImageFacts>& images);
-
-// What a run's page says of its data, beside what it says itself: shortcuts, drift, properties,
-// examples.
-std::vector<Section> DataSections(const DataInfo& data, const std::vector<ImageFacts>& images,
-                                  const std::vector<Gallery>& galleries);
+// What a run's page says of its data, beside what it says itself.
+struct DataStory {
+  std::vector<Section> sections;  // shortcuts, drift, properties, examples
+  // What a reader of a model's accuracy must know: the best shortcut, and in what TEST differs from
+  // TRAIN.
+  std::vector<Finding> findings;
+};
+DataStory TellOfData(const DataInfo& data, const std::vector<ImageFacts>& images,
+                     const std::vector<Gallery>& galleries);
 Page DataPage(const DataInfo& data, const std::vector<ImageFacts>& images,
               const std::vector<Gallery>& galleries);
 
