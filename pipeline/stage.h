@@ -26,6 +26,9 @@ class Module;
 
 namespace pipeline {
 
+class Pool;       // pool.h
+class Processes;  // of a run that several processes train together
+
 // A tensor on an edge. Extents of -1 are the batch's.
 struct TensorSpec {
   at::ScalarType dtype = at::kFloat;
@@ -67,6 +70,10 @@ struct BuildContext {
   std::function<void(int64_t done, int64_t total)> progress;
   // Where sources may keep what they find out about files, with '/' at its end; "" for nowhere.
   std::string facts_folder;
+  // What graphs that the process makes one after the other share; nullptr where it makes one.
+  Pool* pool = nullptr;
+  // Who trains the run with this process; nullptr where it trains alone.
+  const Processes* processes = nullptr;
 
   int NewGeometry() { return ++geometries_; }
 

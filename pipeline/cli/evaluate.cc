@@ -37,11 +37,7 @@ absl::StatusOr<std::vector<Phase>> Phases() {
 
 std::string SourceOf(const Document& document) {
   Diagnostics errors;
-  const std::unique_ptr<Graph> graph = Graph::Create(document, &errors);
-  for (const Graph::NodeEntry& node : graph->nodes()) {
-    if (dynamic_cast<const Source*>(node.stage.get()) != nullptr) return node.name;
-  }
-  return "";
+  return Graph::Create(document, &errors)->source_node().name;
 }
 
 // The run, reading --data where they are given.

@@ -208,8 +208,7 @@ double NumberAt(const Message& message, const FieldDescriptor* field, int i) {
 
 class Validator {
  public:
-  Validator(const Document& document, Diagnostics* errors)
-      : where_(document.where), errors_(errors) {}
+  Validator(const Locations& where, Diagnostics* errors) : where_(where), errors_(errors) {}
 
   void Fields(const Message& message, const Path& path) {
     std::vector<const FieldDescriptor*> fields;
@@ -319,7 +318,7 @@ void VisitPlugins(
 }
 
 void Validate(const Document& document, Diagnostics* errors) {
-  Validator validator(document, errors);
+  Validator validator(document.where, errors);
   std::vector<std::string> names;
   const std::vector<std::string> reserved = FieldNames(*Config::descriptor());
   for (const Node& node : document.config.node()) {
@@ -341,8 +340,12 @@ void Validate(const Document& document, Diagnostics* errors) {
   validator.Fields(document.config.train(), Path() / "train");
 }
 
+void ValidateFields(const Message& message, const Locations& where, Diagnostics* errors) {
+  Validator(where, errors).Fields(message, Path());
+}
+
 absl::Status ValidatePlugin(const Any& plugin, const std::string& folder) {
-  const Document nowhere;
+  const Locations nowhere;
   Diagnostics errors;
   Validator(nowhere, &errors).Plugin(plugin, folder, Path(), Path());
   return errors.ToStatus();

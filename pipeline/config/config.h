@@ -30,6 +30,10 @@ absl::StatusOr<LoadedConfig> LoadConfig(const std::string& path,
 // Checks nodes' names, plugins' names and folders, and the range of every number.
 void Validate(const Document& document, Diagnostics* errors);
 
+// The same of what any other message holds: the range of every number, the folder of every plugin.
+void ValidateFields(const google::protobuf::Message& message, const Locations& where,
+                    Diagnostics* errors);
+
 // The same of one plugin of a folder, outside of a config.
 absl::Status ValidatePlugin(const google::protobuf::Any& plugin, const std::string& folder);
 

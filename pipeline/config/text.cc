@@ -180,6 +180,12 @@ class Recorder {
     }
   }
 
+  void Fields(const Message& message, const TextFormat::ParseInfoTree& tree, const Path& path) {
+    for (const FieldDescriptor* field : FieldsOf(message)) {
+      Field(message, field, tree, path / field->name());
+    }
+  }
+
  private:
   Location Place(const TextFormat::ParseLocation& at) const {
     return {file_, at.line + 1, at.column + 1};
@@ -211,12 +217,6 @@ class Recorder {
     const auto* below = tree.GetTreeForNested(plugin, -1);
     const std::unique_ptr<Message> options = UnpackOptions(node.plugin());
     if (below != nullptr && options != nullptr) Fields(*options, *below, path);
-  }
-
-  void Fields(const Message& message, const TextFormat::ParseInfoTree& tree, const Path& path) {
-    for (const FieldDescriptor* field : FieldsOf(message)) {
-      Field(message, field, tree, path / field->name());
-    }
   }
 
   void Field(const Message& message, const FieldDescriptor* field,
@@ -257,21 +257,34 @@ class Recorder {
   Locations* where_;
 };
 
-}  // namespace
-
-bool ParseConfigText(const std::string& text, const std::string& file, Config* message,
-                     Locations* where, Diagnostics* errors) {
+bool Parse(const std::string& text, const std::string& file, Message* message,
+           TextFormat::ParseInfoTree* tree, Diagnostics* errors) {
   KeepLibprotobufQuiet();
-  TextFormat::ParseInfoTree tree;
   Collector collector(text, file, errors);
   TextFormat::Parser parser;
   parser.SetFinder(&Finder());
   parser.AllowUnknownField(true);
   parser.SetRecursionLimit(kMaxDepth);
   parser.RecordErrorsTo(&collector);
-  parser.WriteLocationsTo(&tree);
-  const bool parsed = parser.ParseFromString(text, message);
+  parser.WriteLocationsTo(tree);
+  return parser.ParseFromString(text, message);
+}
+
+}  // namespace
+
+bool ParseConfigText(const std::string& text, const std::string& file, Config* message,
+                     Locations* where, Diagnostics* errors) {
+  TextFormat::ParseInfoTree tree;
+  const bool parsed = Parse(text, file, message, &tree, errors);
   Recorder(text, file, where).Top(*message, tree, Path());
+  return parsed;
+}
+
+bool ParseMessageText(const std::string& text, const std::string& file, Message* message,
+                      Locations* where, Diagnostics* errors) {
+  TextFormat::ParseInfoTree tree;
+  const bool parsed = Parse(text, file, message, &tree, errors);
+  Recorder(text, file, where).Fields(*message, tree, Path());
   return parsed;
 }
 

@@ -21,6 +21,10 @@ namespace pipeline {
 bool ParseConfigText(const std::string& text, const std::string& file, Config* message,
                      Locations* where, Diagnostics* errors);
 
+// The same of any other message; a path begins with a field of it.
+bool ParseMessageText(const std::string& text, const std::string& file,
+                      google::protobuf::Message* message, Locations* where, Diagnostics* errors);
+
 // Parses a few fields of any message, without locations; the first mistake.
 absl::Status ParseFields(const std::string& text, google::protobuf::Message* message);
 

@@ -28,7 +28,8 @@ std::unique_ptr<Graph> Graph::Create(const Document& document, Diagnostics* erro
   auto graph = std::make_unique<Graph>();
   graph->nodes_ = WireNodes(document, errors);
   graph->where_ = document.where;
-  for (NodeEntry& node : graph->nodes_) {
+  for (size_t i = 0; i < graph->nodes_.size(); ++i) {
+    NodeEntry& node = graph->nodes_[i];
     if (dynamic_cast<Source*>(node.stage.get()) == nullptr) continue;
     if (source != nullptr) {
       if (source->ports().outputs != node.ports.outputs) {
@@ -39,6 +40,7 @@ std::unique_ptr<Graph> Graph::Create(const Document& document, Diagnostics* erro
       node.stage = std::move(source);
     }
     graph->source_ = static_cast<Source*>(node.stage.get());
+    graph->source_node_ = i;
   }
   return graph;
 }

@@ -44,6 +44,7 @@ class Graph {
   absl::Status EndPhase(const Step& step, Report* report);
 
   Source& source() { return *source_; }
+  const Source& source() const { return *source_; }
 
   // The output "node.port" of the last Run.
   at::Tensor Output(const std::string& edge) const;
@@ -111,6 +112,8 @@ class Graph {
 
   // In the order in which they run.
   const std::vector<NodeEntry>& nodes() const { return nodes_; }
+  // That of source().
+  const NodeEntry& source_node() const { return nodes_[source_node_]; }
 
  private:
   std::string Describe(const NodeEntry& node) const;
@@ -121,6 +124,7 @@ class Graph {
   std::vector<NodeEntry> nodes_;
   Locations where_;
   Source* source_ = nullptr;
+  size_t source_node_ = 0;
   Profile profile_;
 };
 

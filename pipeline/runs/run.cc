@@ -90,12 +90,8 @@ absl::StatusOr<Run> Run::Create(const std::string& out, const LoadedConfig& conf
   Run run;
   run.path_ = *folder;
   run.config_ = config;
-  for (const Graph::NodeEntry& node : graph.nodes()) {
-    const auto* source = dynamic_cast<const Source*>(node.stage.get());
-    if (source == nullptr) continue;
-    run.data_ = source->data();
-    run.inputs_ = node.specs;
-  }
+  run.data_ = graph.source().data();
+  run.inputs_ = graph.source_node().specs;
   absl::Status status = WriteConfig(run.path_, PrintText(config.document.config));
   if (status.ok()) {
     status =
