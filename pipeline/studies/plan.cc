@@ -2,13 +2,13 @@
 #include "pipeline/studies/plan.h"
 
 #include <google/protobuf/descriptor.h>
+#include <xxhash.h>
 
 #include <algorithm>
 #include <boost/random/sobol.hpp>
 #include <cmath>
 #include <filesystem>
-#include <limits>
-#include <map>
+#include <memory>
 #include <set>
 
 #include "absl/strings/match.h"
@@ -342,18 +342,27 @@ std::vector<std::string> FieldsOf(const Config& config, const std::string& field
   return nodes;
 }
 
-// The first mistake that each combination makes in each config, each once.
-absl::Status CheckCombinations(const Plan& plan) {
+std::string HashText(const std::string& text) {
+  const XXH128_hash_t hash = XXH3_128bits(text.data(), text.size());
+  return absl::StrFormat("%016x%016x", hash.high64, hash.low64);
+}
+
+// Makes the config of every combination; the mistakes, each once.
+absl::Status MakeFingerprints(Plan* plan) {
+  constexpr size_t kMistakes = 10;
   std::vector<std::string> lines;
-  for (int config = 0; config < static_cast<int>(plan.configs.size()); ++config) {
-    for (int i = 0; i < static_cast<int>(plan.combinations.size()); ++i) {
-      const absl::StatusOr<LoadedConfig> loaded = ConfigOf(
-          plan,
-          {config, i, plan.seeds[0], -1, StudyStage::kScreen, plan.combinations[i].Sets(plan)});
+  plan->fingerprints.resize(plan->configs.size());
+  for (int config = 0; config < static_cast<int>(plan->configs.size()); ++config) {
+    for (int i = 0; i < static_cast<int>(plan->combinations.size()); ++i) {
+      const std::vector<std::string> sets = plan->combinations[i].Sets(*plan);
+      const absl::StatusOr<LoadedConfig> loaded =
+          ConfigOf(*plan, {config, i, plan->seeds[0], -1, StudyStage::kScreen, sets});
+      plan->fingerprints[config].push_back(
+          loaded.ok() ? HashText(PrintText(loaded->document.config)) : "");
       if (loaded.ok()) continue;
       const std::string line(loaded.status().message());
       if (std::find(lines.begin(), lines.end(), line) == lines.end()) lines.push_back(line);
-      if (lines.size() >= 10) break;
+      if (lines.size() >= kMistakes) break;
     }
   }
   return lines.empty() ? absl::OkStatus() : absl::InvalidArgumentError(absl::StrJoin(lines, "\n"));
@@ -430,6 +439,15 @@ absl::StatusOr<std::string> FindStudy(const std::string& name) {
                    known.empty() ? "" : absl::StrCat("\nstudies: ", absl::StrJoin(known, ", "))));
 }
 
+bool IsStudy(const std::string& path) {
+  const absl::StatusOr<std::string> text = ReadFile(path, kMaxBytes);
+  if (!text.ok()) return false;
+  Study study;
+  Diagnostics errors;
+  Locations where;
+  return ParseMessageText(*text, path, &study, &where, &errors) && errors.empty();
+}
+
 std::vector<std::string> StudyNames() {
   std::vector<std::string> names;
   std::error_code error;
@@ -475,7 +493,7 @@ absl::StatusOr<Plan> LoadPlan(const std::string& path, const std::vector<std::st
   ChooseSeeds(&plan);
   CheckNames(&expander, plan);
   if (!errors.empty()) return errors.ToStatus();
-  const absl::Status status = CheckCombinations(plan);
+  const absl::Status status = MakeFingerprints(&plan);
   if (!status.ok()) return status;
   return plan;
 }
@@ -488,6 +506,7 @@ absl::StatusOr<LoadedConfig> ConfigOf(const Plan& plan, const StudyRun& run) {
   if (!loaded.ok()) return loaded.status();
   Document& document = loaded->document;
   std::vector<std::string> more;
+  more.push_back("train.monitor=" + plan.file.study.select());
   if (document.config.train().threads() == 0) more.emplace_back("train.threads=1");
   // All seeds are tested on the same images, so that seeds and images can be told apart.
   for (const std::string& node : FieldsOf(document.config, "split_seed")) {

@@ -61,6 +61,8 @@ struct Plan {
   std::vector<std::string> configs;  // file names without extension
   std::vector<std::string> paths;    // where they were found
   std::vector<Combination> combinations;
+  // Of the resolved config that a combination makes of a config: by config, then combination.
+  std::vector<std::vector<std::string>> fingerprints;
   std::vector<int64_t> seeds;          // of the screening
   std::vector<int64_t> confirm_seeds;  // empty where nothing is confirmed
   int folds = 0;
@@ -77,6 +79,8 @@ struct Plan {
 // The study called `name`: that path, else the one in the workspace's studies/. NOT_FOUND lists
 // near names.
 absl::StatusOr<std::string> FindStudy(const std::string& name);
+// Whether the file is a study, by what it says; a config is none.
+bool IsStudy(const std::string& path);
 // Studies of the workspace, by file name, sorted.
 std::vector<std::string> StudyNames();
 
