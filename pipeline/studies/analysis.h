@@ -76,6 +76,7 @@ struct Difference {
   int combination = 0;
   std::vector<int64_t> seeds;   // that both have
   std::vector<double> by_seed;  // in the score
+  bool by_image = false;        // what both answered is known, image by image
   // Over seeds and images, or over seeds alone where images are not known; not for folds.
   CrossedInterval alone;
   MeanInterval adjusted;  // alone's main level, at the family's level
@@ -89,6 +90,8 @@ struct Difference {
   std::optional<FoldsPosterior> posterior;
   Comparison comparison;
   Conclusion conclusion;
+  // Where images are in training too: what the others say.
+  std::optional<Conclusion> without_leak;
 };
 
 // One part of a study in one config.

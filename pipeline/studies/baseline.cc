@@ -12,22 +12,14 @@
 namespace pipeline {
 namespace {
 
-// Of those with the most finished seeds the one of the highest mean VAL, the first of equals; -1
-// of none.
+// Of those with a finished seed the one of the highest mean VAL, the first of equals, as the study
+// itself chooses what it confirms; -1 of none.
 int FirstByValidation(const StageAnalysis& stage, const std::vector<int>& among) {
   int best = -1;
   for (const int i : among) {
-    const StudyCell& cell = stage.cells[i];
-    if (cell.selected.count == 0) continue;
-    if (best < 0) {
-      best = i;
-      continue;
-    }
-    const OverSeeds& found = stage.cells[best].selected;
-    const bool more = cell.selected.count > found.count;
-    const bool higher = cell.selected.count == found.count &&
-                        Comparable(cell.selected.mean) > Comparable(found.mean);
-    if (more || higher) best = i;
+    const OverSeeds& here = stage.cells[i].selected;
+    if (here.count == 0) continue;
+    if (best < 0 || Comparable(here.mean) > Comparable(stage.cells[best].selected.mean)) best = i;
   }
   return best;
 }

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "absl/strings/str_cat.h"
 #include "pipeline/statistics/distributions.h"
 #include "pipeline/studies/analysis_parts.h"
 
@@ -136,6 +137,7 @@ Difference DifferenceOf(const Plan& plan, const ConfigAnalysis& analysis,
   const Paired paired = Pairing(analysis, first, second).Make();
   if (paired.seeds.empty()) return difference;
   difference.seeds = paired.seeds;
+  difference.by_image = paired.by_image;
   for (const std::vector<double>& row : paired.differences) {
     difference.by_seed.push_back(Mean(row));
   }
@@ -210,7 +212,8 @@ Comparison ComparisonOf(const Plan& plan, const ConfigAnalysis& analysis,
   comparison.second = plan.combinations[stage.baseline].name;
   comparison.metric = analysis.metric;
   comparison.seeds = static_cast<int64_t>(difference.seeds.size());
-  comparison.images = static_cast<int64_t>(analysis.images.size()) - analysis.leaks;
+  comparison.images =
+      std::max<int64_t>(1, static_cast<int64_t>(analysis.images.size()) - analysis.leaks);
   AddCollapsed(plan, analysis, stage, difference.combination, &comparison);
   AddCollapsed(plan, analysis, stage, stage.baseline, &comparison);
   int64_t epochs = 0;
@@ -255,10 +258,17 @@ void CompareAll(const Plan& plan, bool statistics, ConfigAnalysis* analysis,
   for (Difference& one : stage->differences) {
     one.comparison = ComparisonOf(plan, *analysis, *stage, one);
     if (analysis->leaks > 0) {
-      if (!one.seeds.empty()) one.comparison.without_leak = Conclude(one.comparison).sentence;
+      if (!one.seeds.empty()) {
+        one.without_leak = Conclude(one.comparison);
+        one.comparison.without_leak = one.without_leak->sentence;
+      }
       one.comparison.leaked = analysis->leaks;
     }
     one.conclusion = Conclude(one.comparison);
+    if (!one.seeds.empty() && !one.by_image) {
+      absl::StrAppend(&one.conclusion.sentence,
+                      " (Of seeds alone: what its runs answered is not known.)");
+    }
   }
 }
 
