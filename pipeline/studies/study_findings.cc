@@ -70,7 +70,7 @@ void AboutTheRuns(const StudyView& view, List* list) {
     Add(Severity::kCare,
         absl::StrCat(CountOf(failed.size(), "run"),
                      " failed; combinations with one are not compared."),
-        std::move(failed), list);
+        failed, list);
   }
   for (const ConfigAnalysis& config : analysis.configs) {
     for (const StageAnalysis* stage : {&config.screen, &config.confirm}) {
@@ -89,7 +89,7 @@ void AboutTheRuns(const StudyView& view, List* list) {
         absl::StrCat(CountOf(collapsed.size(), "combination"),
                      " answered one class for all images, or hardly more, in at least one seed: "
                      "collapsed, and not compared."),
-        std::move(collapsed), list);
+        collapsed, list);
   }
   if (analysis.stopped > 0) {
     Add(Severity::kNote,
@@ -135,7 +135,7 @@ void AboutTheClaims(const StudyView& view, List* list) {
     Add(Severity::kCare,
         absl::StrCat("Something could not be read, and is left out of what needs it (",
                      CountOf(problems.size(), "case"), ")."),
-        std::move(problems), list);
+        problems, list);
   }
 }
 
