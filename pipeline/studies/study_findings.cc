@@ -141,7 +141,8 @@ void AboutTheClaims(const StudyView& view, List* list) {
 
 std::string SubjectOf(const ConfigAnalysis& config) {
   if (config.dataset.empty()) return config.name;
-  return absl::StrCat(config.name, " (", config.dataset, ", ", config.task, ")");
+  return absl::StrCat(config.name, " (", config.dataset, ", ", config.task, ", ", config.metric,
+                      ")");
 }
 
 Tiles TilesOf(const StudyView& view) {
@@ -178,8 +179,8 @@ Tiles TilesOf(const StudyView& view) {
 
 Table ConfigsTable(const StudyView& view) {
   Table table = {"The configs: what validation chose, and what came of it on TEST",
-                 {"config", "data", "task", "metric", "test images", "majority baseline",
-                  "baseline", "its score", "VAL's choice", "its score", "verdict on the choice"},
+                 {"config", "test images", "majority", "baseline", "its score", "VAL's choice",
+                  "its score", "verdict"},
                  {}};
   for (const ConfigAnalysis& config : view.analysis.configs) {
     const StageAnalysis& stage = config.screen;
@@ -194,8 +195,7 @@ Table ConfigsTable(const StudyView& view) {
     for (const Difference& one : stage.differences) {
       if (one.combination == stage.chosen) verdict = NameOf(Effective(one).verdict);
     }
-    table.rows.push_back({Text(config.name), Text(config.dataset), Text(config.task),
-                          Text(config.metric), Count(static_cast<int64_t>(config.images.size())),
+    table.rows.push_back({Text(config.name), Count(static_cast<int64_t>(config.images.size())),
                           Number(config.majority, 4), name(stage.baseline), score(stage.baseline),
                           name(stage.chosen), score(stage.chosen), Text(verdict)});
   }
