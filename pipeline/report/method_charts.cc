@@ -45,7 +45,7 @@ Table NumbersOf(const Bars& bars) {
 // The bars of one name, below it; moves `y` on.
 std::string RowSvg(const Bars& bars, const Bars::Row& row, double high, double* y) {
   constexpr double kName = 17, kBar = 14, kRoom = 44;  // of the value beside the longest bar
-  std::string svg = TextSvg(Shortened(row.name, 58), kLeft, *y + 12, "start");
+  std::string svg = TextSvg(Shortened(row.name, 60), kLeft, *y + 12, "start");
   *y += kName;
   for (size_t i = 0; i < row.values.size(); ++i) {
     const double value = row.values[i];
@@ -143,9 +143,9 @@ Chart Draw(const CriticalDifferences& diagram) {
                     LineSvg("grid", x, kAxis, x, y), DotSvg(x, y, 1), NameSvg(name, x, y), "</g>");
     y += kRow;
   }
-  chart.svg = absl::StrCat(Head(diagram.title, y + 14), svg,
-                           TextSvg("mean rank, 1 is the best", kWidth - kMargin, y + 8, "end"),
-                           "</svg>");
+  chart.svg =
+      absl::StrCat(Head(diagram.title, y + 14), svg,
+                   TextSvg("mean rank, 1 is the best", kWidth - kMargin, y + 8, "end"), "</svg>");
   return chart;
 }
 

@@ -10,10 +10,9 @@ namespace {
 
 // Whether combinations are fusions and nothing else.
 bool AreFusions(const Plan& plan) {
-  return std::all_of(plan.combinations.begin(), plan.combinations.end(),
-                     [](const Combination& one) {
-                       return one.values.size() == 1 && !one.losses().empty();
-                     });
+  return std::all_of(
+      plan.combinations.begin(), plan.combinations.end(),
+      [](const Combination& one) { return one.values.size() == 1 && !one.losses().empty(); });
 }
 
 std::string WhatIsCompared(const Plan& plan) {

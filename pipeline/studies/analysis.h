@@ -104,12 +104,12 @@ struct Difference {
 // One part of a study in one config.
 struct StageAnalysis {
   StudyStage stage = StudyStage::kScreen;
-  std::vector<int64_t> seeds;     // asked for
-  std::vector<StudyCell> cells;   // by combination
-  int baseline = -1;              // what all are compared to; -1 where nothing is finished
-  std::string baseline_reason;    // "the single loss that VAL puts first"
-  int chosen = -1;                // what VAL puts first of all
-  int64_t family = 0;             // comparisons that the file fixed
+  std::vector<int64_t> seeds;           // asked for
+  std::vector<StudyCell> cells;         // by combination
+  int baseline = -1;                    // what all are compared to; -1 where nothing is finished
+  std::string baseline_reason;          // "the single loss that VAL puts first"
+  int chosen = -1;                      // what VAL puts first of all
+  int64_t family = 0;                   // comparisons that the file fixed
   std::vector<Difference> differences;  // of the family, as far as both are there
   double max_t_critical = kUnknown;
 
@@ -125,11 +125,11 @@ struct LossEffect {
   double p = kUnknown, holm = kUnknown;
 };
 struct EffectsAnalysis {
-  std::string left_out;               // why there is none; "" where there is
-  std::vector<LossEffect> matched;    // by loss
-  std::vector<LossEffect> additive;   // empty where recipes do not determine it
+  std::string left_out;              // why there is none; "" where there is
+  std::vector<LossEffect> matched;   // by loss
+  std::vector<LossEffect> additive;  // empty where recipes do not determine it
   std::vector<LossEffect> additive_without_collapsed;
-  int64_t collapsed = 0;              // combinations that this leaves out
+  int64_t collapsed = 0;  // combinations that this leaves out
   std::vector<LossEffect> interactions;
 };
 
@@ -137,7 +137,7 @@ struct OptimismAnalysis {
   std::optional<NestedSelection> nested;
   std::optional<SelectionBias> bias;
   std::vector<int> recipes, bias_recipes;  // combinations that they speak of
-  double discordant = kUnknown;  // share of images on which two recipes differ, mean over pairs
+  double discordant = kUnknown;      // share of images on which two recipes differ, mean over pairs
   double best_of_equals = kUnknown;  // OptimismOfBest
   double detectable = kUnknown;
 };
@@ -158,8 +158,8 @@ struct LabelDoubt {
 struct ConfigAnalysis {
   std::string name, dataset, task, device, precision;
   bool masks = false, embedded_sample = false;
-  std::string metric;   // "accuracy", as people read it
-  std::string origin;   // the data's folder
+  std::string metric;  // "accuracy", as people read it
+  std::string origin;  // the data's folder
   std::vector<std::string> classes;
   std::vector<std::string> images;  // of TEST (of all folds), by path; empty where not known
   double majority = kUnknown;       // the score of answering the most frequent class
@@ -170,8 +170,8 @@ struct ConfigAnalysis {
   OptimismAnalysis optimism;
   EffectsAnalysis effects;
   HalvingAnalysis halving;
-  std::string labels_of;            // the combination whose answers judge the labels
-  std::vector<LabelDoubt> doubts;   // the most suspicious first
+  std::string labels_of;           // the combination whose answers judge the labels
+  std::vector<LabelDoubt> doubts;  // the most suspicious first
   bool doubts_known = false;
   std::vector<std::string> problems;  // what could not be read, a line each
 

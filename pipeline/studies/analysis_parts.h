@@ -11,11 +11,11 @@
 namespace pipeline {
 
 // Cells of both stages, images, and what the config is.
-void FillCells(const Plan& plan, const StudyFolder& folder,
-               const std::vector<StudyResult>& results, int config, ConfigAnalysis* analysis);
+void FillCells(const Plan& plan, const StudyFolder& folder, const std::vector<StudyResult>& results,
+               int config, ConfigAnalysis* analysis);
 // TEST images whose content is in TRAIN, by a run's split.csv.
-void FindLeaks(const Plan& plan, const StudyFolder& folder,
-               const std::vector<StudyResult>& results, ConfigAnalysis* analysis);
+void FindLeaks(const Plan& plan, const StudyFolder& folder, const std::vector<StudyResult>& results,
+               ConfigAnalysis* analysis);
 // The baseline, and what VAL puts first. `screen` is the screening where `stage` confirms it.
 void ChooseBaseline(const Plan& plan, const StageAnalysis* screen, StageAnalysis* stage);
 void CompareAll(const Plan& plan, bool statistics, ConfigAnalysis* analysis, StageAnalysis* stage);

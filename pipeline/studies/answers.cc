@@ -64,8 +64,7 @@ void Take(const Prediction& row, bool masks, double score, bool probabilities,
   answers->scores.push_back(score);
   if (masks) return;
   answers->labels.push_back(row.label);
-  const auto answered =
-      std::find(answers->classes.begin(), answers->classes.end(), row.predicted);
+  const auto answered = std::find(answers->classes.begin(), answers->classes.end(), row.predicted);
   if (answered != answers->classes.end()) {
     ++answers->answered[answered - answers->classes.begin()];
   }

@@ -21,8 +21,8 @@ struct RunAnswers {
   std::vector<std::vector<double>> probabilities;  // where asked for; empty of masks
 };
 
-// `metric` is not AUTO. Errors name the file: one that is not there, is no predictions.csv, names an
-// image twice, or is of masks where images have classes.
+// `metric` is not AUTO. Errors name the file: one that is not there, is no predictions.csv, names
+// an image twice, or is of masks where images have classes.
 absl::StatusOr<RunAnswers> ReadAnswers(const StudyFolder& folder, const StudyResult& result,
                                        Study::Metric metric, bool probabilities);
 

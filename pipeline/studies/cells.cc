@@ -87,11 +87,10 @@ class Gatherer {
     for (const int64_t seed : stage->seeds) {
       const std::vector<const StudyResult*>& of_seed = by_seed[seed];
       AddCurve(of_seed, &cell);
-      const bool done =
-          static_cast<int>(of_seed.size()) == std::max(1, plan_.folds) &&
-          std::all_of(of_seed.begin(), of_seed.end(), [](const StudyResult* run) {
-            return run->status == RunStatus::kDone;
-          });
+      const bool done = static_cast<int>(of_seed.size()) == std::max(1, plan_.folds) &&
+                        std::all_of(of_seed.begin(), of_seed.end(), [](const StudyResult* run) {
+                          return run->status == RunStatus::kDone;
+                        });
       if (done) trained.push_back({seed, of_seed, {}});
     }
     AverageCurves(&cell);
@@ -124,11 +123,9 @@ class Gatherer {
     cell->collapsed += OneClassOnly(*trained);
     cell->validation.push_back(
         MeanOf(*trained, [&](const StudyResult& run) { return Selected(run); }));
-    double score = analysis_.masks
-                       ? kUnknown
-                       : MeanOf(*trained, [](const StudyResult& run) {
-                           return Find(run.test, "accuracy");
-                         });
+    double score = analysis_.masks ? kUnknown : MeanOf(*trained, [](const StudyResult& run) {
+      return Find(run.test, "accuracy");
+    });
     if (!all.scores.empty()) score = Mean(all.scores);
     cell->images.push_back(all.scores);
     cell->scores.push_back(score);
@@ -204,8 +201,7 @@ class Gatherer {
     const auto over = [&](const char* name) {
       std::vector<double> values;
       for (const Trained& one : trained) {
-        values.push_back(
-            MeanOf(one, [&](const StudyResult& run) { return Find(run.test, name); }));
+        values.push_back(MeanOf(one, [&](const StudyResult& run) { return Find(run.test, name); }));
       }
       return Over(values);
     };
@@ -217,9 +213,9 @@ class Gatherer {
     cell->weighted_f1 = over("weighted_f1");
     cell->mean_iou = over("mean_iou_present");
     cell->mean_dice = over("mean_dice_present");
-    cell->majority = over(analysis_.masks && metric_ != Study::ACCURACY
-                              ? "mean_iou_present_majority"
-                              : "majority_baseline");
+    cell->majority =
+        over(analysis_.masks && metric_ != Study::ACCURACY ? "mean_iou_present_majority"
+                                                           : "majority_baseline");
     std::vector<double> losses, seconds;
     for (const Trained& one : trained) {
       losses.push_back(MeanOf(one, [](const StudyResult& run) {
@@ -273,8 +269,8 @@ OverSeeds Over(const std::vector<double>& values) {
   return over;
 }
 
-void FillCells(const Plan& plan, const StudyFolder& folder,
-               const std::vector<StudyResult>& results, int config, ConfigAnalysis* analysis) {
+void FillCells(const Plan& plan, const StudyFolder& folder, const std::vector<StudyResult>& results,
+               int config, ConfigAnalysis* analysis) {
   analysis->name = plan.configs[config];
   std::map<std::pair<StudyStage, std::string>, std::vector<const StudyResult*>> runs;
   for (const StudyResult& result : results) {
@@ -314,8 +310,8 @@ std::vector<int> JudgedByImage(const StageAnalysis& stage) {
   std::vector<int> judged;
   for (const int i : FinishedOf(stage)) {
     const SeedsByImages& images = stage.cells[i].images;
-    const bool known = std::none_of(images.begin(), images.end(),
-                                    [](const auto& row) { return row.empty(); });
+    const bool known =
+        std::none_of(images.begin(), images.end(), [](const auto& row) { return row.empty(); });
     if (known) judged.push_back(i);
   }
   return judged;

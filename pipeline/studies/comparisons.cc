@@ -15,10 +15,9 @@ constexpr double kLevel = 0.95;
 // The combinations that are compared to the baseline.
 std::vector<int> MembersOf(const Plan& plan, const StageAnalysis& stage) {
   // Fusions against the best single loss; the other single losses claim nothing.
-  const bool fusions =
-      plan.combinations[stage.baseline].losses().size() == 1 &&
-      std::any_of(plan.combinations.begin(), plan.combinations.end(),
-                  [](const Combination& one) { return one.losses().size() > 1; });
+  const bool fusions = plan.combinations[stage.baseline].losses().size() == 1 &&
+                       std::any_of(plan.combinations.begin(), plan.combinations.end(),
+                                   [](const Combination& one) { return one.losses().size() > 1; });
   std::vector<int> members;
   for (int i = 0; i < static_cast<int>(stage.cells.size()); ++i) {
     if (i == stage.baseline) continue;
@@ -35,8 +34,7 @@ int64_t FamilyOf(const Plan& plan, const StageAnalysis& stage, size_t members) {
   if (stage.stage == StudyStage::kScreen) return family;
   // As many as the file asked for, whatever came of them.
   const auto others = static_cast<int64_t>(plan.combinations.size()) - 1;
-  return std::max<int64_t>(family,
-                           std::min<int64_t>(plan.file.study.confirm().top(), others));
+  return std::max<int64_t>(family, std::min<int64_t>(plan.file.study.confirm().top(), others));
 }
 
 // First minus second by seed and image, without leaked images.
@@ -134,8 +132,7 @@ Difference DifferenceOf(const Plan& plan, const ConfigAnalysis& analysis,
     difference.by_seed.push_back(Mean(row));
   }
   difference.alone = CrossedAnova(paired.differences, kLevel);
-  difference.adjusted =
-      MainOf(CrossedAnova(paired.differences, FamilyLevel(kLevel, stage.family)));
+  difference.adjusted = MainOf(CrossedAnova(paired.differences, FamilyLevel(kLevel, stage.family)));
   difference.p = MainP(difference.alone);
   for (size_t s = 0; s < paired.first_right.size(); ++s) {
     difference.mcnemar.push_back(McNemarTest(paired.first_right[s], paired.second_right[s]));
@@ -162,8 +159,8 @@ void AdjustByMaxT(const ConfigAnalysis& analysis, StageAnalysis* stage) {
   std::vector<Difference*> of;
   for (Difference& one : stage->differences) {
     if (one.seeds != stage->seeds) continue;
-    Paired paired = Pairing(analysis, stage->cells[one.combination],
-                            stage->cells[stage->baseline]).Make();
+    Paired paired =
+        Pairing(analysis, stage->cells[one.combination], stage->cells[stage->baseline]).Make();
     if (!paired.by_image) continue;
     all.push_back(std::move(paired.differences));
     of.push_back(&one);
@@ -198,8 +195,7 @@ std::optional<Unfinished> UnfinishedOf(const std::string& name, const StudyCell&
 }
 
 Comparison ComparisonOf(const Plan& plan, const ConfigAnalysis& analysis,
-                        const StageAnalysis& stage, const Difference& difference,
-                        int64_t epochs) {
+                        const StageAnalysis& stage, const Difference& difference, int64_t epochs) {
   Comparison comparison;
   comparison.first = plan.combinations[difference.combination].name;
   comparison.second = plan.combinations[stage.baseline].name;
@@ -233,8 +229,7 @@ Comparison ComparisonOf(const Plan& plan, const ConfigAnalysis& analysis,
 
 }  // namespace
 
-void CompareAll(const Plan& plan, bool statistics, ConfigAnalysis* analysis,
-                StageAnalysis* stage) {
+void CompareAll(const Plan& plan, bool statistics, ConfigAnalysis* analysis, StageAnalysis* stage) {
   if (stage->baseline < 0) return;
   const std::vector<int> members = MembersOf(plan, *stage);
   stage->family = FamilyOf(plan, *stage, members.size());

@@ -64,10 +64,10 @@ Section StudyCurvesSection(const StudyView& view) {
     if (!Telling(config.screen).empty()) charts.charts.push_back(CurvesOf(view, config));
   }
   if (charts.charts.empty()) return section;
-  section.blocks.push_back(Paragraph{absl::StrCat(
-      view.plan.file.study.select(),
-      " on VAL after each epoch, mean over seeds, of the best and the worst by VAL, and of what all "
-      "are compared to.")});
+  section.blocks.push_back(Paragraph{absl::StrCat(view.plan.file.study.select(),
+                                                  " on VAL after each epoch, mean over seeds, of "
+                                                  "the best and the worst by VAL, and of what all "
+                                                  "are compared to.")});
   section.blocks.push_back(std::move(charts));
   return section;
 }
@@ -79,13 +79,16 @@ Section StudyTimeSection(const StudyView& view) {
   plot.across.name = "seconds, mean over seeds";
   plot.up.name = "score";
   double least = INFINITY, most = 0, all = 0;
+  std::vector<std::string> names;
   for (const ConfigAnalysis& config : view.analysis.configs) {
     Series series;
     series.name = absl::StrCat(config.name, ", ", config.metric);
     series.look = Series::kPoints;
     series.colour = static_cast<int>(plot.series.size());
-    for (const StudyCell& cell : config.screen.cells) {
+    for (size_t i = 0; i < config.screen.cells.size(); ++i) {
+      const StudyCell& cell = config.screen.cells[i];
       if (cell.seconds.count == 0 || std::isnan(cell.score.mean)) continue;
+      names.push_back(absl::StrCat(config.name, ": ", view.Name(static_cast<int>(i))));
       series.x.push_back(cell.seconds.mean);
       series.y.push_back(cell.score.mean);
       least = std::min(least, cell.seconds.mean);
@@ -100,7 +103,12 @@ Section StudyTimeSection(const StudyView& view) {
       "All runs together took ", Thousands(static_cast<int64_t>(std::llround(all))),
       " seconds of the machines that ran them, one run after the other. These figures are the "
       "machines'; nothing else on this page depends on them.")});
-  section.blocks.push_back(Charts{{Draw(plot)}});
+  Chart chart = Draw(plot);
+  // Which point is whose, unless there are so many that not all are drawn.
+  for (size_t i = 0; chart.numbers.rows.size() == names.size() && i < names.size(); ++i) {
+    chart.numbers.rows[i][0] = Text(names[i]);
+  }
+  section.blocks.push_back(Charts{{std::move(chart)}});
   return section;
 }
 
@@ -134,10 +142,9 @@ Section StudyRepeatSection(const StudyView& view) {
   if (!devices.empty()) {
     section.blocks.push_back(Facts{{{"trained on", absl::StrJoin(devices, "; ")}}});
   }
-  section.blocks.push_back(
-      Code{"The same study again, from the workspace; runs that are done are not made again",
-           absl::StrCat("bazel run //pipeline -- study --config=",
-                        ShellQuoted(view.plan.file.path))});
+  section.blocks.push_back(Code{
+      "The same study again, from the workspace; runs that are done are not made again",
+      absl::StrCat("bazel run //pipeline -- study --config=", ShellQuoted(view.plan.file.path))});
   section.blocks.push_back(Code{"The study", PrintText(view.plan.file.study)});
   return section;
 }

@@ -5,7 +5,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_replace.h"
 #include "pipeline/report/charts.h"
 #include "pipeline/studies/study_sections.h"
 
@@ -49,11 +48,6 @@ Cell McNemarCell(const Difference& one, double McNemar::*p) {
   return {absl::StrJoin(texts, "; "), most};
 }
 
-// In one line, so that rows stay low.
-Cell VerdictCell(const Difference& one) {
-  return Text(absl::StrReplaceAll(NameOf(Effective(one).verdict), {{" ", "\u00a0"}}));
-}
-
 Table TableOf(const StudyView& view, const ConfigAnalysis& config, const StageAnalysis& stage) {
   const bool folds = view.plan.folds > 0;
   Table table;
@@ -70,17 +64,16 @@ Table TableOf(const StudyView& view, const ConfigAnalysis& config, const StageAn
     table.columns.insert(table.columns.end(),
                          {"P(worse)", "P(equal in practice)", "P(better)", "folds for, against"});
   } else {
-    table.columns.insert(
-        table.columns.end(),
-        {"p, Max-T", "seeds for, against", "p, Wilcoxon (least possible)",
-         "p, McNemar mid-p of each seed", "the same, exact"});
+    table.columns.insert(table.columns.end(),
+                         {"p, Max-T", "seeds for, against", "p, Wilcoxon (least possible)",
+                          "p, McNemar mid-p of each seed", "the same, exact"});
   }
   table.columns.push_back("verdict");
   for (const Difference& one : stage.differences) {
     if (one.seeds.empty()) {
       std::vector<Cell> row = {Text(view.Name(one.combination))};
       row.resize(table.columns.size() - 1, Text("-"));
-      row.push_back(VerdictCell(one));
+      row.push_back(Text(VerdictName(one)));
       table.rows.push_back(std::move(row));
       continue;
     }
@@ -100,10 +93,9 @@ Table TableOf(const StudyView& view, const ConfigAnalysis& config, const StageAn
                      one.signs.zero > 0 ? absl::StrCat(" (", one.signs.zero, " equal)") : ""),
         static_cast<double>(one.signs.positive - one.signs.negative)};
     if (folds) {
-      for (const double share :
-           {one.posterior.has_value() ? one.posterior->left : kUnknown,
-            one.posterior.has_value() ? one.posterior->rope : kUnknown,
-            one.posterior.has_value() ? one.posterior->right : kUnknown}) {
+      for (const double share : {one.posterior.has_value() ? one.posterior->left : kUnknown,
+                                 one.posterior.has_value() ? one.posterior->rope : kUnknown,
+                                 one.posterior.has_value() ? one.posterior->right : kUnknown}) {
         row.push_back(Number(share, 3));
       }
       row.push_back(signs);
@@ -115,7 +107,7 @@ Table TableOf(const StudyView& view, const ConfigAnalysis& config, const StageAn
       row.push_back(McNemarCell(one, &McNemar::mid_p));
       row.push_back(McNemarCell(one, &McNemar::exact));
     }
-    row.push_back(VerdictCell(one));
+    row.push_back(Text(VerdictName(one)));
     table.rows.push_back(std::move(row));
   }
   return table;
@@ -164,9 +156,9 @@ void AddStage(const StudyView& view, const ConfigAnalysis& config, const StageAn
   for (const Difference& one : stage.differences) {
     if (sentences.size() < view.rows) sentences.push_back(one.conclusion.sentence);
   }
-  tables->push_back(Findings{{{Severity::kNote,
-                               absl::StrCat(config.name, ": what is said of each comparison."),
-                               std::move(sentences)}}});
+  tables->push_back(
+      Findings{{{Severity::kNote, absl::StrCat(config.name, ": what is said of each comparison."),
+                 std::move(sentences)}}});
 }
 
 std::string MethodText(const StudyView& view) {

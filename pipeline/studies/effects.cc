@@ -1,9 +1,10 @@
 // What choosing the best promises too much, what each loss adds, and what halving would have cost.
+#include "pipeline/statistics/effects.h"
+
 #include <algorithm>
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
-#include "pipeline/statistics/effects.h"
 #include "pipeline/studies/analysis_parts.h"
 
 namespace pipeline {
@@ -111,8 +112,7 @@ std::vector<LossEffect> InteractionsOf(const Design& design) {
   std::vector<LossEffect> effects;
   const auto model = PairwiseModel(design.sets, static_cast<int>(design.losses.size()));
   // With few degrees left a model of pairs fits anything.
-  if (!model.has_value() ||
-      model->residual_degrees < static_cast<int64_t>(design.losses.size())) {
+  if (!model.has_value() || model->residual_degrees < static_cast<int64_t>(design.losses.size())) {
     return effects;
   }
   for (size_t i = 0; i < model->pairs.size(); ++i) {

@@ -66,8 +66,7 @@ void DoubtLabels(const Plan& plan, const StudyFolder& folder,
   if (plan.folds == 0 || analysis->masks || analysis->classes.size() < 2) return;
   const int judge = JudgeOf(analysis->screen);
   if (judge < 0) return;
-  const absl::StatusOr<RunAnswers> answers =
-      OutOfFold(plan, folder, results, *analysis, judge);
+  const absl::StatusOr<RunAnswers> answers = OutOfFold(plan, folder, results, *analysis, judge);
   if (!answers.ok()) {
     analysis->problems.push_back(
         absl::StrCat("labels were not judged: ", answers.status().message()));

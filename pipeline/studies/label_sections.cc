@@ -52,13 +52,12 @@ Gallery PicturesOf(const ConfigAnalysis& config) {
     if (gallery.pictures.size() >= kMostPictures) break;
     std::string jpeg = Thumbnail(one.path);
     if (jpeg.empty()) continue;
-    const std::string words = absl::StrFormat(
-        "given %s (%.1f %%)\nlikely %s (%.1f %%)", one.given, 100 * one.given_probability,
-        one.likely, 100 * one.likely_probability);
-    gallery.pictures.push_back({std::move(jpeg),
-                                absl::StrCat(words, "\n", Short(config, one.path)),
-                                absl::StrCat(Short(config, one.path), ", given ", one.given,
-                                             ", likely ", one.likely)});
+    const std::string words =
+        absl::StrFormat("given %s (%.1f %%)\nlikely %s (%.1f %%)", one.given,
+                        100 * one.given_probability, one.likely, 100 * one.likely_probability);
+    gallery.pictures.push_back(
+        {std::move(jpeg), absl::StrCat(words, "\n", Short(config, one.path)),
+         absl::StrCat(Short(config, one.path), ", given ", one.given, ", likely ", one.likely)});
   }
   return gallery;
 }
@@ -83,9 +82,9 @@ Section LabelsSection(const StudyView& view) {
   for (const ConfigAnalysis& config : view.analysis.configs) {
     if (!config.doubts_known || ++shown > view.configs) continue;
     section.blocks.push_back(Paragraph{absl::StrCat(
-        config.name, ": ", config.doubts.empty() ? "no label" : CountOf(config.doubts.size(), "label"),
-        " of ", CountOf(config.images.size(), "image"),
-        " in doubt, by what networks of ", config.labels_of,
+        config.name, ": ",
+        config.doubts.empty() ? "no label" : CountOf(config.doubts.size(), "label"), " of ",
+        CountOf(config.images.size(), "image"), " in doubt, by what networks of ", config.labels_of,
         " that did not see the image in training say of it (confident learning; the mean over "
         "seeds). Look at them: the network may be wrong too. label_issues.csv has all of them.")});
     Gallery gallery = PicturesOf(config);

@@ -63,9 +63,8 @@ void TestChosen(const Plan& plan, StudyAnalysis* analysis) {
     }
   }
   ranks.friedman = FriedmanTest(scores);
-  ranks.critical_difference =
-      NemenyiDifference(static_cast<int64_t>(ranks.chosen.size()),
-                        static_cast<int64_t>(ranks.configs.size()));
+  ranks.critical_difference = NemenyiDifference(static_cast<int64_t>(ranks.chosen.size()),
+                                                static_cast<int64_t>(ranks.configs.size()));
   ranks.groups = IndistinctGroups(ranks.friedman->ranks, ranks.critical_difference);
 }
 

@@ -21,8 +21,7 @@ Cell PointsCell(double share) {
 
 Cell RangeCell(const MeanInterval& interval) {
   if (std::isnan(interval.low) || std::isnan(interval.high)) return Text("-");
-  return {absl::StrFormat("%+.2f to %+.2f", 100 * interval.low, 100 * interval.high),
-          interval.low};
+  return {absl::StrFormat("%+.2f to %+.2f", 100 * interval.low, 100 * interval.high), interval.low};
 }
 
 Chart EffectsChart(const ConfigAnalysis& config) {
@@ -47,16 +46,19 @@ double EffectNamed(const std::vector<LossEffect>& effects, const std::string& na
 
 Table EffectsTable(const ConfigAnalysis& config) {
   const EffectsAnalysis& effects = config.effects;
-  Table table = {absl::StrCat(config.name, ": effect of each loss on ", config.metric,
-                              ", in points"),
-                 {"loss", "matched", "95 %", "p", "p, Holm", "pairs", "additive model", "95 %"},
-                 {}};
+  Table table = {
+      absl::StrCat(config.name, ": effect of each loss on ", config.metric, ", in points"),
+      {"loss", "matched", "95 %", "p", "p, Holm", "pairs", "additive model", "95 %"},
+      {}};
   const bool sound = !effects.additive_without_collapsed.empty();
   if (sound) table.columns.push_back("the same without collapsed ones");
   for (const LossEffect& one : effects.matched) {
-    std::vector<Cell> row = {Text(one.name),       PointsCell(one.effect),
-                             RangeCell(MainOf(one.interval)), Number(one.p, 3),
-                             Number(one.holm, 3),  Count(one.pairs),
+    std::vector<Cell> row = {Text(one.name),
+                             PointsCell(one.effect),
+                             RangeCell(MainOf(one.interval)),
+                             Number(one.p, 3),
+                             Number(one.holm, 3),
+                             Count(one.pairs),
                              PointsCell(EffectNamed(effects.additive, one.name))};
     Cell range = Text("-");
     for (const LossEffect& additive : effects.additive) {
@@ -72,8 +74,9 @@ Table EffectsTable(const ConfigAnalysis& config) {
 }
 
 Table InteractionsTable(const ConfigAnalysis& config) {
-  Table table = {absl::StrCat(config.name, ": interactions, in points: what two losses together "
-                                           "do beyond the sum of both"),
+  Table table = {absl::StrCat(config.name,
+                              ": interactions, in points: what two losses together "
+                              "do beyond the sum of both"),
                  {"losses", "interaction", "95 %", "p", "p, Holm"},
                  {},
                  true};
@@ -93,10 +96,11 @@ bool IsAveraged(const Plan& plan) {
 
 Table RanksTable(const StudyView& view) {
   const RanksAnalysis& ranks = view.analysis.ranks;
-  Table table = {"Mean ranks over the datasets, 1 being the best",
-                 {view.analysis.what, "mean rank", "95 %", "share of resamples in which it is first"},
-                 {},
-                 true};
+  Table table = {
+      "Mean ranks over the datasets, 1 being the best",
+      {view.analysis.what, "mean rank", "95 %", "share of resamples in which it is first"},
+      {},
+      true};
   std::vector<size_t> order(ranks.intervals.size());
   for (size_t i = 0; i < order.size(); ++i) order[i] = i;
   std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
@@ -104,7 +108,8 @@ Table RanksTable(const StudyView& view) {
   });
   for (const size_t i : order) {
     const RankInterval& one = ranks.intervals[i];
-    table.rows.push_back({Text(view.Name(ranks.combinations[i])), Number(one.rank, 4),
+    table.rows.push_back({Text(view.Name(ranks.combinations[i])),
+                          Number(one.rank, 4),
                           {absl::StrFormat("%.4g to %.4g", one.low, one.high), one.low},
                           PercentCell(one.first)});
   }
@@ -114,9 +119,9 @@ Table RanksTable(const StudyView& view) {
 CriticalDifferences DiagramOf(const StudyView& view) {
   const RanksAnalysis& ranks = view.analysis.ranks;
   CriticalDifferences diagram;
-  diagram.title = absl::StrCat("Mean ranks of ", ranks.chosen.size(), " ",
-                               Plural(view.analysis.what), " over ", ranks.configs.size(),
-                               " datasets");
+  diagram.title =
+      absl::StrCat("Mean ranks of ", ranks.chosen.size(), " ", Plural(view.analysis.what), " over ",
+                   ranks.configs.size(), " datasets");
   for (size_t i = 0; i < ranks.chosen.size(); ++i) {
     diagram.methods.push_back({view.Name(ranks.chosen[i]), ranks.friedman->ranks[i]});
   }
@@ -172,11 +177,11 @@ Table StoppedTable(const StudyView& view, const ConfigAnalysis& config) {
   for (size_t i = 0; i < config.screen.cells.size(); ++i) {
     const StudyCell& cell = config.screen.cells[i];
     if (cell.stopped == 0) continue;
-    table.rows.push_back(
-        {Text(view.Name(static_cast<int>(i))), Count(cell.epochs),
-         {absl::StrCat(cell.stopped_rank, " of ", cell.stopped_among),
-          static_cast<double>(cell.stopped_rank)},
-         Count(static_cast<int64_t>(cell.curves.size()))});
+    table.rows.push_back({Text(view.Name(static_cast<int>(i))),
+                          Count(cell.epochs),
+                          {absl::StrCat(cell.stopped_rank, " of ", cell.stopped_among),
+                           static_cast<double>(cell.stopped_rank)},
+                          Count(static_cast<int64_t>(cell.curves.size()))});
   }
   return table;
 }
@@ -240,7 +245,8 @@ Section RanksSection(const StudyView& view) {
   section.blocks.push_back(Paragraph{absl::StrCat(
       "Ranks of ", CountOf(ranks.combinations.size(), view.analysis.what), " on ",
       absl::StrJoin(names, ", "),
-      ": one config of each dataset, since two tasks of one dataset are not two datasets. Intervals "
+      ": one config of each dataset, since two tasks of one dataset are not two datasets. "
+      "Intervals "
       "are by resampling the images of each dataset, and the seeds, and speak of these datasets "
       "only.")});
   if (ranks.friedman.has_value()) {

@@ -78,8 +78,7 @@ void AboutTheRuns(const StudyView& view, List* list) {
         const StudyCell& cell = stage->cells[i];
         if (cell.collapsed == 0) continue;
         collapsed.push_back(absl::StrCat(config.name, ", ", view.Name(static_cast<int>(i)), ": ",
-                                         cell.collapsed, " of ",
-                                         CountOf(cell.seeds.size(), "seed"),
+                                         cell.collapsed, " of ", CountOf(cell.seeds.size(), "seed"),
                                          stage == &config.confirm ? " of the confirmation" : ""));
       }
     }
@@ -118,12 +117,10 @@ void AboutTheClaims(const StudyView& view, List* list) {
         {}, list);
   }
   if (!plan.confirm_seeds.empty() && analysis.confirm_asked == 0) {
-    Add(Severity::kCare,
-        "The confirmation, which alone makes claims, has not begun.", {}, list);
+    Add(Severity::kCare, "The confirmation, which alone makes claims, has not begun.", {}, list);
   }
   if (analysis.configs.size() == 1) {
-    Add(Severity::kNote,
-        "One network on one dataset: nothing is said about others.", {}, list);
+    Add(Severity::kNote, "One network on one dataset: nothing is said about others.", {}, list);
   }
   std::vector<std::string> problems;
   for (const ConfigAnalysis& config : analysis.configs) {
@@ -148,12 +145,11 @@ std::string SubjectOf(const ConfigAnalysis& config) {
 Tiles TilesOf(const StudyView& view) {
   const StudyAnalysis& analysis = view.analysis;
   Tiles tiles;
-  tiles.tiles.push_back({"runs", absl::StrCat(Thousands(analysis.done), " / ",
-                                              Thousands(analysis.asked)),
-                         analysis.failed + analysis.stopped == 0
-                             ? "done"
-                             : absl::StrCat("done; ", analysis.failed, " failed, ",
-                                            analysis.stopped, " stopped")});
+  tiles.tiles.push_back(
+      {"runs", absl::StrCat(Thousands(analysis.done), " / ", Thousands(analysis.asked)),
+       analysis.failed + analysis.stopped == 0
+           ? "done"
+           : absl::StrCat("done; ", analysis.failed, " failed, ", analysis.stopped, " stopped")});
   tiles.tiles.push_back({Plural(analysis.what),
                          Thousands(static_cast<int64_t>(view.plan.combinations.size())),
                          absl::StrCat("in ", CountOf(view.plan.configs.size(), "config"))});
@@ -190,10 +186,10 @@ Table ConfigsTable(const StudyView& view) {
       return {MeanText(stage.cells[i].score), stage.cells[i].score.mean};
     };
     std::string verdict = stage.chosen >= 0 && stage.chosen == stage.baseline
-                              ? "it is the baseline"
-                              : "not compared";
+                              ? "is\u00a0the\u00a0baseline"
+                              : "not\u00a0compared";
     for (const Difference& one : stage.differences) {
-      if (one.combination == stage.chosen) verdict = NameOf(Effective(one).verdict);
+      if (one.combination == stage.chosen) verdict = VerdictName(one);
     }
     table.rows.push_back({Text(config.name), Count(static_cast<int64_t>(config.images.size())),
                           Number(config.majority, 4), name(stage.baseline), score(stage.baseline),

@@ -53,8 +53,7 @@ struct MadeAnswers {
 class MadeStudy {
  public:
   // Fusions by their names: "focal+dice".
-  MadeStudy(const std::string& folder, const std::vector<std::string>& fusions)
-      : folder_(folder) {
+  MadeStudy(const std::string& folder, const std::vector<std::string>& fusions) : folder_(folder) {
     plan.file.name = "made";
     plan.file.path = "studies/made.pbtxt";
     plan.file.study.set_title("Made");

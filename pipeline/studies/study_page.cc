@@ -59,9 +59,7 @@ std::string LabelsCsv(const StudyAnalysis& analysis) {
 
 }  // namespace
 
-Page StudyPage(const Plan& plan, const StudyAnalysis& analysis) {
-  return PageOf({plan, analysis});
-}
+Page StudyPage(const Plan& plan, const StudyAnalysis& analysis) { return PageOf({plan, analysis}); }
 
 absl::Status WriteStudyReport(const Plan& plan, const StudyFolder& folder) {
   const absl::StatusOr<StudyAnalysis> analysis = Analyse(plan, folder, true);
@@ -89,8 +87,8 @@ std::string StudyConclusion(const Plan& plan, const StudyFolder& folder) {
   for (const ConfigAnalysis& config : analysis->configs) {
     const ConfigVerdict verdict = VerdictOf(plan, *analysis, config);
     if (config.embedded_sample) {
-      lines.push_back(absl::StrCat(config.name,
-                                   ": drawn stand-in images, so nothing about these data."));
+      lines.push_back(
+          absl::StrCat(config.name, ": drawn stand-in images, so nothing about these data."));
     }
     lines.push_back(absl::StrCat(config.name, ": ", absl::StrJoin(verdict.sentences, " ")));
     if (!verdict.circumstances.empty()) lines.push_back("  " + verdict.circumstances);

@@ -82,7 +82,8 @@ TEST(StudyPage, SaysThatNoFusionIsBetterWhereNoneIs) {
 TEST(StudyPage, ClaimsNothingOfRetrainingWithTwoSeeds) {
   MadeStudy study = StudyOf("two_seeds", {20, 10}, 2);
   EXPECT_THAT(ConclusionOf(&study), HasSubstr("Two seeds: focal+dice is 10.0 points above focal"));
-  EXPECT_THAT(PageOf(&study), HasSubstr("The study has 2 seeds: nothing can be said of retraining"));
+  EXPECT_THAT(PageOf(&study),
+              HasSubstr("The study has 2 seeds: nothing can be said of retraining"));
 }
 
 TEST(StudyPage, DoesNotCompareWhatCollapsed) {
@@ -153,7 +154,8 @@ TEST(StudyPage, LetsOnlyTheConfirmationClaim) {
   study.plan.confirm_seeds = {3, 4, 5, 6, 7, 8, 9};
   study.plan.file.study.mutable_confirm()->set_top(1);
   EXPECT_THAT(ConclusionOf(&study), HasSubstr("Screening, which makes no claim yet: "));
-  EXPECT_THAT(PageOf(&study), HasSubstr("The confirmation, which alone makes claims, has not begun."));
+  EXPECT_THAT(PageOf(&study),
+              HasSubstr("The confirmation, which alone makes claims, has not begun."));
   for (const int combination : {0, 1}) {
     for (const int64_t seed : study.plan.confirm_seeds) {
       study.Add(combination, seed, Wrong(combination == 0 ? 20 : 19, static_cast<int>(seed)), 0.8,

@@ -49,6 +49,9 @@ ConfigVerdict VerdictOf(const Plan& plan, const StudyAnalysis& analysis,
 // The conclusion of a comparison; where images are in training too, of the others.
 const Conclusion& Effective(const Difference& difference);
 
+// Its name in one line, so that rows of a table stay low.
+std::string VerdictName(const Difference& difference);
+
 // "63 of 64 runs are done, 1 failed".
 std::string CountsText(const StudyAnalysis& analysis);
 // Cuts a table to the view's rows, and says so in its caption.

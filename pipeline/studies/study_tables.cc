@@ -40,16 +40,20 @@ enum class Sign { kCollapsed, kSomeSeeds, kOneClass, kContradicts, kElsewhere, k
 constexpr struct {
   const char *mark, *meaning;
 } kSigns[] = {
-    {"*", "* of ours: in at least one seed the network answers one class for all images, or hardly "
-          "more than that: collapsed, and not compared."},
+    {"*",
+     "* of ours: in at least one seed the network answers one class for all images, or hardly "
+     "more than that: collapsed, and not compared."},
     {"", "(2 of 3): so many of the seeds are done."},
-    {"†", "† of the paper's: precision is the square of accuracy within rounding, which is "
-          "consistent with one-class output."},
-    {"‡", "‡ of the paper's: its recall, which as a weighted mean is the accuracy, is more than "
-          "0.005 away from it."},
+    {"†",
+     "† of the paper's: precision is the square of accuracy within rounding, which is "
+     "consistent with one-class output."},
+    {"‡",
+     "‡ of the paper's: its recall, which as a weighted mean is the accuracy, is more than "
+     "0.005 away from it."},
     {"§", "§ of the paper's: another of its tables, or its text, says otherwise."},
-    {"", "Bold: what validation puts first of all combinations of that config, not what is best "
-         "on TEST."},
+    {"",
+     "Bold: what validation puts first of all combinations of that config, not what is best "
+     "on TEST."},
 };
 
 std::string Mark(Sign sign) { return kSigns[static_cast<int>(sign)].mark; }
@@ -129,9 +133,7 @@ class Columns {
   }
 
  private:
-  bool Compared(const Measure& measure) const {
-    return with_paper_ && measure.paper != nullptr;
-  }
+  bool Compared(const Measure& measure) const { return with_paper_ && measure.paper != nullptr; }
 
   static bool IsLoss(const Measure& measure) { return measure.ours == &StudyCell::loss; }
 

@@ -25,7 +25,8 @@ std::pair<double, double> RangeOf(const StageAnalysis& stage) {
 }
 
 Cell HeatCell(const StudyCell& cell, const std::pair<double, double>& range) {
-  if (cell.score.count == 0) return Text(cell.stopped > 0 ? "stopped" : cell.failed > 0 ? "failed" : "");
+  if (cell.score.count == 0)
+    return Text(cell.stopped > 0 ? "stopped" : cell.failed > 0 ? "failed" : "");
   Cell shown = {absl::StrFormat("%.4f", cell.score.mean), cell.score.mean};
   const auto& [low, high] = range;
   // The lowest has a little shade, so that it is told from a cell without a value.
@@ -59,9 +60,8 @@ std::vector<const ConfigAnalysis*> ConfigsOf(const StudyView& view, const PaperP
   return same_model.empty() ? fitting : same_model;
 }
 
-std::string PairName(const PaperPair& pair) {
-  return absl::StrCat(pair.dataset, pair.task.empty() ? "" : " " + pair.task, ", ", pair.model,
-                      ": ", pair.single, " alone, with ", pair.added);
+std::string PairName(const PaperPair& pair, const ConfigAnalysis& config) {
+  return absl::StrCat(config.name, " (paper: ", pair.model, "): ", pair.single, " + ", pair.added);
 }
 
 }  // namespace
@@ -115,8 +115,7 @@ Section PaperPairsSection(const StudyView& view) {
       const double without = config->screen.cells[single].accuracy.mean;
       const double with = config->screen.cells[fused].accuracy.mean;
       if (std::isnan(without) && std::isnan(with)) continue;
-      bars.rows.push_back({absl::StrCat(PairName(pair), " (ours: ", config->name, ")"),
-                           {pair.without, pair.with, without, with}});
+      bars.rows.push_back({PairName(pair, *config), {pair.without, pair.with, without, with}});
     }
   }
   if (bars.rows.empty()) return section;

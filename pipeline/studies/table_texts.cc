@@ -38,19 +38,37 @@ std::string Full(double value) {
 }
 
 std::vector<std::string> CsvColumns() {
-  std::vector<std::string> columns = {"config",    "dataset", "task", "stage",  "combination",
-                                      "losses",    "metric",  "runs", "done",   "failed",
-                                      "stopped",   "seeds",   "collapsed", "epochs"};
+  std::vector<std::string> columns = {"config",  "dataset", "task",      "stage", "combination",
+                                      "losses",  "metric",  "runs",      "done",  "failed",
+                                      "stopped", "seeds",   "collapsed", "epochs"};
   for (const auto& [name, value] : kValues) {
     columns.push_back(absl::StrCat(name, "_mean"));
     columns.push_back(absl::StrCat(name, "_deviation"));
   }
-  for (const char* name :
-       {"majority_baseline", "paper_table", "paper_accuracy", "paper_precision", "paper_recall",
-        "paper_loss_value", "paper_one_class", "paper_contradicts_itself", "baseline",
-        "difference", "low", "high", "adjusted_low", "adjusted_high", "family", "p", "p_holm",
-        "p_max_t", "p_wilcoxon", "p_wilcoxon_smallest", "seeds_above", "seeds_below", "verdict",
-        "seconds_mean"}) {
+  for (const char* name : {"majority_baseline",
+                           "paper_table",
+                           "paper_accuracy",
+                           "paper_precision",
+                           "paper_recall",
+                           "paper_loss_value",
+                           "paper_one_class",
+                           "paper_contradicts_itself",
+                           "baseline",
+                           "difference",
+                           "low",
+                           "high",
+                           "adjusted_low",
+                           "adjusted_high",
+                           "family",
+                           "p",
+                           "p_holm",
+                           "p_max_t",
+                           "p_wilcoxon",
+                           "p_wilcoxon_smallest",
+                           "seeds_above",
+                           "seeds_below",
+                           "verdict",
+                           "seconds_mean"}) {
     columns.push_back(name);
   }
   return columns;
@@ -75,8 +93,7 @@ void AddPaper(const Plan& plan, const StudyAnalysis& analysis, const ConfigAnaly
   }
   const auto flag = [](bool holds) { return holds ? "1" : "0"; };
   row->push_back(absl::StrCat(paper->table));
-  for (const double value :
-       {paper->accuracy, paper->precision, paper->recall, paper->loss_value}) {
+  for (const double value : {paper->accuracy, paper->precision, paper->recall, paper->loss_value}) {
     row->push_back(Full(value));
   }
   row->push_back(flag(paper->one_class == OneClass::kConsistent));
