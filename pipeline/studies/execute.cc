@@ -63,7 +63,8 @@ class Watch : public Observer {
   }
 
   absl::Status Paused(const PauseEvent& event) override {
-    paused_ = event.epoch_done && epochs_ > 0 && event.counters.epochs == epochs_;
+    // Told once more, when the run is cut.
+    paused_ = paused_ || (event.epoch_done && epochs_ > 0 && event.counters.epochs == epochs_);
     return paused_ ? absl::CancelledError("the rung is over") : absl::OkStatus();
   }
 
