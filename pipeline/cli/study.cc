@@ -100,8 +100,10 @@ int ChooseJobs(const Plan& plan, int gpus) {
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / threads);
 }
 
-std::string FolderOf(const Plan& plan) {
-  return FLAGS_out.empty() ? "runs/studies/" + plan.file.name : FLAGS_out;
+// Studies without a folder of their own share their runs.
+StudyFolder FolderOf(const Plan& plan) {
+  if (!FLAGS_out.empty()) return StudyFolder(FLAGS_out);
+  return StudyFolder("runs/studies/" + plan.file.name, "runs/study_runs");
 }
 
 std::string CountText(const Plan& plan) {
@@ -229,7 +231,7 @@ int Finish(const Plan& plan, const StudyFolder& folder, const absl::Status& cond
 }
 
 absl::Status PrepareFolder(const Plan& plan, const StudyFolder& folder) {
-  for (const std::string& path : {folder.path(), folder.File("runs"), folder.File("results")}) {
+  for (const std::string& path : {folder.path(), folder.runs(), folder.File("results")}) {
     const absl::Status made = MakeFolders(path);
     if (!made.ok()) return made;
   }
@@ -270,7 +272,7 @@ int Study(const CommandLine& line) {
   if (!path.ok()) return Complain(path.status(), kMistake);
   const absl::StatusOr<Plan> plan = LoadPlan(*path, line.Values("set"));
   if (!plan.ok()) return Complain(plan.status(), kMistake);
-  const StudyFolder folder(FolderOf(*plan));
+  const StudyFolder folder = FolderOf(*plan);
   Terminal terminal(FLAGS_quiet);
   if (FLAGS_status) {
     const absl::StatusOr<std::vector<StudyResult>> results = folder.Results(*plan);
@@ -336,7 +338,9 @@ REGISTER_VERB({
             "where it was; `check STUDY` says how many runs it has and about how long they take.",
     .flags = {{"config", "STUDY", "the study (its name alone does, too)"},
               SetFlag(),
-              {"out", "DIR", "the study's folder (default: runs/studies/<study>)"},
+              {"out", "DIR",
+               "the study's folder, its runs within (default: runs/studies/<study>, and the\n"
+               "runs in runs/study_runs, where studies find what another has trained)"},
               {"jobs", "N", "runs at a time (default: one a core or GPU)"},
               {"shard", "i/n",
                "the i-th of n parts, of machines that share the folder; by default as a Slurm\n"

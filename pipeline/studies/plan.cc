@@ -32,6 +32,7 @@ constexpr size_t kMaxBytes = size_t{1} << 20;
 constexpr size_t kMaxCombinations = 100000;
 constexpr int kMaxChosen = 20;  // more cannot be read in a diagram
 constexpr int64_t kDefaultSeeds = 3;
+constexpr int kMaxIncludeDepth = 8;
 
 // "focal", or "focal(gamma: 5)" where options are given.
 std::string Label(const Any& plugin) {
@@ -342,6 +343,35 @@ std::vector<std::string> FieldsOf(const Config& config, const std::string& field
   return nodes;
 }
 
+// A study and what it includes; `where` has the places of its own fields.
+absl::Status ReadStudy(const std::string& path, int depth, Study* study, Locations* where) {
+  const absl::StatusOr<std::string> text = ReadFile(path, kMaxBytes);
+  if (!text.ok()) return text.status();
+  Diagnostics errors;
+  Study own;
+  const bool whole = ParseMessageText(*text, Shown(path), &own, where, &errors);
+  if (whole && errors.empty()) ValidateFields(own, *where, &errors);
+  for (int i = 0; errors.empty() && i < own.include_size(); ++i) {
+    const Location place = where->Of((Path() / "include")[i]);
+    const std::string beside = (fs::path(path).parent_path() / own.include(i)).string();
+    std::error_code error;
+    const absl::StatusOr<std::string> found =
+        fs::is_regular_file(beside, error) ? beside : FindStudy(own.include(i));
+    if (!found.ok()) {
+      errors.Add(place, std::string(found.status().message()));
+    } else if (depth == kMaxIncludeDepth) {
+      errors.Add(place, absl::StrCat("includes nest deeper than ", kMaxIncludeDepth));
+    } else {
+      Locations elsewhere;
+      errors.Add(ReadStudy(*found, depth + 1, study, &elsewhere));
+    }
+  }
+  if (!errors.empty()) return errors.ToStatus();
+  study->MergeFrom(own);
+  study->clear_include();
+  return absl::OkStatus();
+}
+
 std::string HashText(const std::string& text) {
   const XXH128_hash_t hash = XXH3_128bits(text.data(), text.size());
   return absl::StrFormat("%016x%016x", hash.high64, hash.low64);
@@ -459,19 +489,15 @@ std::vector<std::string> StudyNames() {
 }
 
 absl::StatusOr<Plan> LoadPlan(const std::string& path, const std::vector<std::string>& sets) {
-  const absl::StatusOr<std::string> text = ReadFile(path, kMaxBytes);
-  if (!text.ok()) return text.status();
   Plan plan;
   plan.file.path = path;
   plan.file.name = fs::path(path).stem().string();
   Diagnostics errors;
   Locations where;
   Study& study = plan.file.study;
-  const bool whole = ParseMessageText(*text, Shown(path), &study, &where, &errors);
-  if (!whole || !errors.empty()) return errors.ToStatus();
+  const absl::Status read = ReadStudy(path, /*depth=*/0, &study, &where);
+  if (!read.ok()) return read;
   for (const std::string& set : sets) study.add_set(set);
-  ValidateFields(study, where, &errors);
-  if (!errors.empty()) return errors.ToStatus();
 
   Expander expander(where, &errors);
   FindConfigs(&expander, &plan);
