@@ -154,7 +154,7 @@ TEST_F(StudyPlan, NamesEveryMistakeWithItsPlace) {
             "clip_norm, patience, minimize, monitor, ema_decay, on_bad_number, checkpoint_minutes, "
             "keep_checkpoints, deterministic, profile");
   EXPECT_THAT(Error("confg: \"small\""),
-              HasSubstr("Study has no field \"confg\"; it has: title, "));
+              HasSubstr("Study has no field \"confg\"; it has: include, title, "));
   EXPECT_THAT(Error(absl::StrCat(kFusions, "seed: [1, 1]")), HasSubstr("a seed is named twice"));
   EXPECT_THAT(Error(absl::StrCat(kFusions, "folds: 1")), HasSubstr("one fold leaves nothing"));
   EXPECT_THAT(Error(absl::StrCat(kFusions, "baseline: \"msee\"")),

@@ -62,7 +62,8 @@ class StudyRun : public testing::Test {
   std::string Outcome(const std::string& out) const {
     std::string all;
     for (Json line : Lines(out)) {
-      for (const char* time : {"seconds", "training_seconds", "host"}) line.erase(time);
+      for (const char* time : {"seconds", "training_seconds", "evaluation_seconds", "host"})
+        line.erase(time);
       absl::StrAppend(&all, line.dump(), "\n");
       const std::string run = absl::StrCat(out, "/runs/", line.at("identity").get<std::string>());
       absl::StrAppend(&all, workspace_.Read(run + "/predictions.csv"));
