@@ -1,6 +1,7 @@
 // Crossed analysis of variance and the pigeonhole bootstrap.
 #include "pipeline/statistics/crossed.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <numeric>
@@ -73,9 +74,10 @@ CrossedInterval CrossedAnova(const SeedsByImages& differences, double level) {
   result.images = Around(squares.mean, of_images / (s * n), n - 1, level);
   result.seeds = Around(squares.mean, of_seeds / (s * n), s - 1, level);
   const double sum = of_seeds + of_images - of_error;
-  const double degrees = sum * sum /
-                         (of_seeds * of_seeds / (s - 1) + of_images * of_images / (n - 1) +
-                          of_error * of_error / ((s - 1) * (n - 1)));
+  const double satterthwaite = sum * sum /
+                               (of_seeds * of_seeds / (s - 1) + of_images * of_images / (n - 1) +
+                                of_error * of_error / ((s - 1) * (n - 1)));
+  const double degrees = std::max(satterthwaite, std::min(s, n) - 1);
   result.both = sum > 0 ? Around(squares.mean, sum / (s * n), degrees, level) : kNothing;
   double widest = -1;
   for (const Level candidate : {Level::kBoth, Level::kImages, Level::kSeeds}) {

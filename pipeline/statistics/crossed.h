@@ -33,7 +33,9 @@ struct MeanInterval {
 };
 
 // Analysis of variance of crossed random effects without replication (Cornfield and Tukey 1956),
-// degrees of freedom by Satterthwaite.
+// degrees of freedom by Satterthwaite, but no fewer than the smaller factor has: the variance is a
+// difference of mean squares, and where it is near 0 his formula gives almost none, and an interval
+// of millions of points.
 struct CrossedInterval {
   double mean = 0;
   double seed_squares = 0, image_squares = 0, error_squares = 0;  // mean squares; NaN with one row
