@@ -71,6 +71,9 @@ BootstrapInterval CrossedBootstrap(int64_t seeds, int64_t images,
 // The same of the mean, from the same resamples.
 BootstrapInterval CrossedBootstrap(const SeedsByImages& differences,
                                    const CrossedOptions& options = {});
+// Of many recipes, all of one shape: each as above, but a resample is drawn once for all.
+std::vector<BootstrapInterval> CrossedBootstraps(const std::vector<SeedsByImages>& differences,
+                                                 const CrossedOptions& options = {});
 
 // The variance that these resamples' mean has, in closed form.
 double PigeonholeVariance(const SeedsByImages& differences);

@@ -129,6 +129,19 @@ TEST(CrossedBootstrap, OneSeedIsThePairedBootstrap) {
   EXPECT_NEAR(got.standard_error, expected.standard_error, 1e-15);
 }
 
+TEST(CrossedBootstrap, ManyRecipesAreEachAsIfAlone) {
+  SeedsByImages other = kExample;
+  other[0] = {0, 1, 1, 0, 1, 0, 0, -1};
+  const std::vector<BootstrapInterval> got = CrossedBootstraps({kExample, other});
+  ASSERT_EQ(got.size(), 2);
+  const BootstrapInterval alone = CrossedBootstrap(other);
+  EXPECT_EQ(got[1].difference, alone.difference);
+  EXPECT_EQ(got[1].low, alone.low);
+  EXPECT_EQ(got[1].high, alone.high);
+  EXPECT_EQ(got[1].standard_error, alone.standard_error);
+  EXPECT_NE(got[0].low, got[1].low);
+}
+
 TEST(CrossedBootstrap, NothingToSay) {
   EXPECT_TRUE(std::isnan(CrossedBootstrap({{1, NAN, 0}}).low));
   EXPECT_DEATH(CrossedAnova({}), "");
