@@ -135,13 +135,16 @@ StudyFolder FolderOf(const Plan& plan) {
   return StudyFolder("runs/studies/" + plan.file.name, "runs/study_runs");
 }
 
+// "1 run", "3 runs".
+std::string Some(size_t count, const std::string& what) {
+  return absl::StrCat(count, " ", what, count == 1 ? "" : "s");
+}
+
 std::string CountText(const Plan& plan) {
-  const size_t runs = plan.Screening().size();
-  std::string text = absl::StrCat(runs, runs == 1 ? " run: " : " runs: ", plan.configs.size(),
-                                  plan.configs.size() == 1 ? " config x " : " configs x ",
-                                  plan.combinations.size(), " combinations x ", plan.seeds.size(),
-                                  plan.seeds.size() == 1 ? " seed" : " seeds",
-                                  plan.folds > 0 ? absl::StrCat(" x ", plan.folds, " folds") : "");
+  std::string text = absl::StrCat(
+      Some(plan.Screening().size(), "run"), ": ", Some(plan.configs.size(), "config"), " x ",
+      Some(plan.combinations.size(), "combination"), " x ", Some(plan.seeds.size(), "seed"),
+      plan.folds > 0 ? absl::StrCat(" x ", plan.folds, " folds") : "");
   if (!plan.confirm_seeds.empty()) {
     absl::StrAppend(&text, "; then the best ", plan.file.study.confirm().top(),
                     " of each config and the baseline x ", plan.confirm_seeds.size(),
