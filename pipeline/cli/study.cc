@@ -25,6 +25,7 @@
 #include "pipeline/studies/merge.h"
 #include "pipeline/studies/plan.h"
 #include "pipeline/studies/results.h"
+#include "pipeline/studies/study_page.h"
 #include "pipeline/studies/workers.h"
 #include "pipeline/training/signals.h"
 #include "pipeline/workspace.h"
@@ -254,7 +255,13 @@ int Finish(const Plan& plan, const StudyFolder& folder, const absl::Status& cond
   const absl::StatusOr<std::vector<StudyResult>> results = folder.Results(plan);
   if (!results.ok()) return Complain(results.status(), kFailure);
   PrintStanding(plan, *results, terminal);
-  terminal->Line("study folder: " + Shown(folder.path()));
+  const absl::Status reported = WriteStudyReport(plan, folder);
+  if (!reported.ok()) return Complain(reported, kFailure);
+  for (const absl::string_view line :
+       absl::StrSplit(StudyConclusion(plan, folder), '\n', absl::SkipEmpty())) {
+    terminal->Line(std::string(line));
+  }
+  terminal->Line("report: " + Shown(folder.File("report.html")));
   if (conducted.ok()) return 0;
   if (absl::IsCancelled(conducted)) {
     return Complain(absl::CancelledError(absl::StrCat(conducted.message(),
