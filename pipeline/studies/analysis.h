@@ -36,6 +36,13 @@ struct OverSeeds {
 };
 OverSeeds Over(const std::vector<double>& values);
 
+// The widest of an interval's three, within [-1, 1]: of scores from 0 to 1. That over both counts
+// only where each of its parts adds to it: where seeds (or images) vary less than the error does,
+// its variance is next to nothing, its degrees of freedom too, and it reaches anywhere.
+MeanInterval MainOf(const CrossedInterval& interval);
+// The largest p of the intervals that MainOf takes.
+double MainP(const CrossedInterval& interval);
+
 // A combination in a config, in one stage.
 struct StudyCell {
   // Runs; with folds each fold is one.
@@ -79,8 +86,8 @@ struct Difference {
   bool by_image = false;        // what both answered is known, image by image
   // Over seeds and images, or over seeds alone where images are not known; not for folds.
   CrossedInterval alone;
-  MeanInterval adjusted;  // alone's main level, at the family's level
-  double p = kUnknown;    // two-sided, of alone's main level
+  MeanInterval adjusted;  // at the family's level
+  double p = kUnknown;    // two-sided
   double holm = kUnknown;
   std::optional<SimultaneousInterval> max_t;
   std::vector<McNemar> mcnemar;  // of each seed; empty for what is not right or wrong

@@ -265,7 +265,10 @@ OverSeeds Over(const std::vector<double>& values) {
   }
   OverSeeds over;
   over.count = static_cast<int64_t>(known.size());
-  over.mean = Mean(known);
+  // In more digits: the mean of 0.6, 0.7 and 0.8 is 0.7.
+  long double sum = 0;
+  for (const double value : known) sum += value;
+  if (!known.empty()) over.mean = static_cast<double>(sum / static_cast<long double>(known.size()));
   if (known.size() >= 2) over.deviation = StandardDeviation(known);
   return over;
 }

@@ -3,7 +3,6 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
-#include "pipeline/statistics/distributions.h"
 #include "pipeline/studies/analysis_parts.h"
 
 namespace pipeline {
@@ -13,38 +12,31 @@ namespace {
 constexpr size_t kMostTogether = 300;
 constexpr double kLevel = 0.95;
 
-bool IsIn(const Plan& plan, const StageAnalysis& stage, int combination) {
-  if (combination == stage.baseline) return false;
-  if (stage.stage == StudyStage::kConfirm) return stage.cells[combination].asked_for();
+// The combinations that are compared to the baseline.
+std::vector<int> MembersOf(const Plan& plan, const StageAnalysis& stage) {
   // Fusions against the best single loss; the other single losses claim nothing.
-  const bool of_fusions = plan.combinations[stage.baseline].losses().size() == 1;
-  const bool any = std::any_of(plan.combinations.begin(), plan.combinations.end(),
-                               [](const Combination& one) { return one.losses().size() > 1; });
-  return !(of_fusions && any) || plan.combinations[combination].losses().size() > 1;
+  const bool fusions =
+      plan.combinations[stage.baseline].losses().size() == 1 &&
+      std::any_of(plan.combinations.begin(), plan.combinations.end(),
+                  [](const Combination& one) { return one.losses().size() > 1; });
+  std::vector<int> members;
+  for (int i = 0; i < static_cast<int>(stage.cells.size()); ++i) {
+    if (i == stage.baseline) continue;
+    const bool in = stage.stage == StudyStage::kConfirm
+                        ? stage.cells[i].asked_for()
+                        : !fusions || plan.combinations[i].losses().size() > 1;
+    if (in) members.push_back(i);
+  }
+  return members;
 }
 
-int64_t FamilyOf(const Plan& plan, const StageAnalysis& stage) {
-  int64_t family = 0;
-  for (int i = 0; i < static_cast<int>(stage.cells.size()); ++i) family += IsIn(plan, stage, i);
+int64_t FamilyOf(const Plan& plan, const StageAnalysis& stage, size_t members) {
+  const auto family = std::max<int64_t>(1, static_cast<int64_t>(members));
   if (stage.stage == StudyStage::kScreen) return family;
   // As many as the file asked for, whatever came of them.
   const auto others = static_cast<int64_t>(plan.combinations.size()) - 1;
   return std::max<int64_t>(family,
                            std::min<int64_t>(plan.file.study.confirm().top(), others));
-}
-
-// The widest of what can be said.
-double PValue(const CrossedInterval& interval) {
-  double p = kUnknown;
-  for (const MeanInterval* one : {&interval.images, &interval.seeds, &interval.both}) {
-    if (std::isnan(one->low)) continue;
-    double here = interval.mean == 0 ? 1 : 0;
-    if (one->variance > 0) {
-      here = StudentTwoSided(interval.mean / std::sqrt(one->variance), one->degrees);
-    }
-    p = std::isnan(p) ? here : std::max(p, here);
-  }
-  return p;
 }
 
 // First minus second by seed and image, without leaked images.
@@ -143,8 +135,8 @@ Difference DifferenceOf(const Plan& plan, const ConfigAnalysis& analysis,
   }
   difference.alone = CrossedAnova(paired.differences, kLevel);
   difference.adjusted =
-      CrossedAnova(paired.differences, FamilyLevel(kLevel, stage.family)).Main();
-  difference.p = PValue(difference.alone);
+      MainOf(CrossedAnova(paired.differences, FamilyLevel(kLevel, stage.family)));
+  difference.p = MainP(difference.alone);
   for (size_t s = 0; s < paired.first_right.size(); ++s) {
     difference.mcnemar.push_back(McNemarTest(paired.first_right[s], paired.second_right[s]));
   }
@@ -206,7 +198,8 @@ std::optional<Unfinished> UnfinishedOf(const std::string& name, const StudyCell&
 }
 
 Comparison ComparisonOf(const Plan& plan, const ConfigAnalysis& analysis,
-                        const StageAnalysis& stage, const Difference& difference) {
+                        const StageAnalysis& stage, const Difference& difference,
+                        int64_t epochs) {
   Comparison comparison;
   comparison.first = plan.combinations[difference.combination].name;
   comparison.second = plan.combinations[stage.baseline].name;
@@ -216,15 +209,13 @@ Comparison ComparisonOf(const Plan& plan, const ConfigAnalysis& analysis,
       std::max<int64_t>(1, static_cast<int64_t>(analysis.images.size()) - analysis.leaks);
   AddCollapsed(plan, analysis, stage, difference.combination, &comparison);
   AddCollapsed(plan, analysis, stage, stage.baseline, &comparison);
-  int64_t epochs = 0;
-  for (const StudyCell& cell : stage.cells) epochs = std::max(epochs, cell.epochs);
   comparison.unfinished =
       UnfinishedOf(comparison.first, stage.cells[difference.combination], epochs);
   if (!comparison.unfinished.has_value()) {
     comparison.unfinished = UnfinishedOf(comparison.second, stage.cells[stage.baseline], epochs);
   }
   comparison.difference = difference.alone.mean;
-  const MeanInterval& alone = difference.alone.Main();
+  const MeanInterval alone = MainOf(difference.alone);
   comparison.alone = {alone.low, alone.high};
   if (difference.over_folds.has_value()) {
     comparison.difference = difference.over_folds->mean;
@@ -245,9 +236,11 @@ Comparison ComparisonOf(const Plan& plan, const ConfigAnalysis& analysis,
 void CompareAll(const Plan& plan, bool statistics, ConfigAnalysis* analysis,
                 StageAnalysis* stage) {
   if (stage->baseline < 0) return;
-  stage->family = std::max<int64_t>(1, FamilyOf(plan, *stage));
-  for (int i = 0; i < static_cast<int>(stage->cells.size()); ++i) {
-    if (!IsIn(plan, *stage, i)) continue;
+  const std::vector<int> members = MembersOf(plan, *stage);
+  stage->family = FamilyOf(plan, *stage, members.size());
+  int64_t epochs = 0;
+  for (const StudyCell& cell : stage->cells) epochs = std::max(epochs, cell.epochs);
+  for (const int i : members) {
     Difference one = DifferenceOf(plan, *analysis, *stage, i);
     const StudyCell& cell = stage->cells[i];
     if (one.seeds.empty() && cell.failed == 0 && cell.stopped == 0) continue;
@@ -256,7 +249,7 @@ void CompareAll(const Plan& plan, bool statistics, ConfigAnalysis* analysis,
   AdjustByHolm(stage->family, &stage->differences);
   if (statistics) AdjustByMaxT(*analysis, stage);
   for (Difference& one : stage->differences) {
-    one.comparison = ComparisonOf(plan, *analysis, *stage, one);
+    one.comparison = ComparisonOf(plan, *analysis, *stage, one, epochs);
     if (analysis->leaks > 0) {
       if (!one.seeds.empty()) {
         one.without_leak = Conclude(one.comparison);

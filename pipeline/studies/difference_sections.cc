@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "pipeline/report/charts.h"
 #include "pipeline/studies/study_sections.h"
 
@@ -36,11 +37,21 @@ Cell PCell(double p) {
   return {PText(p), p};
 }
 
+// Of each seed; sorted by the largest.
 Cell McNemarCell(const Difference& one, double McNemar::*p) {
   if (one.mcnemar.empty()) return Text("-");
   std::vector<std::string> texts;
-  for (const McNemar& seed : one.mcnemar) texts.push_back(PText(seed.*p));
-  return Text(absl::StrJoin(texts, "; "));
+  double most = 0;
+  for (const McNemar& seed : one.mcnemar) {
+    texts.push_back(PText(seed.*p));
+    most = std::max(most, seed.*p);
+  }
+  return {absl::StrJoin(texts, "; "), most};
+}
+
+// In one line, so that rows stay low.
+Cell VerdictCell(const Difference& one) {
+  return Text(absl::StrReplaceAll(NameOf(Effective(one).verdict), {{" ", "\u00a0"}}));
 }
 
 Table TableOf(const StudyView& view, const ConfigAnalysis& config, const StageAnalysis& stage) {
@@ -69,7 +80,7 @@ Table TableOf(const StudyView& view, const ConfigAnalysis& config, const StageAn
     if (one.seeds.empty()) {
       std::vector<Cell> row = {Text(view.Name(one.combination))};
       row.resize(table.columns.size() - 1, Text("-"));
-      row.push_back(Text(NameOf(Effective(one).verdict)));
+      row.push_back(VerdictCell(one));
       table.rows.push_back(std::move(row));
       continue;
     }
@@ -84,9 +95,10 @@ Table TableOf(const StudyView& view, const ConfigAnalysis& config, const StageAn
         PCell(one.holm),
     };
     row[1].strong = shown;
-    const std::string signs =
+    const Cell signs = {
         absl::StrCat(one.signs.positive, ", ", one.signs.negative,
-                     one.signs.zero > 0 ? absl::StrCat(" (", one.signs.zero, " equal)") : "");
+                     one.signs.zero > 0 ? absl::StrCat(" (", one.signs.zero, " equal)") : ""),
+        static_cast<double>(one.signs.positive - one.signs.negative)};
     if (folds) {
       for (const double share :
            {one.posterior.has_value() ? one.posterior->left : kUnknown,
@@ -94,16 +106,16 @@ Table TableOf(const StudyView& view, const ConfigAnalysis& config, const StageAn
             one.posterior.has_value() ? one.posterior->right : kUnknown}) {
         row.push_back(Number(share, 3));
       }
-      row.push_back(Text(signs));
+      row.push_back(signs);
     } else {
       row.push_back(PCell(one.max_t.has_value() ? one.max_t->p : kUnknown));
-      row.push_back(Text(signs));
+      row.push_back(signs);
       row.push_back({absl::StrCat(PText(one.wilcoxon.p), " (", PText(one.wilcoxon.smallest_p), ")"),
                      one.wilcoxon.p});
       row.push_back(McNemarCell(one, &McNemar::mid_p));
       row.push_back(McNemarCell(one, &McNemar::exact));
     }
-    row.push_back(Text(NameOf(Effective(one).verdict)));
+    row.push_back(VerdictCell(one));
     table.rows.push_back(std::move(row));
   }
   return table;

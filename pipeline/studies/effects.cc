@@ -3,7 +3,6 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
-#include "pipeline/statistics/distributions.h"
 #include "pipeline/statistics/effects.h"
 #include "pipeline/studies/analysis_parts.h"
 
@@ -85,12 +84,7 @@ LossEffect EffectOf(const std::string& name, const LinearForm& form, const Desig
   effect.name = name;
   effect.interval = CrossedAnova(Apply(form, design.scores));
   effect.effect = effect.interval.mean;
-  const MeanInterval& main = effect.interval.Main();
-  if (main.variance > 0) {
-    effect.p = StudentTwoSided(effect.effect / std::sqrt(main.variance), main.degrees);
-  } else if (!std::isnan(main.low)) {
-    effect.p = effect.effect == 0 ? 1 : 0;
-  }
+  effect.p = MainP(effect.interval);
   return effect;
 }
 

@@ -20,7 +20,7 @@ TEST(Paper, HasItsCellsUnderDatasetTaskAndLossesInAnyOrder) {
   EXPECT_EQ(cell->precision, 0.9948);
   EXPECT_EQ(cell->recall, 0.9947);
   EXPECT_EQ(cell->loss_value, 0.0112);
-  EXPECT_EQ(cell->one_class, OneClass::kUndecidable);
+  EXPECT_EQ(cell->one_class, OneClass::kNo);
   EXPECT_FALSE(cell->contradicts_itself);
   EXPECT_EQ(cell->elsewhere, "the text claims 0.9994");
 }

@@ -31,7 +31,7 @@ Chart EffectsChart(const ConfigAnalysis& config) {
   intervals.unit = absl::StrCat("points of ", config.metric);
   intervals.reference = 0;
   for (const LossEffect& one : config.effects.matched) {
-    const MeanInterval& main = one.interval.Main();
+    const MeanInterval main = MainOf(one.interval);
     intervals.rows.push_back({one.name, 100 * main.low, 100 * one.effect, 100 * main.high, 0});
   }
   intervals.note = "Matched differences, 95 % each alone.";
@@ -55,12 +55,12 @@ Table EffectsTable(const ConfigAnalysis& config) {
   if (sound) table.columns.push_back("the same without collapsed ones");
   for (const LossEffect& one : effects.matched) {
     std::vector<Cell> row = {Text(one.name),       PointsCell(one.effect),
-                             RangeCell(one.interval.Main()), Number(one.p, 3),
+                             RangeCell(MainOf(one.interval)), Number(one.p, 3),
                              Number(one.holm, 3),  Count(one.pairs),
                              PointsCell(EffectNamed(effects.additive, one.name))};
     Cell range = Text("-");
     for (const LossEffect& additive : effects.additive) {
-      if (additive.name == one.name) range = RangeCell(additive.interval.Main());
+      if (additive.name == one.name) range = RangeCell(MainOf(additive.interval));
     }
     row.push_back(std::move(range));
     if (sound) {
@@ -78,7 +78,7 @@ Table InteractionsTable(const ConfigAnalysis& config) {
                  {},
                  true};
   for (const LossEffect& one : config.effects.interactions) {
-    table.rows.push_back({Text(one.name), PointsCell(one.effect), RangeCell(one.interval.Main()),
+    table.rows.push_back({Text(one.name), PointsCell(one.effect), RangeCell(MainOf(one.interval)),
                           Number(one.p, 3), Number(one.holm, 3)});
   }
   return table;

@@ -70,7 +70,7 @@ void AboutTheRuns(const StudyView& view, List* list) {
     Add(Severity::kCare,
         absl::StrCat(CountOf(failed.size(), "run"),
                      " failed; combinations with one are not compared."),
-        std::move(failed), list);
+        failed, list);
   }
   for (const ConfigAnalysis& config : analysis.configs) {
     for (const StageAnalysis* stage : {&config.screen, &config.confirm}) {
@@ -89,7 +89,7 @@ void AboutTheRuns(const StudyView& view, List* list) {
         absl::StrCat(CountOf(collapsed.size(), "combination"),
                      " answered one class for all images, or hardly more, in at least one seed: "
                      "collapsed, and not compared."),
-        std::move(collapsed), list);
+        collapsed, list);
   }
   if (analysis.stopped > 0) {
     Add(Severity::kNote,
@@ -135,13 +135,14 @@ void AboutTheClaims(const StudyView& view, List* list) {
     Add(Severity::kCare,
         absl::StrCat("Something could not be read, and is left out of what needs it (",
                      CountOf(problems.size(), "case"), ")."),
-        std::move(problems), list);
+        problems, list);
   }
 }
 
 std::string SubjectOf(const ConfigAnalysis& config) {
   if (config.dataset.empty()) return config.name;
-  return absl::StrCat(config.name, " (", config.dataset, ", ", config.task, ")");
+  return absl::StrCat(config.name, " (", config.dataset, ", ", config.task, ", ", config.metric,
+                      ")");
 }
 
 Tiles TilesOf(const StudyView& view) {
@@ -178,8 +179,8 @@ Tiles TilesOf(const StudyView& view) {
 
 Table ConfigsTable(const StudyView& view) {
   Table table = {"The configs: what validation chose, and what came of it on TEST",
-                 {"config", "data", "task", "metric", "test images", "majority baseline",
-                  "baseline", "its score", "VAL's choice", "its score", "verdict on the choice"},
+                 {"config", "test images", "majority", "baseline", "its score", "VAL's choice",
+                  "its score", "verdict"},
                  {}};
   for (const ConfigAnalysis& config : view.analysis.configs) {
     const StageAnalysis& stage = config.screen;
@@ -194,8 +195,7 @@ Table ConfigsTable(const StudyView& view) {
     for (const Difference& one : stage.differences) {
       if (one.combination == stage.chosen) verdict = NameOf(Effective(one).verdict);
     }
-    table.rows.push_back({Text(config.name), Text(config.dataset), Text(config.task),
-                          Text(config.metric), Count(static_cast<int64_t>(config.images.size())),
+    table.rows.push_back({Text(config.name), Count(static_cast<int64_t>(config.images.size())),
                           Number(config.majority, 4), name(stage.baseline), score(stage.baseline),
                           name(stage.chosen), score(stage.chosen), Text(verdict)});
   }

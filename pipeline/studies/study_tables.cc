@@ -273,6 +273,17 @@ StudyTable TableOf(const Plan& plan, const StudyAnalysis& analysis,
 
 }  // namespace
 
+std::vector<std::string> NotesOf(const std::vector<StudyTable>& tables) {
+  std::vector<std::string> notes;
+  for (const auto& [mark, meaning] : kSigns) {
+    const bool used = std::any_of(tables.begin(), tables.end(), [&](const StudyTable& table) {
+      return std::find(table.notes.begin(), table.notes.end(), meaning) != table.notes.end();
+    });
+    if (used) notes.push_back(meaning);
+  }
+  return notes;
+}
+
 std::string MeanText(const OverSeeds& value) { return OursText(value, false); }
 
 std::vector<StudyTable> StudyTables(const Plan& plan, const StudyAnalysis& analysis) {

@@ -17,6 +17,8 @@ struct StudyTable {
   std::vector<std::string> notes;  // what its marks mean
 };
 std::vector<StudyTable> StudyTables(const Plan& plan, const StudyAnalysis& analysis);
+// Of all of them, each once.
+std::vector<std::string> NotesOf(const std::vector<StudyTable>& tables);
 
 // "0.9312 ± 0.0041"; without a deviation where there is one seed; "" of none.
 std::string MeanText(const OverSeeds& value);

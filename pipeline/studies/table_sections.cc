@@ -1,7 +1,6 @@
 // The sections that lay scores out: the paper's tables, its bar chart, a heat map.
 #include <algorithm>
 #include <cmath>
-#include <set>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -77,13 +76,8 @@ void Cut(const StudyView& view, Table* table) {
 Section StudyTablesSection(const StudyView& view) {
   Section section = {"tables", "Tables", {}};
   const std::vector<StudyTable> tables = StudyTables(view.plan, view.analysis);
-  std::vector<std::string> notes;
-  std::set<std::string> seen;
   bool paper = false;
   for (const StudyTable& table : tables) {
-    for (const std::string& note : table.notes) {
-      if (seen.insert(note).second) notes.push_back(note);
-    }
     const auto& columns = table.table.columns;
     paper = paper || std::find(columns.begin(), columns.end(), "paper") != columns.end();
   }
@@ -103,7 +97,7 @@ Section StudyTablesSection(const StudyView& view) {
     Cut(view, &cut);
     section.blocks.push_back(std::move(cut));
   }
-  for (const std::string& note : notes) section.blocks.push_back(Paragraph{note});
+  for (const std::string& note : NotesOf(tables)) section.blocks.push_back(Paragraph{note});
   return section;
 }
 

@@ -1,6 +1,5 @@
 // Tables as CSV, Markdown and LaTeX.
 #include <cmath>
-#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -175,18 +174,6 @@ std::string TexText(const std::string& text) {
                                                {"‡", "\\ddag{}"},
                                                {"§", "\\S{}"},
                                                {"*", "\\textasteriskcentered{}"}});
-}
-
-// Each note of all tables once.
-std::vector<std::string> NotesOf(const std::vector<StudyTable>& tables) {
-  std::vector<std::string> notes;
-  std::set<std::string> seen;
-  for (const StudyTable& table : tables) {
-    for (const std::string& note : table.notes) {
-      if (seen.insert(note).second) notes.push_back(note);
-    }
-  }
-  return notes;
 }
 
 std::string HeadOf(const StudyAnalysis& analysis) {
