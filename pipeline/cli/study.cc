@@ -97,6 +97,17 @@ StudyRun TrialOf(const Plan& plan, int config) {
           plan.combinations.back().Sets(plan)};
 }
 
+// Of data that are not there.
+void PrintStandIns(const Plan& plan, Terminal* terminal) {
+  for (int config = 0; config < static_cast<int>(plan.configs.size()); ++config) {
+    const absl::StatusOr<LoadedConfig> loaded = ConfigOf(plan, TrialOf(plan, config));
+    if (!loaded.ok() || !loaded->embedded_sample) continue;
+    terminal->Line(absl::StrCat("note: ", plan.configs[config],
+                                ": its data are not there; the embedded sample of drawn images "
+                                "stands in, which says nothing about them"));
+  }
+}
+
 // As many as there are cores for the threads of one, and memory for all.
 int JobsFor(const Plan& plan, const std::vector<RunCost>& costs) {
   constexpr double kShare = 0.8;  // of the memory
@@ -298,7 +309,8 @@ int RunStudy(const Plan& plan, const StudyFolder& folder, Terminal* terminal) {
   options.jobs = *jobs;
   options.shard = *shard;
   terminal->Line(absl::StrCat(plan.file.name, ": ", CountText(plan)));
-  terminal->Line(absl::StrCat(options.jobs, options.jobs == 1 ? " worker" : " workers",
+  PrintStandIns(plan, terminal);
+  terminal->Line(absl::StrCat(Some(static_cast<size_t>(options.jobs), "worker"),
                               shard->count > 1
                                   ? absl::StrCat(", shard ", shard->number, " of ", shard->count,
                                                  from.empty() ? "" : absl::StrCat(" (", from, ")"))
@@ -348,6 +360,7 @@ int CheckStudy(const std::string& path, const CommandLine& line) {
   if (!plan.ok()) return Complain(plan.status(), kMistake);
   Terminal terminal;
   terminal.Line(absl::StrCat(plan->file.name, ": ", CountText(*plan)));
+  PrintStandIns(*plan, &terminal);
   const absl::StatusOr<std::vector<RunCost>> costs = CostsOf(*plan);
   if (!costs.ok()) return Complain(costs.status(), kMistake);
   const int jobs = FLAGS_jobs > 0 ? FLAGS_jobs : JobsFor(*plan, *costs);
