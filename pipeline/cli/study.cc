@@ -18,14 +18,14 @@
 #include "pipeline/config/config.h"
 #include "pipeline/config/text.h"
 #include "pipeline/files.h"
-#include "pipeline/pool.h"
+#include "pipeline/memory.h"
 #include "pipeline/report.h"
 #include "pipeline/runs/run_lock.h"
 #include "pipeline/studies/conduct.h"
-#include "pipeline/studies/execute.h"
 #include "pipeline/studies/merge.h"
 #include "pipeline/studies/plan.h"
 #include "pipeline/studies/results.h"
+#include "pipeline/studies/study_page.h"
 #include "pipeline/studies/workers.h"
 #include "pipeline/training/signals.h"
 #include "pipeline/workspace.h"
@@ -87,30 +87,76 @@ absl::StatusOr<Shard> ChooseShard(std::string* from) {
   return FLAGS_shard.empty() ? ShardOfEnvironment(from) : ParseShard(FLAGS_shard);
 }
 
-// As many as there are cores for the threads of one, or GPUs.
-int ChooseJobs(const Plan& plan, int gpus) {
-  if (FLAGS_jobs > 0) return FLAGS_jobs;
-  if (gpus > 0) return gpus;
-  int threads = 1;
-  for (int config = 0; config < static_cast<int>(plan.configs.size()); ++config) {
-    const absl::StatusOr<LoadedConfig> loaded = ConfigOf(
-        plan, {config, 0, plan.seeds[0], -1, StudyStage::kScreen, plan.combinations[0].Sets(plan)});
-    if (loaded.ok()) threads = std::max(threads, loaded->document.config.train().threads());
-  }
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / threads);
+// The run of a config that all of it is judged by before it is trained: with the most losses.
+StudyRun TrialOf(const Plan& plan, int config) {
+  return {config,
+          static_cast<int>(plan.combinations.size()) - 1,
+          plan.seeds[0],
+          plan.folds > 0 ? 0 : -1,
+          StudyStage::kScreen,
+          plan.combinations.back().Sets(plan)};
 }
 
-std::string FolderOf(const Plan& plan) {
-  return FLAGS_out.empty() ? "runs/studies/" + plan.file.name : FLAGS_out;
+// Of data that are not there.
+void PrintStandIns(const Plan& plan, Terminal* terminal) {
+  for (int config = 0; config < static_cast<int>(plan.configs.size()); ++config) {
+    const absl::StatusOr<LoadedConfig> loaded = ConfigOf(plan, TrialOf(plan, config));
+    if (!loaded.ok() || !loaded->embedded_sample) continue;
+    terminal->Line(absl::StrCat("note: ", plan.configs[config],
+                                ": its data are not there; the embedded sample of drawn images "
+                                "stands in, which says nothing about them"));
+  }
+}
+
+// As many as there are cores for the threads of one, and memory for all.
+int JobsFor(const Plan& plan, const std::vector<RunCost>& costs) {
+  constexpr double kShare = 0.8;  // of the memory
+  int threads = 1;
+  double bytes = 1;
+  for (int config = 0; config < static_cast<int>(plan.configs.size()); ++config) {
+    const absl::StatusOr<LoadedConfig> loaded = ConfigOf(plan, TrialOf(plan, config));
+    if (loaded.ok()) threads = std::max(threads, loaded->document.config.train().threads());
+    bytes = std::max(bytes, costs[config].bytes);
+  }
+  const int cores = static_cast<int>(std::thread::hardware_concurrency());
+  const double fit = std::min(kShare * MemoryOfMachine() / bytes, 1e6);
+  return std::max(1, std::min(cores / threads, static_cast<int>(fit)));
+}
+
+absl::StatusOr<std::vector<RunCost>> CostsOf(const Plan& plan) {
+  std::vector<RunCost> costs;
+  for (int config = 0; config < static_cast<int>(plan.configs.size()); ++config) {
+    const absl::StatusOr<RunCost> cost = CostOf(plan, TrialOf(plan, config));
+    if (!cost.ok()) return cost.status();
+    costs.push_back(*cost);
+  }
+  return costs;
+}
+
+absl::StatusOr<int> ChooseJobs(const Plan& plan, int gpus) {
+  if (FLAGS_jobs > 0) return FLAGS_jobs;
+  if (gpus > 0) return gpus;
+  const absl::StatusOr<std::vector<RunCost>> costs = CostsOf(plan);
+  if (!costs.ok()) return costs.status();
+  return JobsFor(plan, *costs);
+}
+
+// Studies without a folder of their own share their runs.
+StudyFolder FolderOf(const Plan& plan) {
+  if (!FLAGS_out.empty()) return StudyFolder(FLAGS_out);
+  return StudyFolder("runs/studies/" + plan.file.name, "runs/study_runs");
+}
+
+// "1 run", "3 runs".
+std::string Some(size_t count, const std::string& what) {
+  return absl::StrCat(count, " ", what, count == 1 ? "" : "s");
 }
 
 std::string CountText(const Plan& plan) {
-  const size_t runs = plan.Screening().size();
-  std::string text = absl::StrCat(runs, runs == 1 ? " run: " : " runs: ", plan.configs.size(),
-                                  plan.configs.size() == 1 ? " config x " : " configs x ",
-                                  plan.combinations.size(), " combinations x ", plan.seeds.size(),
-                                  plan.seeds.size() == 1 ? " seed" : " seeds",
-                                  plan.folds > 0 ? absl::StrCat(" x ", plan.folds, " folds") : "");
+  std::string text = absl::StrCat(
+      Some(plan.Screening().size(), "run"), ": ", Some(plan.configs.size(), "config"), " x ",
+      Some(plan.combinations.size(), "combination"), " x ", Some(plan.seeds.size(), "seed"),
+      plan.folds > 0 ? absl::StrCat(" x ", plan.folds, " folds") : "");
   if (!plan.confirm_seeds.empty()) {
     absl::StrAppend(&text, "; then the best ", plan.file.study.confirm().top(),
                     " of each config and the baseline x ", plan.confirm_seeds.size(),
@@ -167,6 +213,9 @@ class StudyLine {
 
 // How much of the plan is over, and what leads.
 void PrintStanding(const Plan& plan, const std::vector<StudyResult>& results, Terminal* terminal) {
+  for (size_t i = 0; FLAGS_json && i < results.size(); ++i) {
+    std::printf("%s\n", ResultLine(results[i]).c_str());
+  }
   const Ledger ledger(plan, results);
   const auto runs = static_cast<int64_t>(plan.Screening().size());
   for (int config = 0; config < static_cast<int>(plan.configs.size()); ++config) {
@@ -217,7 +266,13 @@ int Finish(const Plan& plan, const StudyFolder& folder, const absl::Status& cond
   const absl::StatusOr<std::vector<StudyResult>> results = folder.Results(plan);
   if (!results.ok()) return Complain(results.status(), kFailure);
   PrintStanding(plan, *results, terminal);
-  terminal->Line("study folder: " + Shown(folder.path()));
+  const absl::Status reported = WriteStudyReport(plan, folder);
+  if (!reported.ok()) return Complain(reported, kFailure);
+  for (const absl::string_view line :
+       absl::StrSplit(StudyConclusion(plan, folder), '\n', absl::SkipEmpty())) {
+    terminal->Line(std::string(line));
+  }
+  terminal->Line("report: " + Shown(folder.File("report.html")));
   if (conducted.ok()) return 0;
   if (absl::IsCancelled(conducted)) {
     return Complain(absl::CancelledError(absl::StrCat(conducted.message(),
@@ -229,7 +284,7 @@ int Finish(const Plan& plan, const StudyFolder& folder, const absl::Status& cond
 }
 
 absl::Status PrepareFolder(const Plan& plan, const StudyFolder& folder) {
-  for (const std::string& path : {folder.path(), folder.File("runs"), folder.File("results")}) {
+  for (const std::string& path : {folder.path(), folder.runs(), folder.File("results")}) {
     const absl::Status made = MakeFolders(path);
     if (!made.ok()) return made;
   }
@@ -249,10 +304,13 @@ int RunStudy(const Plan& plan, const StudyFolder& folder, Terminal* terminal) {
   if (!lock.ok()) return Complain(lock.status(), kMistake);
   ConductOptions options;
   options.gpus = CountGpus();
-  options.jobs = ChooseJobs(plan, options.gpus);
+  const absl::StatusOr<int> jobs = ChooseJobs(plan, options.gpus);
+  if (!jobs.ok()) return Complain(jobs.status(), kMistake);
+  options.jobs = *jobs;
   options.shard = *shard;
   terminal->Line(absl::StrCat(plan.file.name, ": ", CountText(plan)));
-  terminal->Line(absl::StrCat(options.jobs, options.jobs == 1 ? " worker" : " workers",
+  PrintStandIns(plan, terminal);
+  terminal->Line(absl::StrCat(Some(static_cast<size_t>(options.jobs), "worker"),
                               shard->count > 1
                                   ? absl::StrCat(", shard ", shard->number, " of ", shard->count,
                                                  from.empty() ? "" : absl::StrCat(" (", from, ")"))
@@ -270,8 +328,8 @@ int Study(const CommandLine& line) {
   if (!path.ok()) return Complain(path.status(), kMistake);
   const absl::StatusOr<Plan> plan = LoadPlan(*path, line.Values("set"));
   if (!plan.ok()) return Complain(plan.status(), kMistake);
-  const StudyFolder folder(FolderOf(*plan));
-  Terminal terminal(FLAGS_quiet);
+  const StudyFolder folder = FolderOf(*plan);
+  Terminal terminal(FLAGS_quiet || FLAGS_json);
   if (FLAGS_status) {
     const absl::StatusOr<std::vector<StudyResult>> results = folder.Results(*plan);
     if (!results.ok()) return Complain(results.status(), kFailure);
@@ -302,25 +360,21 @@ int CheckStudy(const std::string& path, const CommandLine& line) {
   if (!plan.ok()) return Complain(plan.status(), kMistake);
   Terminal terminal;
   terminal.Line(absl::StrCat(plan->file.name, ": ", CountText(*plan)));
-  const int jobs = ChooseJobs(*plan, 0);
-  Pool pool(1);
+  PrintStandIns(*plan, &terminal);
+  const absl::StatusOr<std::vector<RunCost>> costs = CostsOf(*plan);
+  if (!costs.ok()) return Complain(costs.status(), kMistake);
+  const int jobs = FLAGS_jobs > 0 ? FLAGS_jobs : JobsFor(*plan, *costs);
   double seconds = 0;
-  for (int config = 0; config < static_cast<int>(plan->configs.size()); ++config) {
-    const StudyRun run = {config,
-                          static_cast<int>(plan->combinations.size()) - 1,
-                          plan->seeds[0],
-                          plan->folds > 0 ? 0 : -1,
-                          StudyStage::kScreen,
-                          plan->combinations.back().Sets(*plan)};
-    const absl::StatusOr<double> one = EstimateSeconds(*plan, run, &pool);
-    if (!one.ok()) return Complain(one.status(), kMistake);
-    const int64_t runs = static_cast<int64_t>(plan->Screening().size() / plan->configs.size());
-    const int64_t confirmed =
-        static_cast<int64_t>(plan->confirm_seeds.size()) * (plan->file.study.confirm().top() + 1);
-    const double all = *one * static_cast<double>(runs + confirmed) / jobs;
+  for (size_t config = 0; config < plan->configs.size(); ++config) {
+    const RunCost& cost = (*costs)[config];
+    const size_t runs = plan->Screening().size() / plan->configs.size();
+    const size_t confirmed =
+        plan->confirm_seeds.size() * (static_cast<size_t>(plan->file.study.confirm().top()) + 1);
+    const double all = cost.seconds * static_cast<double>(runs + confirmed) / jobs;
     seconds += all;
-    terminal.Line(absl::StrCat("  ", plan->configs[config], ": about ", Duration(*one), " a run, ",
-                               Duration(all), " in all"));
+    terminal.Line(absl::StrCat("  ", plan->configs[config], ": about ", Duration(cost.seconds),
+                               " and ", BytesText(cost.bytes), " a run, ", Duration(all),
+                               " in all"));
   }
   terminal.Line(absl::StrCat("ok: about ", Duration(seconds), " by ", jobs,
                              jobs == 1 ? " worker" : " workers of this machine",
@@ -336,8 +390,10 @@ REGISTER_VERB({
             "where it was; `check STUDY` says how many runs it has and about how long they take.",
     .flags = {{"config", "STUDY", "the study (its name alone does, too)"},
               SetFlag(),
-              {"out", "DIR", "the study's folder (default: runs/studies/<study>)"},
-              {"jobs", "N", "runs at a time (default: one a core or GPU)"},
+              {"out", "DIR",
+               "the study's folder, its runs within (default: runs/studies/<study>, and the\n"
+               "runs in runs/study_runs, where studies find what another has trained)"},
+              {"jobs", "N", "runs at a time (default: one a core, as memory allows, or a GPU)"},
               {"shard", "i/n",
                "the i-th of n parts, of machines that share the folder; by default as a Slurm\n"
                "job array or a Kubernetes indexed job says"},
@@ -345,6 +401,7 @@ REGISTER_VERB({
                "brings the folders of shards that shared none together in --out, and reports"},
               {"status", "", "how far it is"},
               {"quiet", "", "prints nothing but mistakes"},
+              {"json", "", "prints the result lines alone"},
               PluginFlag()},
     .run = Study,
 });

@@ -42,6 +42,10 @@ TEST(SquaredCalibrationError, TenAnswers) {
   EXPECT_NEAR(SquaredCalibrationErrorOf(bins).plain, .01053, 1e-12);
   EXPECT_NEAR(SquaredCalibrationErrorOf(bins).debiased, -.08947, 1e-12);
   EXPECT_TRUE(std::isnan(SquaredCalibrationErrorOf({}).plain));
+  const SquaredCalibrationError one =
+      SquaredCalibrationErrorOf(ReliabilityBins({{.9}, {1}}, Binning::kEqualWidth, 5));
+  EXPECT_NEAR(one.plain, .01, 1e-12);
+  EXPECT_EQ(one.debiased, 0);
 }
 
 }  // namespace

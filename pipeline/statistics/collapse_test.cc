@@ -31,6 +31,8 @@ TEST(OneClass, GoodModelsCannotBeTold) {
   // With two decimals A (1 - A) = .0099 is within twice the tolerance.
   EXPECT_EQ(OneClassOf(.99, .98, 2, 2), OneClass::kUndecidable);
   EXPECT_EQ(OneClassOf(1, 1, 4, 4), OneClass::kUndecidable);
+  // .0196 is above the tolerance, .014825, and within twice of it.
+  EXPECT_EQ(OneClassOf(.98, .96, 2, 2), OneClass::kUndecidable);
 }
 
 TEST(OneClass, TheEdgeOfRoundingCounts) {

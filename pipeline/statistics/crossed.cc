@@ -1,9 +1,11 @@
 // Crossed analysis of variance and the pigeonhole bootstrap.
 #include "pipeline/statistics/crossed.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <numeric>
+#include <utility>
 
 #include "pipeline/statistics/distributions.h"
 #include "pipeline/statistics/percentile.h"
@@ -73,9 +75,10 @@ CrossedInterval CrossedAnova(const SeedsByImages& differences, double level) {
   result.images = Around(squares.mean, of_images / (s * n), n - 1, level);
   result.seeds = Around(squares.mean, of_seeds / (s * n), s - 1, level);
   const double sum = of_seeds + of_images - of_error;
-  const double degrees = sum * sum /
-                         (of_seeds * of_seeds / (s - 1) + of_images * of_images / (n - 1) +
-                          of_error * of_error / ((s - 1) * (n - 1)));
+  const double satterthwaite = sum * sum /
+                               (of_seeds * of_seeds / (s - 1) + of_images * of_images / (n - 1) +
+                                of_error * of_error / ((s - 1) * (n - 1)));
+  const double degrees = std::max(satterthwaite, std::min(s, n) - 1);
   result.both = sum > 0 ? Around(squares.mean, sum / (s * n), degrees, level) : kNothing;
   double widest = -1;
   for (const Level candidate : {Level::kBoth, Level::kImages, Level::kSeeds}) {
@@ -117,14 +120,27 @@ BootstrapInterval CrossedBootstrap(int64_t seeds, int64_t images,
   return {own, spread.low, spread.high, spread.deviation};
 }
 
+std::vector<BootstrapInterval> CrossedBootstraps(const std::vector<SeedsByImages>& differences,
+                                                 const CrossedOptions& options) {
+  if (options.resamples < 1) std::abort();
+  const ResampledMeans means(differences);
+  std::vector<std::vector<double>> resampled(differences.size());
+  for (int64_t b = 0; b < options.resamples; ++b) {
+    const std::vector<double> drawn = means.Means(options, b);
+    for (size_t j = 0; j < drawn.size(); ++j) resampled[j].push_back(drawn[j]);
+  }
+  const std::vector<double> own = means.Means();
+  std::vector<BootstrapInterval> intervals;
+  for (size_t j = 0; j < own.size(); ++j) {
+    const Spread spread = SpreadOf(std::move(resampled[j]), options.level);
+    intervals.push_back({own[j], spread.low, spread.high, spread.deviation});
+  }
+  return intervals;
+}
+
 BootstrapInterval CrossedBootstrap(const SeedsByImages& differences,
                                    const CrossedOptions& options) {
-  if (options.resamples < 1) std::abort();
-  const ResampledMeans means({differences});
-  std::vector<double> resampled(options.resamples);
-  for (int64_t b = 0; b < options.resamples; ++b) resampled[b] = means.Means(options, b)[0];
-  const Spread spread = SpreadOf(resampled, options.level);
-  return {means.Means()[0], spread.low, spread.high, spread.deviation};
+  return CrossedBootstraps({differences}, options)[0];
 }
 
 double PigeonholeVariance(const SeedsByImages& differences) {

@@ -33,7 +33,9 @@ struct MeanInterval {
 };
 
 // Analysis of variance of crossed random effects without replication (Cornfield and Tukey 1956),
-// degrees of freedom by Satterthwaite.
+// degrees of freedom by Satterthwaite, but no fewer than the smaller factor has: the variance is a
+// difference of mean squares, and where it is near 0 his formula gives almost none, and an interval
+// of millions of points.
 struct CrossedInterval {
   double mean = 0;
   double seed_squares = 0, image_squares = 0, error_squares = 0;  // mean squares; NaN with one row
@@ -69,6 +71,9 @@ BootstrapInterval CrossedBootstrap(int64_t seeds, int64_t images,
 // The same of the mean, from the same resamples.
 BootstrapInterval CrossedBootstrap(const SeedsByImages& differences,
                                    const CrossedOptions& options = {});
+// Of many recipes, all of one shape: each as above, but a resample is drawn once for all.
+std::vector<BootstrapInterval> CrossedBootstraps(const std::vector<SeedsByImages>& differences,
+                                                 const CrossedOptions& options = {});
 
 // The variance that these resamples' mean has, in closed form.
 double PigeonholeVariance(const SeedsByImages& differences);

@@ -33,6 +33,7 @@ TEST(CrossedAnova, WorkedExample) {
   EXPECT_EQ(got.images.degrees, 7);
   EXPECT_EQ(got.seeds.degrees, 2);
   EXPECT_NEAR(std::sqrt(got.seeds.variance), 0.07216878365, 1e-11);
+  EXPECT_NEAR(std::sqrt(got.images.variance), 0.1753680936, 1e-10);
   EXPECT_EQ(got.main_level, Level::kBoth);
   EXPECT_EQ(got.Main().high, got.both.high);
   EXPECT_NEAR((got.both.low + got.both.high) / 2, 0.25, 1e-15);
@@ -57,6 +58,16 @@ TEST(CrossedAnova, ANegativeVarianceSaysNothing) {
   EXPECT_EQ(got.Main().high, 0);
 }
 
+// Satterthwaite's formula gives 0.0014 degrees of freedom here.
+TEST(CrossedAnova, AVarianceNearZeroHasTheDegreesOfTheSeeds) {
+  const CrossedInterval got = CrossedAnova(
+      {{-1, 1, 0, -1, -1, 1, -1, 0}, {0, 0, 1, 1, 0, -1, 1, 1}, {1, 1, -1, 1, 1, 0, -1, -1}});
+  EXPECT_NEAR(got.both.variance, 0.02380952381 / 24, 1e-12);
+  EXPECT_EQ(got.both.degrees, 2);
+  EXPECT_NEAR(HalfWidth(got.both), 4.302652730 * std::sqrt(0.02380952381 / 24), 1e-9);
+  EXPECT_NE(got.main_level, Level::kBoth);
+}
+
 TEST(CrossedAnova, TheWidestIsTheMainOne) {
   // Both seeds are right on ten of twenty images, not quite the same ones: what they differ in is
   // taken for error, which "both" subtracts.
@@ -77,6 +88,18 @@ TEST(CrossedBootstrap, WorkedExample) {
   EXPECT_NEAR(got.standard_error, 0.1902693153, 1e-10);
   EXPECT_NEAR(got.low, -0.125, 1e-12);
   EXPECT_NEAR(got.high, 0.625, 1e-12);
+}
+
+TEST(CrossedBootstrap, TwentyImagesOfOneSeed) {
+  const SeedsByImages d = {{1, 0, 0, 1, 0, -1, 0, 1, 0, 0, 1, 0, 0, 0, -1, 1, 0, 0, 1, 0}};
+  CrossedOptions options;
+  options.images = {42, 1};
+  const BootstrapInterval got = CrossedBootstrap(d, options);
+  EXPECT_NEAR(got.difference, 0.2, 1e-15);
+  EXPECT_NEAR(got.low, -0.05, 1e-12);
+  EXPECT_NEAR(got.high, 0.45, 1e-12);
+  EXPECT_NEAR(got.standard_error, 0.1343022031, 1e-10);
+  EXPECT_NEAR(std::sqrt(PigeonholeVariance(d)), 0.1341640786, 1e-10);
 }
 
 TEST(CrossedBootstrap, OfAnyMetricSeesSubmatrices) {
@@ -104,6 +127,19 @@ TEST(CrossedBootstrap, OneSeedIsThePairedBootstrap) {
   EXPECT_EQ(got.low, expected.low);
   EXPECT_EQ(got.high, expected.high);
   EXPECT_NEAR(got.standard_error, expected.standard_error, 1e-15);
+}
+
+TEST(CrossedBootstrap, ManyRecipesAreEachAsIfAlone) {
+  SeedsByImages other = kExample;
+  other[0] = {0, 1, 1, 0, 1, 0, 0, -1};
+  const std::vector<BootstrapInterval> got = CrossedBootstraps({kExample, other});
+  ASSERT_EQ(got.size(), 2);
+  const BootstrapInterval alone = CrossedBootstrap(other);
+  EXPECT_EQ(got[1].difference, alone.difference);
+  EXPECT_EQ(got[1].low, alone.low);
+  EXPECT_EQ(got[1].high, alone.high);
+  EXPECT_EQ(got[1].standard_error, alone.standard_error);
+  EXPECT_NE(got[0].low, got[1].low);
 }
 
 TEST(CrossedBootstrap, NothingToSay) {

@@ -127,6 +127,7 @@ TEST(Effects, AbsentCells) {
   EXPECT_EQ(effect.pairs, 2);
   EXPECT_EQ(effect.form, (LinearForm{-.5, 0, .5, -.5, .5}));
   EXPECT_EQ(MatchedDifference(sets, 5).pairs, 0);
+  EXPECT_EQ(MatchedDifference({{}, {0}}, 0).pairs, 0);  // no loss at all is no partner
   EXPECT_EQ(Apply(NaiveDifference(sets, 5), {1, 2, 3, 4, 5}), 0);
   EXPECT_TRUE(AdditiveModel(sets, 3).has_value());
   EXPECT_FALSE(AdditiveModel(sets, 4).has_value());  // the fourth loss is never there

@@ -14,7 +14,7 @@
 namespace pipeline {
 namespace {
 
-constexpr int64_t kPermutations = 99999;
+constexpr int64_t kPermutations = 9999;
 // Steps within which the permutations are counted instead.
 constexpr double kMostSteps = 5e6;
 

@@ -73,7 +73,7 @@ TEST(Replay, AllMultisetsOfThreeSeeds) {
 TEST(Survivors, TheLowestIndexOfEquals) {
   // Sums of the same three numbers in other orders.
   const std::vector<std::vector<std::vector<double>>> values = {
-      {{.1}, {.2}, {.3}}, {{.3}, {.2}, {.1}}, {{.2}, {.3}, {.1}}, {{.3}, {.3}, {.1}}};
+      {{.3}, {.2}, {.1}}, {{.1}, {.2}, {.3}}, {{.2}, {.3}, {.1}}, {{.3}, {.3}, {.1}}};
   EXPECT_EQ(Survivors(values, {0, 1, 2, 3}, {0, 1, 2}, 0, 2), (std::vector<int>{3, 0}));
   EXPECT_EQ(Survivors(values, {2, 1}, {0, 1, 2}, 0, 1), (std::vector<int>{1}));
 }

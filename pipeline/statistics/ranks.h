@@ -25,7 +25,7 @@ struct Friedman {
   // then (k!)^(1 - N).
   double f = 0, f_p = 1;
   // Permutation of each dataset's ranks, by the sum of squared rank sums: the one to print for
-  // fewer than 10 datasets. Exact where that can be counted, else from 99,999 permutations.
+  // fewer than 10 datasets. Exact where that can be counted, else from 9,999 permutations.
   double permutation_p = 1;
   bool exact = true;
 };

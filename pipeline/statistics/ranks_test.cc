@@ -129,6 +129,20 @@ TEST(RankIntervals, TwoDatasetsAndThreeMethods) {
   }
 }
 
+// Trainings on one dataset have nothing to do with those on another: were their seeds drawn as one,
+// the second method would have rank 1, 1.5 or 2 in both.
+TEST(RankIntervals, DatasetsDrawTheirOwnSeeds) {
+  const SeedsByImages zeros(2, std::vector<double>(4, 0));
+  const SeedsByImages by_seed = {{1, 1, 1, 1}, {-1, -1, -1, -1}};
+  RankOptions options;
+  options.level = 0.8;
+  const std::vector<RankInterval> got =
+      RankIntervals({{zeros, by_seed}, {zeros, by_seed}}, options);
+  EXPECT_EQ(got[1].rank, 1.5);
+  EXPECT_EQ(got[1].low, 1.25);
+  EXPECT_EQ(got[1].high, 1.75);
+}
+
 TEST(RankIntervals, SeedsWidenThem) {
   // The second method is better with one seed, worse with the other.
   auto scores = kTwoSets;

@@ -14,6 +14,8 @@ const std::vector<std::vector<double>> kValidation = {
 const std::vector<std::vector<double>> kTest = {
     {.89, .90, .91}, {.91, .90, .89}, {.90, .91, .90}, {.89, .92, .90}};
 
+const std::vector<std::vector<double>> kTwo = {{.5, .5, .5}, {.6, .6, .6}};
+
 TEST(NestedSelection, ThreeSeeds) {
   const NestedSelection got = SelectNested(kValidation, kTest);
   EXPECT_EQ(got.picks, (std::vector<int>{3, 1, 2}));
@@ -23,6 +25,11 @@ TEST(NestedSelection, ThreeSeeds) {
   EXPECT_EQ(got.chosen, 0);  // of two with .91
   EXPECT_NEAR(got.chosen_validation, 0.91, 1e-12);
   EXPECT_NEAR(got.chosen_test, 0.9, 1e-12);
+}
+
+TEST(NestedSelection, SumsInAnotherOrderAreATie) {
+  // As doubles, .1 + .2 + .3 is more than .3 + .2 + .1.
+  EXPECT_EQ(SelectNested({{.3, .2, .1}, {.1, .2, .3}}, kTwo).chosen, 0);
 }
 
 TEST(NestedSelection, OneSeedHasNoOthers) {

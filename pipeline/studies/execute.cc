@@ -53,6 +53,11 @@ class Watch : public Observer {
  public:
   Watch(std::string column, int64_t epochs) : column_(std::move(column)), epochs_(epochs) {}
 
+  absl::Status PassDone(const PassEvent& event) override {
+    if (event.step.phase != TRAIN) evaluation_seconds_ += event.seconds;
+    return absl::OkStatus();
+  }
+
   absl::Status EpochDone(const EpochEvent& event) override {
     if (event.validation == nullptr) {
       return absl::FailedPreconditionError("a study selects by VAL, and these data have none");
@@ -63,7 +68,8 @@ class Watch : public Observer {
   }
 
   absl::Status Paused(const PauseEvent& event) override {
-    paused_ = event.epoch_done && epochs_ > 0 && event.counters.epochs == epochs_;
+    // Told once more, when the run is cut.
+    paused_ = paused_ || (event.epoch_done && epochs_ > 0 && event.counters.epochs == epochs_);
     return paused_ ? absl::CancelledError("the rung is over") : absl::OkStatus();
   }
 
@@ -95,6 +101,7 @@ class Watch : public Observer {
   }
 
   bool paused() const { return paused_; }
+  double evaluation_seconds() const { return evaluation_seconds_; }
   const std::vector<double>& selected() const { return selected_; }
   const std::map<std::string, double>& best() const { return best_; }
 
@@ -102,6 +109,7 @@ class Watch : public Observer {
   const std::string column_;
   const int64_t epochs_;  // 0: to the end
   bool paused_ = false;
+  double evaluation_seconds_ = 0;
   std::vector<double> selected_;
   std::map<std::string, double> best_;  // VAL's report at the best epoch
 };
@@ -258,6 +266,7 @@ absl::Status TrainRun(const Plan& plan, const Built& built, const std::string& f
   result.epochs = outcome.counters.epochs;
   result.best_epoch = outcome.best_epoch + 1;
   result.training_seconds = outcome.counters.train_seconds;
+  result.evaluation_seconds = watch.evaluation_seconds();
   result.selected = watch.selected();
   result.validation = watch.best();
   if (watch.paused()) {

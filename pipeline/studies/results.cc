@@ -78,6 +78,7 @@ StudyResult Parse(const Json& json) {
   for (const Json& value : json.at("selected")) result.selected.push_back(NumberOf(value));
   json.at("seconds").get_to(result.seconds);
   json.at("training_seconds").get_to(result.training_seconds);
+  result.evaluation_seconds = json.value("evaluation_seconds", 0.);  // the first lines had none
   json.at("host").get_to(result.host);
   return result;
 }
@@ -149,6 +150,7 @@ std::string ResultLine(const StudyResult& result) {
       {"selected", selected},
       {"seconds", result.seconds},
       {"training_seconds", result.training_seconds},
+      {"evaluation_seconds", result.evaluation_seconds},
       {"host", ValidUtf8(result.host)},
   };
   return json.dump();

@@ -51,8 +51,9 @@ struct StudyResult {
   // The value of Study::select on VAL after each epoch.
   std::vector<double> selected;
   // Not compared between runs: they are the machine's.
-  double seconds = 0;           // of the run, the start and end of it included
-  double training_seconds = 0;  // of them, within TRAIN's steps
+  double seconds = 0;             // of the run, the start and end of it included
+  double training_seconds = 0;    // of them, within TRAIN's steps
+  double evaluation_seconds = 0;  // and within those of VAL and TEST
   std::string host;
 };
 
@@ -65,17 +66,19 @@ absl::StatusOr<StudyResult> ParseResultLine(const std::string& line);
 //   results/<shard>of<shards>.jsonl   a line for each run that is over; shards count from 1
 //   results.jsonl                  of all of them, in the plan's order, once all runs are over
 //   runs/<identity>/               config.pbtxt, run.json, split.csv, metrics.csv, predictions.csv,
-//   and
-//                                  checkpoints while a run is not over; an earlier study's are
-//                                  shared
+//                                  result.json, and checkpoints while a run is not over
 //   report.html, table.csv, table.md, table.tex
 class StudyFolder {
  public:
-  explicit StudyFolder(std::string path) : path_(std::move(path)) {}
+  // `runs` is where its runs are, in the place of the folder's own: studies that share it share
+  // what they have in common.
+  explicit StudyFolder(std::string path, std::string runs = "")
+      : path_(std::move(path)), runs_(runs.empty() ? File("runs") : std::move(runs)) {}
 
   const std::string& path() const { return path_; }
   std::string File(const std::string& name) const { return path_ + "/" + name; }
-  std::string RunFolder(const std::string& identity) const { return path_ + "/runs/" + identity; }
+  const std::string& runs() const { return runs_; }
+  std::string RunFolder(const std::string& identity) const { return runs_ + "/" + identity; }
 
   // All lines of all shards. A last line without its end is one that was not written whole, and is
   // left out; of lines about one run (config, combination, seed, fold, stage) the last that is done
@@ -85,7 +88,7 @@ class StudyFolder {
   absl::StatusOr<std::vector<StudyResult>> Results(const Plan& plan) const;
 
  private:
-  const std::string path_;
+  const std::string path_, runs_;
 };
 
 // The file of one shard's lines, to which this process alone adds.

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <torch/cuda.h>
 #include <unistd.h>
@@ -17,6 +18,8 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "pipeline/exceptions.h"
 #include "pipeline/pool.h"
@@ -111,6 +114,39 @@ int CountGpus() {
   return process > 0 && waitpid(process, &status, 0) == process && WIFEXITED(status)
              ? WEXITSTATUS(status)
              : 0;
+}
+
+absl::StatusOr<RunCost> CostOf(const Plan& plan, const StudyRun& run) {
+  int answer[2];
+  if (pipe2(answer, O_CLOEXEC) != 0) return absl::ResourceExhaustedError("no pipe can be made");
+  std::fflush(nullptr);
+  const pid_t process = fork();
+  if (process < 0) return absl::ResourceExhaustedError("no process can be made");
+  if (process == 0) {
+    close(answer[0]);
+    Pool pool(1);
+    const absl::StatusOr<double> seconds = EstimateSeconds(plan, run, &pool);
+    WriteAll(answer[1],
+             seconds.ok() ? absl::StrCat(*seconds) : absl::StrCat("!", seconds.status().message()));
+    _exit(0);
+  }
+  close(answer[1]);
+  std::string text;
+  while (ReadSome(answer[0], &text)) {
+  }
+  close(answer[0]);
+  int status = 0;
+  rusage usage = {};
+  wait4(process, &status, 0, &usage);
+  if (absl::StartsWith(text, "!")) return absl::InvalidArgumentError(text.substr(1));
+  RunCost cost;
+  if (!absl::SimpleAtod(text, &cost.seconds)) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        plan.configs[run.config], ": a trial of a few steps failed: ", HowItEnded(status)));
+  }
+  constexpr double kKibibyte = 1024;
+  cost.bytes = static_cast<double>(usage.ru_maxrss) * kKibibyte;
+  return cost;
 }
 
 Workers::Workers(const Plan& plan, const StudyFolder& folder, int count, int gpus)

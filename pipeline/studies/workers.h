@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "pipeline/studies/plan.h"
 #include "pipeline/studies/results.h"
 
@@ -24,6 +25,14 @@ struct StudyTask {
 // GPUs that a process of this build could train on; asked by a process of its own, so that this one
 // may go on making others.
 int CountGpus();
+
+// What a run would take of this machine.
+struct RunCost {
+  double seconds = 0;
+  double bytes = 0;  // the most that its process would have in memory
+};
+// From a few steps of it, in a process of its own.
+absl::StatusOr<RunCost> CostOf(const Plan& plan, const StudyRun& run);
 
 class Workers {
  public:
