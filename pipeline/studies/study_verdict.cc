@@ -75,7 +75,8 @@ std::vector<std::string> SentencesOfJudged(const std::vector<const Difference*>&
   if (family.empty()) return {};
   sentences.push_back(NoneDiffers(family));
   if (promising != nullptr) sentences.push_back(Effective(*promising).sentence);
-  if (family.size() == 1 && promising == nullptr) sentences.push_back(Effective(*sorted[0]).sentence);
+  if (family.size() == 1 && promising == nullptr)
+    sentences.push_back(Effective(*sorted[0]).sentence);
   if (worse != nullptr && family.size() > 1) {
     sentences.push_back(count_worse == 1
                             ? Effective(*worse).sentence
@@ -141,7 +142,8 @@ std::string CircumstancesOf(const Plan& plan, const ConfigAnalysis& config,
 }
 
 std::string WhyNothingIsCompared(const Plan& plan, const StageAnalysis& stage) {
-  if (plan.combinations.size() < 2) return "There is one combination, and nothing to compare it to.";
+  if (plan.combinations.size() < 2)
+    return "There is one combination, and nothing to compare it to.";
   const bool any = std::any_of(stage.cells.begin(), stage.cells.end(),
                                [](const StudyCell& cell) { return !cell.seeds.empty(); });
   if (!any) return "No seed of any combination is done yet: nothing is compared.";
@@ -158,7 +160,9 @@ const Conclusion& Effective(const Difference& difference) {
   return difference.without_leak.has_value() ? *difference.without_leak : difference.conclusion;
 }
 
-std::string Plural(const std::string& what) { return absl::EndsWith(what, "s") ? what : what + "s"; }
+std::string Plural(const std::string& what) {
+  return absl::EndsWith(what, "s") ? what : what + "s";
+}
 
 std::string CountOf(size_t count, const std::string& what) {
   return absl::StrCat(Thousands(static_cast<int64_t>(count)), " ",
@@ -178,9 +182,9 @@ std::string CountsText(const StudyAnalysis& analysis) {
 ConfigVerdict VerdictOf(const Plan& plan, const StudyAnalysis& analysis,
                         const ConfigAnalysis& config) {
   ConfigVerdict verdict;
-  const bool confirmed = std::any_of(config.confirm.differences.begin(),
-                                     config.confirm.differences.end(),
-                                     [](const Difference& one) { return !one.seeds.empty(); });
+  const bool confirmed =
+      std::any_of(config.confirm.differences.begin(), config.confirm.differences.end(),
+                  [](const Difference& one) { return !one.seeds.empty(); });
   const StageAnalysis& stage = confirmed ? config.confirm : config.screen;
   verdict.stage = &stage;
   const std::vector<const Difference*> sorted = HighestFirst(stage);
@@ -199,7 +203,7 @@ ConfigVerdict VerdictOf(const Plan& plan, const StudyAnalysis& analysis,
   if (analysis.fusions) {
     // NoneDiffers speaks of any recipe.
     for (std::string& sentence : sentences) {
-      sentence = absl::StrReplaceAll(sentence, {{"No recipe beat", "No fusion beat"}});
+      sentence = absl::StrReplaceAll(sentence, {{"No recipe", "No fusion"}});
     }
   }
   verdict.sentences = std::move(sentences);
