@@ -187,6 +187,19 @@ std::string NoneDiffers(const std::vector<Comparison>& family) {
     if (c.second != family[0].second) std::abort();
     most = std::fmax(most, c.adjusted.high);
   }
+  const Comparison* above = nullptr;  // by its interval, though not by every seed
+  for (const Comparison& c : family) {
+    const bool higher = above == nullptr || c.difference > above->difference;
+    if (c.adjusted.low > 0 && higher) above = &c;
+  }
+  if (above != nullptr) {
+    const Points points({above->difference, above->adjusted.low, above->adjusted.high});
+    return "No recipe is shown to beat " + family[0].second + " on this data: " + above->first +
+           " is " + points(above->difference) + " points above it (" + points(above->adjusted) +
+           ", " + Comparisons(above->family) + "), but only " +
+           std::to_string(above->signs.positive) + " of " + std::to_string(above->seeds) +
+           " seeds agree.";
+  }
   return "No recipe beat " + family[0].second + " on this data at p < 0.05 (" +
          family[0].adjustment + ", " + std::to_string(family[0].family) + "); differences up to " +
          Points({most})(most) + " points cannot be excluded.";

@@ -185,6 +185,19 @@ TEST(NoneDiffers, NamesTheGreatestThatIsLeft) {
   EXPECT_DEATH(NoneDiffers({}), "");
 }
 
+TEST(NoneDiffers, DoesNotHideAnIntervalThatLiesAbove) {
+  Comparison c = Example(), other = Example();
+  c.adjusted = {-.012, .020};
+  other.first = "MSE+Dice";
+  other.difference = .1147;
+  other.adjusted = {.0136, .2157};
+  other.seeds = 7;
+  other.signs.positive = 6;
+  EXPECT_EQ(NoneDiffers({c, other}),
+            "No recipe is shown to beat CCE on this data: MSE+Dice is 11.5 points above it (1.4 to "
+            "21.6, 56 comparisons), but only 6 of 7 seeds agree.");
+}
+
 TEST(AlwaysAdded, SaysUnderWhatCircumstances) {
   Circumstances c;
   c.level = "retrained networks, new images";

@@ -60,10 +60,12 @@ std::vector<std::string> SentencesOfJudged(const std::vector<const Difference*>&
   std::vector<Comparison> family;
   const Difference* promising = nullptr;
   const Difference* worse = nullptr;
+  const Difference* only = nullptr;
   size_t count_worse = 0;
   for (const Difference* one : sorted) {
     if (!IsJudged(*one)) continue;
     family.push_back(one->comparison);
+    only = one;
     const bool above = one->comparison.difference > 0;
     const Verdict verdict = Effective(*one).verdict;
     if (above && verdict == Verdict::kNotAfterCorrection && promising == nullptr) promising = one;
@@ -75,8 +77,9 @@ std::vector<std::string> SentencesOfJudged(const std::vector<const Difference*>&
   if (family.empty()) return {};
   sentences.push_back(NoneDiffers(family));
   if (promising != nullptr) sentences.push_back(Effective(*promising).sentence);
-  if (family.size() == 1 && promising == nullptr)
-    sentences.push_back(Effective(*sorted[0]).sentence);
+  if (family.size() == 1 && promising == nullptr) {
+    sentences.push_back(Effective(*only).sentence);
+  }
   if (worse != nullptr && family.size() > 1) {
     sentences.push_back(count_worse == 1
                             ? Effective(*worse).sentence
@@ -207,7 +210,7 @@ ConfigVerdict VerdictOf(const Plan& plan, const StudyAnalysis& analysis,
   if (analysis.fusions) {
     // NoneDiffers speaks of any recipe.
     for (std::string& sentence : sentences) {
-      sentence = absl::StrReplaceAll(sentence, {{"No recipe beat", "No fusion beat"}});
+      sentence = absl::StrReplaceAll(sentence, {{"No recipe", "No fusion"}});
     }
   }
   verdict.sentences = std::move(sentences);
