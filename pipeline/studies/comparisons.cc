@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "pipeline/studies/analysis_parts.h"
 
 namespace pipeline {
@@ -211,7 +212,9 @@ Comparison ComparisonOf(const Plan& plan, const ConfigAnalysis& analysis,
     comparison.unfinished = UnfinishedOf(comparison.second, stage.cells[stage.baseline], epochs);
   }
   comparison.difference = difference.alone.mean;
-  const MeanInterval alone = MainOf(difference.alone);
+  // Of so few seeds there is nothing to say but of these networks.
+  const bool few = difference.by_image && difference.seeds.size() <= 2;
+  const MeanInterval alone = few ? difference.alone.images : MainOf(difference.alone);
   comparison.alone = {alone.low, alone.high};
   if (difference.over_folds.has_value()) {
     comparison.difference = difference.over_folds->mean;
@@ -225,6 +228,12 @@ Comparison ComparisonOf(const Plan& plan, const ConfigAnalysis& analysis,
   comparison.candidates = static_cast<int64_t>(plan.combinations.size());
   comparison.optimism = analysis.optimism.best_of_equals;
   return comparison;
+}
+
+// What is counted as seeds are folds.
+void NameFolds(Difference* difference) {
+  std::string& sentence = difference->conclusion.sentence;
+  sentence = absl::StrReplaceAll(sentence, {{" seeds", " folds"}});
 }
 
 }  // namespace
@@ -253,6 +262,7 @@ void CompareAll(const Plan& plan, bool statistics, ConfigAnalysis* analysis, Sta
       one.comparison.leaked = analysis->leaks;
     }
     one.conclusion = Conclude(one.comparison);
+    if (plan.folds > 0 && one.conclusion.verdict != Verdict::kCollapsed) NameFolds(&one);
     if (!one.seeds.empty() && !one.by_image) {
       absl::StrAppend(&one.conclusion.sentence,
                       " (Of seeds alone: what its runs answered is not known.)");

@@ -7,6 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "pipeline/report/charts.h"
 #include "pipeline/studies/study_sections.h"
+#include "pipeline/studies/study_tables.h"
 
 namespace pipeline {
 namespace {
@@ -51,10 +52,12 @@ Cell McNemarCell(const Difference& one, double McNemar::*p) {
 Table TableOf(const StudyView& view, const ConfigAnalysis& config, const StageAnalysis& stage) {
   const bool folds = view.plan.folds > 0;
   Table table;
-  table.caption = absl::StrCat(config.name, ": ", config.metric, " minus that of ",
-                               view.Name(stage.baseline), ", in points (hundredths)");
+  table.caption =
+      absl::StrCat(config.name, ": ", config.metric, " minus that of ", view.Name(stage.baseline),
+                   " (", MeanText(stage.cells[stage.baseline].score), "), in points (hundredths)");
   table.sortable = true;
   table.columns = {view.analysis.what,
+                   "score",
                    "difference",
                    "95 %",
                    absl::StrCat("95 % of ", CountOf(stage.family, "comparison")),
@@ -79,15 +82,17 @@ Table TableOf(const StudyView& view, const ConfigAnalysis& config, const StageAn
     }
     const Comparison& comparison = one.comparison;
     const bool shown = Effective(one).verdict == Verdict::kShown;
+    const OverSeeds& score = stage.cells[one.combination].score;
     std::vector<Cell> row = {
         Text(view.Name(one.combination)),
+        {MeanText(score), score.mean},
         PointsCell(comparison.difference),
         RangeCell(comparison.alone.low, comparison.alone.high),
         RangeCell(comparison.adjusted.low, comparison.adjusted.high),
         PCell(one.p),
         PCell(one.holm),
     };
-    row[1].strong = shown;
+    row[2].strong = shown;
     const Cell signs = {
         absl::StrCat(one.signs.positive, ", ", one.signs.negative,
                      one.signs.zero > 0 ? absl::StrCat(" (", one.signs.zero, " equal)") : ""),

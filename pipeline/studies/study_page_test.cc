@@ -94,6 +94,16 @@ TEST(StudyPage, DoesNotCompareWhatCollapsed) {
   EXPECT_THAT(PageOf(&study), HasSubstr("1 combination answered one class for all images"));
 }
 
+TEST(StudyPage, ComparesNothingToABaselineThatCollapsed) {
+  MadeStudy study = StudyOf("collapsed_baseline", {10, 12, 14}, 3);
+  for (StudyResult& result : study.results) {
+    if (result.combination == "focal") result.test["metrics.classes_predicted"] = 1;
+  }
+  EXPECT_THAT(ConclusionOf(&study),
+              HasSubstr("pets_cnn: focal, to which all are compared, answered one class in 3 of 3 "
+                        "seeds: nothing is compared.\n"));
+}
+
 TEST(StudyPage, DoesNotCompareWhatHalvingStopped) {
   MadeStudy study = StudyOf("stopped", {10}, 3);
   study.plan.combinations.push_back(
@@ -187,6 +197,7 @@ TEST(StudyPage, JudgesLabelsByFoldsThatDidNotSeeThem) {
   const std::string page = PageOf(&study);
   EXPECT_THAT(page, HasSubstr("pets_cnn: 5 labels of 100 images in doubt, by what networks of "
                               "focal that did not see the image in training"));
+  EXPECT_THAT(page, HasSubstr("5 folds, 1 comparison"));
   EXPECT_THAT(study.File("label_issues.csv"),
               HasSubstr("pets_cnn,/nowhere/pets/img0003.png,dog,cat,0.05,0.95\n"));
 }

@@ -90,7 +90,7 @@ std::vector<std::string> SentencesOfJudged(const std::vector<const Difference*>&
 }
 
 // Of what is there but cannot be judged: too few seeds, or all collapsed.
-std::vector<std::string> SentencesOfUnjudged(const StageAnalysis& stage,
+std::vector<std::string> SentencesOfUnjudged(const Plan& plan, const StageAnalysis& stage,
                                              const std::vector<const Difference*>& sorted) {
   for (const Difference* one : sorted) {
     if (Effective(*one).verdict == Verdict::kTooFewSeeds) {
@@ -98,6 +98,12 @@ std::vector<std::string> SentencesOfUnjudged(const StageAnalysis& stage,
     }
   }
   std::vector<std::string> sentences;
+  if (!sorted.empty() && stage.cells[stage.baseline].collapsed > 0) {
+    const StudyCell& baseline = stage.cells[stage.baseline];
+    return {absl::StrCat(plan.combinations[stage.baseline].name,
+                         ", to which all are compared, answered one class in ", baseline.collapsed,
+                         " of ", CountOf(baseline.seeds.size(), "seed"), ": nothing is compared.")};
+  }
   for (const Difference& one : stage.differences) {
     if (sentences.size() < kMostSentences) sentences.push_back(Effective(one).sentence);
   }
@@ -132,7 +138,7 @@ std::string CircumstancesOf(const Plan& plan, const ConfigAnalysis& config,
   all.level = LevelText(plan, *first);
   all.metric = config.metric;
   all.images = first->comparison.images;
-  all.seeds = static_cast<int64_t>(first->seeds.size());
+  all.seeds = first->comparison.seeds;
   all.family = stage.family;
   if (config.screen.chosen >= 0) {
     all.chosen_by_validation = plan.combinations[config.screen.chosen].name;
@@ -141,7 +147,8 @@ std::string CircumstancesOf(const Plan& plan, const ConfigAnalysis& config,
   all.majority = config.majority;
   all.detectable = Detectable(config, stage);
   if (std::isnan(all.detectable)) return "";
-  return AlwaysAdded(all);
+  const std::string text = AlwaysAdded(all);
+  return plan.folds > 0 ? absl::StrReplaceAll(text, {{" seeds", " folds"}}) : text;
 }
 
 std::string WhyNothingIsCompared(const Plan& plan, const StageAnalysis& stage) {
@@ -197,7 +204,7 @@ ConfigVerdict VerdictOf(const Plan& plan, const StudyAnalysis& analysis,
   const std::vector<const Difference*> sorted = HighestFirst(stage);
   std::vector<std::string> sentences = SentencesOfBetter(sorted);
   if (sentences.empty()) sentences = SentencesOfJudged(sorted);
-  if (sentences.empty()) sentences = SentencesOfUnjudged(stage, sorted);
+  if (sentences.empty()) sentences = SentencesOfUnjudged(plan, stage, sorted);
   if (sentences.empty()) sentences = {WhyNothingIsCompared(plan, stage)};
   if (config.leaks > 0 && !sorted.empty()) {
     sentences[0] = absl::StrCat(
