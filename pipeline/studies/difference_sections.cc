@@ -134,9 +134,13 @@ Chart ChartOf(const StudyView& view, const ConfigAnalysis& config, const StageAn
   for (size_t i = 0; i < std::min(kMostDrawn, sorted.size()); ++i) {
     const Comparison& comparison = sorted[i]->comparison;
     const DifferenceInterval& drawn = confirm ? comparison.adjusted : comparison.alone;
-    intervals.rows.push_back({view.Name(sorted[i]->combination), 100 * drawn.low,
-                              100 * comparison.difference, 100 * drawn.high,
-                              Effective(*sorted[i]).verdict == Verdict::kShown ? 2 : 0});
+    const Verdict verdict = Effective(*sorted[i]).verdict;
+    const bool left_out = verdict == Verdict::kCollapsed || verdict == Verdict::kNotFinished;
+    intervals.rows.push_back(
+        {absl::StrCat(view.Name(sorted[i]->combination),
+                      left_out ? absl::StrCat(" (", NameOf(verdict), ")") : ""),
+         100 * drawn.low, 100 * comparison.difference, 100 * drawn.high,
+         verdict == Verdict::kShown ? 2 : 0});
   }
   intervals.note =
       confirm ? absl::StrCat("95 % for all ", stage.family, " together.")

@@ -99,6 +99,27 @@ void AboutTheRuns(const StudyView& view, List* list) {
   }
 }
 
+// What a constant answer does as well.
+void AboutTheBaseline(const StudyView& view, List* list) {
+  std::vector<std::string> lines;
+  for (const ConfigAnalysis& config : view.analysis.configs) {
+    size_t below = 0, known = 0;
+    for (const StudyCell& cell : config.screen.cells) {
+      if (std::isnan(cell.score.mean)) continue;
+      ++known;
+      below += cell.score.mean <= config.majority;
+    }
+    if (below == 0) continue;
+    lines.push_back(absl::StrCat(config.name, ": ", below, " of ", known));
+  }
+  if (lines.empty()) return;
+  Add(Severity::kCare,
+      absl::StrCat("Answering the most frequent class for all images scores as high as, or higher "
+                   "than, some ",
+                   Plural(view.analysis.what), " do: ", absl::StrJoin(lines, ", "), "."),
+      {}, list);
+}
+
 void AboutTheClaims(const StudyView& view, List* list) {
   const StudyAnalysis& analysis = view.analysis;
   const Plan& plan = view.plan;
@@ -216,6 +237,7 @@ Section StudyVerdictSection(const StudyView& view) {
   Findings findings;
   AboutTheData(view, &findings.findings);
   AboutTheRuns(view, &findings.findings);
+  AboutTheBaseline(view, &findings.findings);
   AboutTheClaims(view, &findings.findings);
   std::stable_sort(findings.findings.begin(), findings.findings.end(),
                    [](const Finding& a, const Finding& b) { return a.severity < b.severity; });

@@ -94,6 +94,16 @@ TEST(StudyPage, DoesNotCompareWhatCollapsed) {
   EXPECT_THAT(PageOf(&study), HasSubstr("1 combination answered one class for all images"));
 }
 
+TEST(StudyPage, SaysWhatIsLeftOutAndWhatIsNoBetterThanAConstantAnswer) {
+  MadeStudy study = StudyOf("left_out", {10, 12, 55}, 3);
+  study.results.back().test["metrics.classes_predicted"] = 1;
+  EXPECT_THAT(ConclusionOf(&study),
+              HasSubstr("1 of 2 comparisons is left out: collapsed, failed or stopped."));
+  const std::string page = PageOf(&study);
+  EXPECT_THAT(page, HasSubstr("some fusions do: pets_cnn: 1 of 3."));
+  EXPECT_THAT(page, HasSubstr("focal+mse (collapsed)"));
+}
+
 TEST(StudyPage, ComparesNothingToABaselineThatCollapsed) {
   MadeStudy study = StudyOf("collapsed_baseline", {10, 12, 14}, 3);
   for (StudyResult& result : study.results) {

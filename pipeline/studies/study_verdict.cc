@@ -29,6 +29,15 @@ bool IsJudged(const Difference& one) {
   }
 }
 
+size_t LeftOut(const StageAnalysis& stage) {
+  size_t count = 0;
+  for (const Difference& one : stage.differences) {
+    const Verdict verdict = Effective(one).verdict;
+    count += verdict == Verdict::kCollapsed || verdict == Verdict::kNotFinished;
+  }
+  return count;
+}
+
 // The highest differences first; of equals the earlier.
 std::vector<const Difference*> HighestFirst(const StageAnalysis& stage) {
   std::vector<const Difference*> sorted;
@@ -206,6 +215,14 @@ ConfigVerdict VerdictOf(const Plan& plan, const StudyAnalysis& analysis,
   if (sentences.empty()) sentences = SentencesOfJudged(sorted);
   if (sentences.empty()) sentences = SentencesOfUnjudged(plan, stage, sorted);
   if (sentences.empty()) sentences = {WhyNothingIsCompared(plan, stage)};
+  const size_t left_out = LeftOut(stage);
+  const bool judged = std::any_of(sorted.begin(), sorted.end(),
+                                  [](const Difference* one) { return IsJudged(*one); });
+  if (judged && left_out > 0) {
+    sentences.push_back(absl::StrCat(left_out, " of ", CountOf(stage.family, "comparison"),
+                                     left_out == 1 ? " is" : " are",
+                                     " left out: collapsed, failed or stopped."));
+  }
   if (config.leaks > 0 && !sorted.empty()) {
     sentences[0] = absl::StrCat(
         config.leaks == 1 ? "1 test image is" : absl::StrCat(config.leaks, " test images are"),

@@ -33,8 +33,11 @@ constexpr struct {
 // Read back exactly.
 std::string Full(double value) {
   if (std::isnan(value)) return "";
-  const std::string text = absl::StrFormat("%.15g", value);
-  return std::stod(text) == value ? text : absl::StrFormat("%.17g", value);
+  for (const int digits : {15, 16}) {
+    const std::string text = absl::StrFormat("%.*g", digits, value);
+    if (std::stod(text) == value) return text;
+  }
+  return absl::StrFormat("%.17g", value);
 }
 
 std::vector<std::string> CsvColumns() {
