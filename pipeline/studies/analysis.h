@@ -36,9 +36,8 @@ struct OverSeeds {
 };
 OverSeeds Over(const std::vector<double>& values);
 
-// The widest of an interval's three, within [-1, 1]: of scores from 0 to 1. That over both counts
-// only where each of its parts adds to it: where seeds (or images) vary less than the error does,
-// its variance is next to nothing, its degrees of freedom too, and it reaches anywhere.
+// The interval that a study's claims rest on: the widest of those over images, over seeds and over
+// both, cut to what a difference can be; NaN where there is none.
 MeanInterval MainOf(const CrossedInterval& interval);
 // The largest p of the intervals that MainOf takes.
 double MainP(const CrossedInterval& interval);

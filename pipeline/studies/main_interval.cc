@@ -10,13 +10,9 @@ namespace {
 
 std::vector<const MeanInterval*> Usable(const CrossedInterval& interval) {
   std::vector<const MeanInterval*> usable;
-  for (const MeanInterval* one : {&interval.images, &interval.seeds}) {
+  for (const MeanInterval* one : {&interval.images, &interval.seeds, &interval.both}) {
     if (!std::isnan(one->low)) usable.push_back(one);
   }
-  const MeanInterval& both = interval.both;
-  const bool adds = !std::isnan(both.low) && both.variance >= interval.images.variance &&
-                    both.variance >= interval.seeds.variance;
-  if (adds) usable.push_back(&both);
   return usable;
 }
 
