@@ -16,13 +16,6 @@ namespace {
 
 constexpr size_t kMaxPredictions = size_t{1} << 28;
 
-// Which may name a folder: nothing that leads out of `runs`.
-bool IsIdentity(const std::string& text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    return absl::ascii_isxdigit(static_cast<unsigned char>(c));
-  });
-}
-
 double ScoreOf(const Prediction& row, bool masks, Study::Metric metric) {
   if (!masks) return row.label == row.predicted ? 1 : 0;
   switch (metric) {
@@ -73,9 +66,15 @@ void Take(const Prediction& row, bool masks, double score, bool probabilities,
 
 }  // namespace
 
+bool NamesARun(const StudyResult& result) {
+  return !result.identity.empty() &&
+         std::all_of(result.identity.begin(), result.identity.end(),
+                     [](char c) { return absl::ascii_isxdigit(static_cast<unsigned char>(c)); });
+}
+
 absl::StatusOr<RunAnswers> ReadAnswers(const StudyFolder& folder, const StudyResult& result,
                                        Study::Metric metric, bool probabilities) {
-  if (!IsIdentity(result.identity)) {
+  if (!NamesARun(result)) {
     return absl::DataLossError(absl::StrCat("the result line of ", result.combination, ", seed ",
                                             result.seed, " names no run"));
   }

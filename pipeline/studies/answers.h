@@ -11,6 +11,9 @@
 
 namespace pipeline {
 
+// Whether a result's identity is one, and so leads nowhere but into `runs`.
+bool NamesARun(const StudyResult& result);
+
 struct RunAnswers {
   std::vector<std::string> classes;
   // By path, ascending. Images without a score are left out: masks without a class of the truth.

@@ -8,6 +8,7 @@
 #include "pipeline/report/record.h"
 #include "pipeline/statistics/percentile.h"
 #include "pipeline/studies/analysis_parts.h"
+#include "pipeline/studies/answers.h"
 
 namespace pipeline {
 namespace {
@@ -43,7 +44,7 @@ std::vector<const StudyResult*> RunsWithSplits(const std::vector<StudyResult>& r
                                                const std::string& config) {
   std::map<int, const StudyResult*> by_fold;
   for (const StudyResult& result : results) {
-    if (result.config == config && result.status == RunStatus::kDone) {
+    if (result.config == config && result.status == RunStatus::kDone && NamesARun(result)) {
       by_fold.emplace(result.fold, &result);
     }
   }

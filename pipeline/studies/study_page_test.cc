@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
@@ -155,6 +156,59 @@ TEST(StudyPage, GoesOnWithoutPredictionsAndSaysSo) {
                    HeaderText(predictions) + RowsText(predictions));
   EXPECT_THAT(PageOf(&other),
               HasSubstr("predictions of focal+dice, seed 1 are of other images or labels"));
+}
+
+TEST(StudyPage, ReadsNothingOutsideItsRuns) {
+  MadeStudy study = StudyOf("outside", {20, 10}, 3);
+  std::filesystem::rename(study.RunFile(4, ""), FolderNamed("outside") + "/elsewhere");
+  study.results[4].identity = "../elsewhere";
+  EXPECT_THAT(PageOf(&study), HasSubstr("the result line of focal+dice, seed 1 names no run"));
+}
+
+TEST(StudyPage, ComparesMasksByImage) {
+  MadeStudy study = StudyOf("masks", {20, 10}, 3);
+  study.plan.file.study.set_metric(Study::MEAN_DICE);
+  for (size_t i = 0; i < study.results.size(); ++i) {
+    StudyResult& result = study.results[i];
+    result.task = "segmentation";
+    result.test["metrics.mean_dice_present"] = 0.9;
+    Predictions predictions;
+    predictions.masks = true;
+    predictions.columns = {"background", "crack"};
+    for (int image = 0; image < 10; ++image) {
+      Prediction row;
+      row.path = absl::StrCat("image ", image);
+      row.pixels = 64;
+      row.accuracy = 0.9;
+      // The second combination is better on all but the last, which has no class of the truth.
+      const double dice = image == 9 ? std::nan("") : 0.5 + 0.01 * image + (i < 3 ? 0 : 0.2);
+      row.iou = row.dice = {dice, dice};
+      row.mean_iou = row.mean_dice = dice;
+      predictions.rows.push_back(row);
+    }
+    MadeStudy::Write(study.RunFile(i, "predictions.csv"),
+                     HeaderText(predictions) + RowsText(predictions));
+  }
+  EXPECT_THAT(ConclusionOf(&study),
+              HasSubstr("focal+dice beats focal by 20.0 points of mean Dice (20.0 to 20.0, 1 "
+                        "comparison, 3 seeds x 9 images); 3 of 3 seeds agree."));
+  EXPECT_THAT(PageOf(&study), HasSubstr("pixel accuracy"));
+}
+
+TEST(StudyPage, ComparesOtherAxesToTheFirstCombination) {
+  MadeStudy study = StudyOf("activations", {20, 10}, 3);
+  study.plan.combinations[0] = {"relu", {{"activation", "relu", {}, {}}}};
+  study.plan.combinations[1] = {"jacobi", {{"activation", "jacobi", {}, {}}}};
+  for (StudyResult& result : study.results) {
+    result.combination = result.combination == "focal" ? "relu" : "jacobi";
+    result.dataset = "brain_tumor";
+  }
+  EXPECT_THAT(ConclusionOf(&study), HasSubstr("jacobi"));
+  const std::string page = PageOf(&study);
+  EXPECT_THAT(page, HasSubstr("2 activations, 1 config, 3 seeds"));
+  EXPECT_THAT(page, HasSubstr("The baseline is the first combination."));
+  EXPECT_THAT(page, Not(HasSubstr("(the paper&#39;s Table")));
+  EXPECT_THAT(page, Not(HasSubstr("<section id=\"effects\"")));
 }
 
 TEST(StudyPage, LeavesImagesOutThatAreInTrainingToo) {
