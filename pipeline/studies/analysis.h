@@ -110,7 +110,6 @@ struct StageAnalysis {
   int chosen = -1;                      // what VAL puts first of all
   int64_t family = 0;                   // comparisons that the file fixed
   std::vector<Difference> differences;  // of the family, as far as both are there
-  double max_t_critical = kUnknown;
 
   bool asked_for() const;
 };
@@ -151,7 +150,6 @@ struct HalvingAnalysis {
 struct LabelDoubt {
   std::string path, given, likely;
   double given_probability = 0, likely_probability = 0;
-  double self_confidence = 0;
 };
 
 struct ConfigAnalysis {
@@ -173,10 +171,6 @@ struct ConfigAnalysis {
   std::vector<LabelDoubt> doubts;  // the most suspicious first
   bool doubts_known = false;
   std::vector<std::string> problems;  // what could not be read, a line each
-
-  const StageAnalysis& Stage(StudyStage stage) const {
-    return stage == StudyStage::kScreen ? screen : confirm;
-  }
 };
 
 // Over datasets: the first config of each.

@@ -9,7 +9,6 @@
 #include "absl/strings/str_cat.h"
 #include "pipeline/files.h"
 #include "pipeline/runs/predictions.h"
-#include "pipeline/workspace.h"
 
 namespace pipeline {
 namespace {

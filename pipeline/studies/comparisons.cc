@@ -168,7 +168,6 @@ void AdjustByMaxT(const ConfigAnalysis& analysis, StageAnalysis* stage) {
   }
   if (all.size() < 2 || all.size() > kMostTogether) return;
   const MaxT max_t = MaxTIntervals(all);
-  stage->max_t_critical = max_t.critical;
   for (size_t i = 0; i < of.size(); ++i) of[i]->max_t = max_t.intervals[i];
 }
 

@@ -83,12 +83,11 @@ void DoubtLabels(const Plan& plan, const StudyFolder& folder,
   }
   analysis->labels_of = plan.combinations[judge].name;
   analysis->doubts_known = true;
-  const std::vector<double> scores = LabelScores(answers->probabilities, labels);
   for (const int64_t i : LabelIssues(answers->probabilities, labels)) {
     const std::vector<double>& row = answers->probabilities[i];
     const int likely = MostLikely(row);
     analysis->doubts.push_back({answers->paths[i], answers->labels[i], answers->classes[likely],
-                                row[labels[i]], row[likely], scores[i]});
+                                row[labels[i]], row[likely]});
   }
 }
 

@@ -1,6 +1,5 @@
 // Which combination is first over several datasets.
 #include <algorithm>
-#include <cmath>
 #include <set>
 
 #include "pipeline/studies/analysis_parts.h"

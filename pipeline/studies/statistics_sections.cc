@@ -1,7 +1,6 @@
 // The sections of what several runs say together: effects, ranks, chance, halving.
 #include <algorithm>
 #include <cmath>
-#include <map>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -51,7 +50,9 @@ Table EffectsTable(const ConfigAnalysis& config) {
       {"loss", "matched", "95 %", "p", "p, Holm", "pairs", "additive model", "95 %"},
       {}};
   const bool sound = !effects.additive_without_collapsed.empty();
-  if (sound) table.columns.push_back("the same without collapsed ones");
+  if (sound) {
+    table.columns.push_back(absl::StrCat("the same without ", effects.collapsed, " collapsed"));
+  }
   for (const LossEffect& one : effects.matched) {
     std::vector<Cell> row = {Text(one.name),
                              PointsCell(one.effect),

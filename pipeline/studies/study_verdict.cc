@@ -1,12 +1,9 @@
 // What a study shows, in words, and what speaks against believing it.
 #include <algorithm>
 #include <cmath>
-#include <map>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "pipeline/report.h"
 #include "pipeline/studies/study_sections.h"
