@@ -175,6 +175,15 @@ TEST(StudyTables, EscapeNamesOfAnyKind) {
                              "\\textbackslash{}x0A\\textasteriskcentered{} & "));
 }
 
+TEST(StudyTables, SayThatDrawnImagesStandIn) {
+  MadeStudy study = BrainStudy("drawn");
+  study.results[0].embedded_sample = true;
+  const StudyAnalysis analysis = AnalysisOf(&study);
+  EXPECT_THAT(TableMarkdown(study.plan, analysis),
+              HasSubstr("Drawn stand-in images were used by pets\\_cnn: its numbers say nothing"));
+  EXPECT_THAT(TableTex(study.plan, analysis), HasSubstr("Drawn stand-in images were used by "));
+}
+
 TEST(StudyTables, AreTablesOfPlainLatex) {
   MadeStudy study = BrainStudy("tex");
   const std::string tex = TableTex(study.plan, AnalysisOf(&study));

@@ -197,8 +197,17 @@ std::string TexText(const std::string& text) {
 }
 
 std::string HeadOf(const StudyAnalysis& analysis) {
-  return absl::StrCat(analysis.title, ": mean and standard deviation over seeds; ", analysis.done,
-                      " of ", analysis.asked, " runs are done.");
+  std::vector<std::string> drawn;
+  for (const ConfigAnalysis& config : analysis.configs) {
+    if (config.embedded_sample) drawn.push_back(config.name);
+  }
+  std::string head = absl::StrCat(analysis.title, ": mean and standard deviation over seeds; ",
+                                  analysis.done, " of ", analysis.asked, " runs are done.");
+  if (!drawn.empty()) {
+    absl::StrAppend(&head, " Drawn stand-in images were used by ", absl::StrJoin(drawn, ", "),
+                    ": its numbers say nothing about the data or the paper.");
+  }
+  return head;
 }
 
 }  // namespace
