@@ -25,6 +25,7 @@
 #include "pipeline/studies/merge.h"
 #include "pipeline/studies/plan.h"
 #include "pipeline/studies/results.h"
+#include "pipeline/studies/study_page.h"
 #include "pipeline/studies/workers.h"
 #include "pipeline/training/signals.h"
 #include "pipeline/workspace.h"
@@ -96,6 +97,17 @@ StudyRun TrialOf(const Plan& plan, int config) {
           plan.combinations.back().Sets(plan)};
 }
 
+// Of data that are not there.
+void PrintStandIns(const Plan& plan, Terminal* terminal) {
+  for (int config = 0; config < static_cast<int>(plan.configs.size()); ++config) {
+    const absl::StatusOr<LoadedConfig> loaded = ConfigOf(plan, TrialOf(plan, config));
+    if (!loaded.ok() || !loaded->embedded_sample) continue;
+    terminal->Line(absl::StrCat("note: ", plan.configs[config],
+                                ": its data are not there; the embedded sample of drawn images "
+                                "stands in, which says nothing about them"));
+  }
+}
+
 // As many as there are cores for the threads of one, and memory for all.
 int JobsFor(const Plan& plan, const std::vector<RunCost>& costs) {
   constexpr double kShare = 0.8;  // of the memory
@@ -135,13 +147,16 @@ StudyFolder FolderOf(const Plan& plan) {
   return StudyFolder("runs/studies/" + plan.file.name, "runs/study_runs");
 }
 
+// "1 run", "3 runs".
+std::string Some(size_t count, const std::string& what) {
+  return absl::StrCat(count, " ", what, count == 1 ? "" : "s");
+}
+
 std::string CountText(const Plan& plan) {
-  const size_t runs = plan.Screening().size();
-  std::string text = absl::StrCat(runs, runs == 1 ? " run: " : " runs: ", plan.configs.size(),
-                                  plan.configs.size() == 1 ? " config x " : " configs x ",
-                                  plan.combinations.size(), " combinations x ", plan.seeds.size(),
-                                  plan.seeds.size() == 1 ? " seed" : " seeds",
-                                  plan.folds > 0 ? absl::StrCat(" x ", plan.folds, " folds") : "");
+  std::string text = absl::StrCat(
+      Some(plan.Screening().size(), "run"), ": ", Some(plan.configs.size(), "config"), " x ",
+      Some(plan.combinations.size(), "combination"), " x ", Some(plan.seeds.size(), "seed"),
+      plan.folds > 0 ? absl::StrCat(" x ", plan.folds, " folds") : "");
   if (!plan.confirm_seeds.empty()) {
     absl::StrAppend(&text, "; then the best ", plan.file.study.confirm().top(),
                     " of each config and the baseline x ", plan.confirm_seeds.size(),
@@ -251,7 +266,13 @@ int Finish(const Plan& plan, const StudyFolder& folder, const absl::Status& cond
   const absl::StatusOr<std::vector<StudyResult>> results = folder.Results(plan);
   if (!results.ok()) return Complain(results.status(), kFailure);
   PrintStanding(plan, *results, terminal);
-  terminal->Line("study folder: " + Shown(folder.path()));
+  const absl::Status reported = WriteStudyReport(plan, folder);
+  if (!reported.ok()) return Complain(reported, kFailure);
+  for (const absl::string_view line :
+       absl::StrSplit(StudyConclusion(plan, folder), '\n', absl::SkipEmpty())) {
+    terminal->Line(std::string(line));
+  }
+  terminal->Line("report: " + Shown(folder.File("report.html")));
   if (conducted.ok()) return 0;
   if (absl::IsCancelled(conducted)) {
     return Complain(absl::CancelledError(absl::StrCat(conducted.message(),
@@ -288,7 +309,8 @@ int RunStudy(const Plan& plan, const StudyFolder& folder, Terminal* terminal) {
   options.jobs = *jobs;
   options.shard = *shard;
   terminal->Line(absl::StrCat(plan.file.name, ": ", CountText(plan)));
-  terminal->Line(absl::StrCat(options.jobs, options.jobs == 1 ? " worker" : " workers",
+  PrintStandIns(plan, terminal);
+  terminal->Line(absl::StrCat(Some(static_cast<size_t>(options.jobs), "worker"),
                               shard->count > 1
                                   ? absl::StrCat(", shard ", shard->number, " of ", shard->count,
                                                  from.empty() ? "" : absl::StrCat(" (", from, ")"))
@@ -338,6 +360,7 @@ int CheckStudy(const std::string& path, const CommandLine& line) {
   if (!plan.ok()) return Complain(plan.status(), kMistake);
   Terminal terminal;
   terminal.Line(absl::StrCat(plan->file.name, ": ", CountText(*plan)));
+  PrintStandIns(*plan, &terminal);
   const absl::StatusOr<std::vector<RunCost>> costs = CostsOf(*plan);
   if (!costs.ok()) return Complain(costs.status(), kMistake);
   const int jobs = FLAGS_jobs > 0 ? FLAGS_jobs : JobsFor(*plan, *costs);

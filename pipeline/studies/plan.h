@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "pipeline/config/config.h"
+#include "pipeline/studies/axes.h"
 #include "pipeline/studies/study.pb.h"
 
 namespace pipeline {
@@ -18,15 +19,6 @@ struct StudyFile {
   Study study;
   std::string name;  // the file's name without folder and extension
   std::string path;  // as it was found
-};
-
-// A value of one axis.
-struct AxisValue {
-  std::string axis;  // "fusion"
-  std::string name;  // "smooth_l1+categorical_cross_entropy"
-  // Names of the losses of a fusion, in the study's order; empty for other axes.
-  std::vector<std::string> losses;
-  std::vector<std::string> sets;  // what makes it, as --set takes it
 };
 
 struct Plan;
