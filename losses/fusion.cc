@@ -116,7 +116,8 @@ void AddSharedForms(const LossInput& input, const std::vector<Term>& terms,
     const at::Tensor divisor = at::where(amount > 0, amount, at::ones_like(amount));
     const at::Tensor mean = own[i] / divisor.to(own[i].options());
     const at::Tensor of_all = (sum / divisor).to(own[i].options());
-    fused->total = fused->total + (mean + (of_all - mean.detach())) * terms[k].weight;
+    // The batch's value to the bit, with the gradient of the own rows.
+    fused->total = fused->total + (of_all + (mean - mean.detach())) * terms[k].weight;
   }
 }
 

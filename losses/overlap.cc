@@ -27,7 +27,7 @@ thread_local bool asked = false;
 at::Tensor Shared(const at::Tensor& own) {
   const at::Tensor sum = sharing->Sum(own.detach());
   const at::Tensor scaled = own * sharing->size();
-  return scaled + (sum - scaled.detach());
+  return sum + (scaled - scaled.detach());
 }
 
 Overlap SumShared(const LossInput& input, bool squared) {

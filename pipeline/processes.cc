@@ -64,13 +64,12 @@ std::vector<double> Processes::Sum(const std::vector<double>& numbers) const {
 void Processes::Broadcast(const at::Tensor& tensor) const {
   const c10::NoGradGuard no_gradients;
   if (alone_) return;
-  if (tensor.is_non_overlapping_and_dense()) {
-    // Its memory in the order in which it lies.
-    return BroadcastToAll(tensor.detach().as_strided({tensor.numel()}, {1}));
-  }
-  const at::Tensor plain = tensor.detach().contiguous();
-  BroadcastToAll(plain);
-  tensor.detach().copy_(plain);
+  if (tensor.numel() == 0) return;
+  const bool dense = tensor.is_non_overlapping_and_dense();
+  const at::Tensor plain = dense ? tensor.detach() : tensor.detach().contiguous();
+  // Its memory in the order in which it lies, as bytes: Gloo does not know all types.
+  BroadcastToAll(plain.as_strided({plain.numel()}, {1}).view(at::kByte));
+  if (!dense) tensor.detach().copy_(plain);
 }
 
 void Processes::Broadcast(State* state) const {
@@ -101,7 +100,7 @@ void Processes::Broadcast(State* state) const {
     const at::Tensor value = at::empty(at::IntArrayRef(next, dim), type);
     next += dim;
     if (rank_ == 0) value.copy_(state->tensors().at(name));
-    if (value.numel() > 0) Broadcast(value);
+    Broadcast(value);
     shared.Put(name, value);
   }
   *state = std::move(shared);

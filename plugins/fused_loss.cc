@@ -137,7 +137,7 @@ class FusedLoss : public pipeline::Stage {
     if (processes_ != nullptr) {
       // The same on all, and so are its gradients, which will be added up.
       const at::Tensor part = extra / processes_->size();
-      extra = part + (extra - part).detach();
+      extra = extra.detach() + (part - part.detach());
     }
     (*out)["total"] = value.total + extra;
     return absl::OkStatus();

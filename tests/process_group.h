@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "pipeline/exceptions.h"
 #include "pipeline/parallel/join.h"
 
 namespace testing_support {
@@ -54,12 +55,16 @@ inline std::vector<std::string> InProcesses(
     const pid_t child = fork();
     if (child == 0) {
       std::string said;
-      if (size == 1) {
-        said = body(nullptr);
-      } else {
-        auto joined = pipeline::Join(SeatOf(rank, size, port));
-        said = joined.ok() ? body(joined->get()) : joined.status().ToString();
-      }
+      const absl::Status status = pipeline::Caught([&] {
+        if (size == 1) {
+          said = body(nullptr);
+          return absl::OkStatus();
+        }
+        const auto joined = pipeline::Join(SeatOf(rank, size, port));
+        if (joined.ok()) said = body(joined->get());
+        return joined.status();
+      });
+      if (!status.ok()) said = status.ToString();
       const bool written = write(both[1], said.data(), said.size()) == ssize_t(said.size());
       _exit(written ? 0 : 1);
     }
