@@ -25,14 +25,16 @@ using kernels::Vectorized;
 class Fusion {
  public:
   Fusion(const at::Tensor& logits, const at::Tensor& labels, const float* weight, int64_t epoch,
-         const std::vector<BlockTerm>& terms)
+         const std::vector<BlockTerm>& terms, const pipeline::Processes* processes)
       : layout_(logits),
         blocks_(layout_),
         softmax_(layout_, blocks_.stride, logits.data_ptr<float>(), labels.data_ptr<int64_t>(),
                  weight),
         units_(layout_, blocks_, weight),
+        total_(units_.total),
         epoch_(epoch),
-        terms_(terms) {
+        terms_(terms),
+        processes_(processes) {
     bool has_ratios = false;
     for (const BlockTerm& term : terms) {
       has_ratios = has_ratios || term.ratio != nullptr;
@@ -52,14 +54,14 @@ class Fusion {
   void Run(float* gradient, BlockResult* result) {
     result->sums.assign(terms_.size(), 0);
     result->amounts.assign(terms_.size(), 0);
+    if (ratios_.has_value()) AddUpClasses(gradient);
+    if (processes_ != nullptr) ShareTotals();
     for (size_t k = 0; k < terms_.size(); ++k) {
-      if (terms_[k].pixel != nullptr) result->amounts[k] = units_.total;
+      if (terms_[k].pixel != nullptr) result->amounts[k] = total_;
     }
-    if (ratios_.has_value()) {
-      AddUpClasses(gradient);
-      ratios_->Finish(result);
-    }
+    if (ratios_.has_value()) ratios_->Finish(total_, result);
     if (gradient != nullptr || has_pixels_) Differentiate(gradient, result);
+    if (processes_ != nullptr) ShareSums(result);
   }
 
  private:
@@ -74,6 +76,25 @@ class Fusion {
     at::parallel_for(0, blocks_.count, 1, range);
   }
 
+  // What divides, of all processes.
+  void ShareTotals() {
+    std::vector<double> totals = {total_};
+    if (ratios_.has_value())
+      totals.insert(totals.end(), ratios_->totals().begin(), ratios_->totals().end());
+    totals = processes_->Sum(totals);
+    total_ = totals[0];
+    if (ratios_.has_value()) ratios_->totals().assign(totals.begin() + 1, totals.end());
+  }
+
+  // A ratio over the whole batch is the same on all, and counts once.
+  void ShareSums(BlockResult* result) const {
+    for (size_t k = 0; k < terms_.size(); ++k) {
+      const bool shared = terms_[k].ratio != nullptr && terms_[k].ratio->whole_batch();
+      if (shared && processes_->rank() > 0) result->sums[k] = 0;
+    }
+    result->sums = processes_->Sum(result->sums);
+  }
+
   // Leaves the probabilities in `gradient`, if there is one.
   void AddUpClasses(float* gradient) {
     ForBlocks([&](int64_t block, Scratch* s) {
@@ -83,6 +104,7 @@ class Fusion {
       ratios_->AddBlock(block, s);
       if (gradient != nullptr) softmax_.Keep(span, *s, gradient);
     });
+    ratios_->AddUp();
   }
 
   void Differentiate(float* gradient, BlockResult* result) const {
@@ -143,7 +165,7 @@ class Fusion {
     block.dtop = s->dtop;
     block.dlog_sum = s->dlog_sum;
     block.epoch = epoch_;
-    const double scale = units_.total > 0 ? term.weight / units_.total : 0;
+    const double scale = total_ > 0 ? term.weight / total_ : 0;
     term.pixel->Add(block, static_cast<float>(scale));
     return Vectorized([&]() SIMD {
       const float* __restrict value = s->value;
@@ -160,8 +182,10 @@ class Fusion {
   const Blocks blocks_;
   const BlockSoftmax softmax_;
   const UnitWeights units_;
+  double total_;  // of the weights, of all processes
   const int64_t epoch_;
   const std::vector<BlockTerm>& terms_;
+  const pipeline::Processes* const processes_;
   bool has_pixels_ = false, uses_logs_ = false;
   std::vector<float> log_weights_;
   Derivatives used_;
@@ -171,7 +195,8 @@ class Fusion {
 }  // namespace
 
 BlockResult FuseBlocks(const at::Tensor& logits, const at::Tensor& labels, const at::Tensor& weight,
-                       int64_t epoch, const std::vector<BlockTerm>& terms, bool with_gradient) {
+                       int64_t epoch, const std::vector<BlockTerm>& terms, bool with_gradient,
+                       const pipeline::Processes* processes) {
   const bool in_place = logits.is_contiguous() ||
                         (logits.dim() == 4 && logits.is_contiguous(at::MemoryFormat::ChannelsLast));
   const at::Tensor source = in_place ? logits : logits.contiguous();
@@ -182,8 +207,8 @@ BlockResult FuseBlocks(const at::Tensor& logits, const at::Tensor& labels, const
     result.amounts.assign(terms.size(), 0);
     return result;
   }
-  Fusion fusion(source, labels, weight.defined() ? weight.data_ptr<float>() : nullptr, epoch,
-                terms);
+  Fusion fusion(source, labels, weight.defined() ? weight.data_ptr<float>() : nullptr, epoch, terms,
+                processes);
   fusion.Run(with_gradient ? result.gradient.data_ptr<float>() : nullptr, &result);
   return result;
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "losses/block.h"
+#include "pipeline/processes.h"
 
 namespace losses {
 
@@ -25,9 +26,12 @@ struct BlockResult {
 // logits: float32 on the processor, [N, C] or [N, C, H, W]; contiguous or channels-last are read in
 // place. labels: int64, contiguous, negative where ignored. weight: float32, contiguous, or
 // undefined (all 1; then no label may be ignored). Sums are of floats within blocks of a fixed size
-// and of doubles across, in order: the number of threads changes nothing.
+// and of doubles across, in order: the number of threads changes nothing. With `processes` the
+// batch is that of all of them: sums, amounts and the gradient's denominators are its, the gradient
+// is of the own rows.
 BlockResult FuseBlocks(const at::Tensor& logits, const at::Tensor& labels, const at::Tensor& weight,
-                       int64_t epoch, const std::vector<BlockTerm>& terms, bool with_gradient);
+                       int64_t epoch, const std::vector<BlockTerm>& terms, bool with_gradient,
+                       const pipeline::Processes* processes = nullptr);
 
 }  // namespace losses
 

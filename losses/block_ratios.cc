@@ -76,7 +76,7 @@ void BlockRatios::ListPixels(const Span& span, Scratch* s) {
   }
 }
 
-void BlockRatios::Finish(BlockResult* result) {
+void BlockRatios::AddUp() {
   const int64_t row = kSums * layout_.classes;
   if (!layout_.pixels_are_units) {
     for (int64_t block = 0; block < blocks_.count; ++block) {
@@ -84,16 +84,24 @@ void BlockRatios::Finish(BlockResult* result) {
       for (int64_t i = 0; i < row; ++i) sums[i] += by_block_[block * row + i];
     }
   }
+  totals_.assign(2 + row, 0);
+  for (int64_t unit = 0; unit < layout_.units(); ++unit) {
+    if (units_.count[unit] > 0) totals_[0] += units_.weight[unit] / units_.count[unit];
+    totals_[1] += units_.count[unit];
+    for (int64_t i = 0; i < row; ++i) totals_[2 + i] += class_sums_[unit * row + i];
+  }
+}
+
+void BlockRatios::Finish(double weight, BlockResult* result) {
+  const int64_t row = kSums * layout_.classes;
   for (size_t k = 0; k < terms_.size(); ++k) {
     const RatioLoss* ratio = terms_[k].ratio;
     if (ratio == nullptr) continue;
     if (ratio->whole_batch()) {
-      AddBatchRatio(k, result);
+      AddBatchRatio(k, weight, result);
       continue;
     }
-    for (int64_t unit = 0; unit < layout_.units(); ++unit) {
-      if (units_.count[unit] > 0) result->amounts[k] += units_.weight[unit] / units_.count[unit];
-    }
+    result->amounts[k] = totals_[0];
     for (int64_t unit = 0; unit < layout_.units(); ++unit) {
       AddRatio(k, &class_sums_[unit * row], units_.weight[unit], units_.count[unit], unit, unit + 1,
                result);
@@ -101,16 +109,10 @@ void BlockRatios::Finish(BlockResult* result) {
   }
 }
 
-void BlockRatios::AddBatchRatio(size_t k, BlockResult* result) {
-  const int64_t units = layout_.units(), row = kSums * layout_.classes;
-  std::vector<double> batch(row);
-  double count = 0;
-  for (int64_t unit = 0; unit < units; ++unit) {
-    count += units_.count[unit];
-    for (int64_t i = 0; i < row; ++i) batch[i] += class_sums_[unit * row + i];
-  }
-  if (count > 0) result->amounts[k] = units_.total / count;
-  AddRatio(k, batch.data(), units_.total, count, 0, units, result);
+void BlockRatios::AddBatchRatio(size_t k, double weight, BlockResult* result) {
+  const double count = totals_[1];
+  if (count > 0) result->amounts[k] = weight / count;
+  AddRatio(k, totals_.data() + 2, weight, count, 0, layout_.units(), result);
 }
 
 // One unit's loss of term k; its gradient goes to the pixels of [first, last).

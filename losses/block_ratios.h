@@ -20,8 +20,14 @@ class BlockRatios {
   // order and from any thread.
   void AddBlock(int64_t block, Scratch* s);
 
-  // After all blocks: the terms' sums and amounts.
-  void Finish(BlockResult* result);
+  // After all blocks: the sums of images, and of the whole batch.
+  void AddUp();
+  // What the losses are made of beside the sums of single images: the number that images weigh
+  // together, pixels that count, and class sums. Where several processes have a part of the batch,
+  // theirs are added to it before Finish.
+  std::vector<double>& totals() { return totals_; }
+  // The terms' sums and amounts; `weight` is that of the whole batch.
+  void Finish(double weight, BlockResult* result);
 
   // dp of a block: what the ratios give, from p and y.
   void Start(const Span& span, Scratch* s) const;
@@ -29,7 +35,7 @@ class BlockRatios {
  private:
   void SumBlock(const Scratch& s, double* sums) const;
   void ListPixels(const Span& span, Scratch* s);
-  void AddBatchRatio(size_t k, BlockResult* result);
+  void AddBatchRatio(size_t k, double weight, BlockResult* result);
   void AddRatio(size_t k, const double* sums, double weight, double count, int64_t first,
                 int64_t last, BlockResult* result);
   void StartPixels(const Span& span, Scratch* s) const;
@@ -40,6 +46,7 @@ class BlockRatios {
   const std::vector<BlockTerm>& terms_;
   std::vector<double> by_block_;                  // [blocks][kSums][classes]
   std::vector<double> class_sums_;                // [units][kSums][classes]
+  std::vector<double> totals_;                    // images' weight, pixels, [kSums][classes]
   std::vector<float> coefficients_;               // [units][3][classes]
   std::vector<double> divided_, ratio_gradient_;  // of AddRatio
 };

@@ -26,6 +26,7 @@
 #include "kernels/simd.h"
 #include "losses/block_fusion.h"
 #include "losses/fusion_gpu.h"
+#include "losses/overlap.h"
 
 namespace losses {
 namespace {
@@ -40,6 +41,7 @@ struct BlockCall {
   int64_t epoch;
   const std::vector<BlockTerm>& terms;
   bool with_gradient;
+  const pipeline::Processes* processes;
   BlockResult result;
 };
 
@@ -47,7 +49,7 @@ class BlockNode : public torch::autograd::Function<BlockNode> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& logits, BlockCall* call) {
     call->result = FuseBlocks(logits, call->labels, call->weight, call->epoch, call->terms,
-                              call->with_gradient);
+                              call->with_gradient, call->processes);
     if (call->with_gradient) context->save_for_backward({call->result.gradient});
     double total = 0;
     for (size_t k = 0; k < call->terms.size(); ++k) {
@@ -87,6 +89,35 @@ void AddTensorForms(const LossInput& input, const std::vector<Term>& terms,
     fused->total = fused->total + mean * terms[k].weight;
     (*sums)[k] = sum.detach().to(at::kDouble);
     (*amounts)[k] = amount.detach().to(at::kDouble);
+  }
+}
+
+// The same where several processes have a part of the batch.
+void AddSharedForms(const LossInput& input, const std::vector<Term>& terms,
+                    const std::vector<size_t>& which, const pipeline::Processes& processes,
+                    FusedValue* fused, std::vector<at::Tensor>* sums,
+                    std::vector<at::Tensor>* amounts) {
+  const SharedSums sharing(&processes);
+  std::vector<at::Tensor> own, numbers;
+  for (const size_t k : which) {
+    const LossValue value = (*terms[k].loss)(input);
+    TORCH_CHECK(value.sum.size(0) != 1 || input.target().size(0) == 1 || SharedSums::WereAsked(),
+                "a ratio over the whole batch takes its sums from losses/overlap.h where several "
+                "processes train");
+    own.push_back(value.sum.sum());
+    numbers.push_back(own.back().detach().to(at::kDouble));
+    numbers.push_back(value.weight.sum().detach().to(at::kDouble));
+  }
+  const at::Tensor all = processes.Sum(at::stack(numbers));
+  for (size_t i = 0; i < which.size(); ++i) {
+    const size_t k = which[i];
+    const at::Tensor sum = (*sums)[k] = all[static_cast<int64_t>(2 * i)];
+    const at::Tensor amount = (*amounts)[k] = all[static_cast<int64_t>(2 * i + 1)];
+    const at::Tensor divisor = at::where(amount > 0, amount, at::ones_like(amount));
+    const at::Tensor mean = own[i] / divisor.to(own[i].options());
+    const at::Tensor of_all = (sum / divisor).to(own[i].options());
+    // The batch's value to the bit, with the gradient of the own rows.
+    fused->total = fused->total + (of_all + (mean - mean.detach())) * terms[k].weight;
   }
 }
 
@@ -238,10 +269,13 @@ absl::Status WeighLabels(const at::Tensor& labels, int64_t classes,
 }
 
 FusedValue Fuse(const pipeline::Step& step, const at::Tensor& logits, const at::Tensor& labels,
-                const at::Tensor& weight, const std::vector<Term>& terms, bool use_blocks) {
+                const at::Tensor& weight, const std::vector<Term>& terms, bool use_blocks,
+                const pipeline::Processes* processes) {
   const at::Tensor wide = Widened(logits);
   use_blocks = use_blocks && wide.scalar_type() == at::kFloat;
-  if (use_blocks && wide.is_cuda()) return FuseOnCuda(step, wide, labels, weight, terms);
+  // Kernels of ours add up in one go; sums of several GPUs meet in between.
+  if (use_blocks && wide.is_cuda() && processes == nullptr)
+    return FuseOnCuda(step, wide, labels, weight, terms);
   use_blocks = use_blocks && wide.is_cpu();
   std::vector<size_t> in_blocks, others;
   std::vector<BlockTerm> block_terms;
@@ -266,6 +300,7 @@ FusedValue Fuse(const pipeline::Step& step, const at::Tensor& logits, const at::
                       step.epoch,
                       block_terms,
                       c10::GradMode::is_enabled() && wide.requires_grad(),
+                      processes,
                       {}};
     fused.total = BlockNode::apply(wide, &call);
     for (size_t i = 0; i < in_blocks.size(); ++i) {
@@ -274,17 +309,23 @@ FusedValue Fuse(const pipeline::Step& step, const at::Tensor& logits, const at::
     }
   }
   if (!others.empty()) {
-    AddTensorForms(InputOf(step, wide, labels, weight), terms, others, &fused, &sums, &amounts);
+    const LossInput input = InputOf(step, wide, labels, weight);
+    if (processes == nullptr) {
+      AddTensorForms(input, terms, others, &fused, &sums, &amounts);
+    } else {
+      AddSharedForms(input, terms, others, *processes, &fused, &sums, &amounts);
+    }
   }
   fused.account = AccountOf(sums, amounts);
   return fused;
 }
 
 at::Tensor Gradient(const pipeline::Step& step, const at::Tensor& logits, const at::Tensor& labels,
-                    const at::Tensor& weight, const std::vector<Term>& terms) {
+                    const at::Tensor& weight, const std::vector<Term>& terms,
+                    const pipeline::Processes* processes) {
   const c10::AutoGradMode on(true);
   const at::Tensor leaf = logits.detach().requires_grad_();
-  const at::Tensor total = Fuse(step, leaf, labels, weight, terms).total;
+  const at::Tensor total = Fuse(step, leaf, labels, weight, terms, true, processes).total;
   if (!total.requires_grad()) return at::zeros_like(logits);
   const at::Tensor gradient =
       torch::autograd::grad({total}, {leaf}, {}, /*retain_graph=*/false,

@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "losses/loss.h"
+#include "pipeline/processes.h"
 
 namespace losses {
 
@@ -36,13 +37,19 @@ struct FusedValue {
 // The block form needs float32 (or half precision, which is widened) on the processor; its value
 // does not depend on the number of threads. A GPU has its own (fusion_gpu.h). They have no second
 // derivative and say so. With `use_blocks` false every loss takes its tensor form.
+//
+// With `processes` the batch is that of all of them, and they call this together: total and account
+// are the batch's, the same to the bit on all; the total's gradient is that of the own rows, so
+// that gradients of parameters are to be added up over the processes.
 FusedValue Fuse(const pipeline::Step& step, const at::Tensor& logits, const at::Tensor& labels,
-                const at::Tensor& weight, const std::vector<Term>& terms, bool use_blocks = true);
+                const at::Tensor& weight, const std::vector<Term>& terms, bool use_blocks = true,
+                const pipeline::Processes* processes = nullptr);
 
 // The sum's gradient with respect to the logits, of their shape. Terms may weigh 0: a GPU's kernel
 // is made for all of a fusion, and serves for each of them.
 at::Tensor Gradient(const pipeline::Step& step, const at::Tensor& logits, const at::Tensor& labels,
-                    const at::Tensor& weight, const std::vector<Term>& terms);
+                    const at::Tensor& weight, const std::vector<Term>& terms,
+                    const pipeline::Processes* processes = nullptr);
 
 }  // namespace losses
 

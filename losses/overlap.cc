@@ -7,6 +7,8 @@
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros_like.h>
 
+#include <utility>
+
 namespace losses {
 namespace {
 
@@ -17,9 +19,37 @@ at::Tensor ByUnit(const at::Tensor& values, bool whole_batch) {
   return pixels.transpose(0, 1).reshape({1, pixels.size(1), -1});
 }
 
+thread_local const pipeline::Processes* sharing = nullptr;
+thread_local bool asked = false;
+
+// The sum over processes. Each has 1 / size of what is made of it, and all of the gradient with
+// respect to its own part: so the gradient counts `size` times.
+at::Tensor Shared(const at::Tensor& own) {
+  const at::Tensor sum = sharing->Sum(own.detach());
+  const at::Tensor scaled = own * sharing->size();
+  return sum + (scaled - scaled.detach());
+}
+
+Overlap SumShared(const LossInput& input, bool squared) {
+  asked = true;
+  const at::Tensor p = ByUnit(input.probabilities(), true), t = ByUnit(input.one_hot(), true);
+  const at::Tensor weight = input.weight().reshape({1, 1, -1});
+  const at::Tensor total = sharing->Sum(weight.sum(2, /*keepdim=*/true));
+  const at::Tensor counted = sharing->Sum((weight > 0).sum(2, /*keepdim=*/true)).clamp_min(1);
+  const at::Tensor mean = total / counted;
+  const at::Tensor v = weight / at::where(mean > 0, mean, at::ones_like(mean));
+  return {mean.flatten() / sharing->size(), sharing->Sum(v.sum({1, 2})), Shared((p * t * v).sum(2)),
+          Shared(((squared ? p.square() : p) * v).sum(2)), Shared((t * v).sum(2))};
+}
+
 }  // namespace
 
+SharedSums::SharedSums(const pipeline::Processes* processes) { sharing = processes; }
+SharedSums::~SharedSums() { sharing = nullptr; }
+bool SharedSums::WereAsked() { return std::exchange(asked, false); }
+
 Overlap SumOverlap(const LossInput& input, bool whole_batch, bool squared) {
+  if (whole_batch && sharing != nullptr) return SumShared(input, squared);
   const at::Tensor p = ByUnit(input.probabilities(), whole_batch);
   const at::Tensor t = ByUnit(input.one_hot(), whole_batch);
   const at::Tensor weight = input.weight().reshape({p.size(0), 1, -1});

@@ -5,6 +5,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "losses/loss.h"
+#include "pipeline/processes.h"
 
 namespace losses {
 
@@ -18,6 +19,17 @@ struct Overlap {
   at::Tensor intersection;  // [U, C], sum of p t
   at::Tensor probability;   // [U, C], sum of p, or of p^2
   at::Tensor target;        // [U, C], sum of t
+};
+
+// While it lives, sums over the whole batch are those over the batches of all processes, on this
+// thread; each has its part of the unit's weight, so that what they add up is the unit's once.
+class SharedSums {
+ public:
+  explicit SharedSums(const pipeline::Processes* processes);  // nullptr: changes nothing
+  SharedSums(const SharedSums&) = delete;
+  ~SharedSums();
+  // Whether sums over the whole batch were asked for while this one lived; forgets it.
+  static bool WereAsked();
 };
 
 Overlap SumOverlap(const LossInput& input, bool whole_batch, bool squared);

@@ -8,7 +8,6 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/conv2d.h>
-#include <ATen/ops/dropout.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/max_pool2d.h>
@@ -23,6 +22,7 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
+#include "models/shared_batch.h"
 #include "models/written_layers.h"
 
 namespace models {
@@ -87,8 +87,18 @@ void Sequence::AddConvolution(const Convolution& shape, std::unique_ptr<Activati
   Initialise(convolution->weight, convolution->bias, channels * shape.kernel * shape.kernel,
              GainOf(activation));
   Register(convolution, WriteConvolution);
-  if (shape.batch_norm) Register(nn::BatchNorm2d(shape.out), WriteBatchNorm);
+  if (shape.batch_norm) AddBatchNorm(shape.out);
   AddActivation(std::move(activation));
+}
+
+void Sequence::AddBatchNorm(int64_t channels) {
+  nn::BatchNorm2d norm(channels);
+  register_module(absl::StrCat(size_), norm);
+  layers_.push_back({size_++,
+                     [norm](const at::Tensor& x) mutable {
+                       return norm->is_training() ? BatchNorm(*norm, x) : norm->forward(x);
+                     },
+                     [norm](const Symbol& x) { return WriteBatchNorm(*norm, x); }});
 }
 
 void Sequence::AddLinear(int64_t in, int64_t out, std::unique_ptr<Activation> activation) {
@@ -106,7 +116,7 @@ void Sequence::AddPooling() {
 
 void Sequence::AddDropout(double rate) {
   layers_.push_back(
-      {size_++, [this, rate](const at::Tensor& x) { return at::dropout(x, rate, is_training()); },
+      {size_++, [this, rate](const at::Tensor& x) { return is_training() ? Dropout(x, rate) : x; },
        [](const Symbol& x) { return x; }});
 }
 

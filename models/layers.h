@@ -76,6 +76,7 @@ class Sequence : public torch::nn::Module {
   template <class Holder, class Written>
   void Register(Holder module, Written written);
   void AddActivation(std::unique_ptr<activations::Activation> activation);
+  void AddBatchNorm(int64_t channels);
 
   std::vector<Layer> layers_;
   int64_t size_ = 0;

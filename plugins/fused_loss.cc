@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "losses/dynamic_weights.h"
 #include "losses/fusion.h"
+#include "pipeline/processes.h"
 #include "pipeline/stage.h"
 #include "plugins/fused_loss.pb.h"
 #include "plugins/loss_sums.h"
@@ -83,6 +84,7 @@ class FusedLoss : public pipeline::Stage {
                                         pipeline::BuildContext* context) override {
     const absl::Status fits = pipeline::CheckLabels(in.at("logits"), in.at("labels"));
     if (!fits.ok()) return fits;
+    processes_ = context->processes;
     losses::Classes classes;
     classes.count = in.at("logits").shape[1];
     if (context->data != nullptr) {
@@ -117,7 +119,8 @@ class FusedLoss : public pipeline::Stage {
         weighings.back().parts.push_back(share);
       }
     }
-    const losses::FusedValue value = losses::Fuse(step, logits, labels, weight, all);
+    const losses::FusedValue value =
+        losses::Fuse(step, logits, labels, weight, all, /*use_blocks=*/true, processes_);
     sums_.Add(weighings, value.account);
     (*out)["total"] = value.total;
     if (step.phase != pipeline::TRAIN) return absl::OkStatus();
@@ -129,8 +132,14 @@ class FusedLoss : public pipeline::Stage {
     if (dynamic_ == nullptr) return absl::OkStatus();
     const at::Tensor values = sums_.Values();
     dynamic_->Observe(step, values, norms);
-    const at::Tensor extra = dynamic_->Extra(values);
-    if (extra.defined()) (*out)["total"] = value.total + extra;
+    at::Tensor extra = dynamic_->Extra(values);
+    if (!extra.defined()) return absl::OkStatus();
+    if (processes_ != nullptr) {
+      // The same on all, and so are its gradients, which will be added up.
+      const at::Tensor part = extra / processes_->size();
+      extra = extra.detach() + (part - part.detach());
+    }
+    (*out)["total"] = value.total + extra;
     return absl::OkStatus();
   }
 
@@ -240,10 +249,11 @@ class FusedLoss : public pipeline::Stage {
     std::vector<at::Tensor> norms;
     for (size_t k = 0; k < terms_.size(); ++k) {
       const at::Tensor gradient =
-          losses::Gradient(step, logits, labels, weight, Alone(k, /*factor=*/1, step));
+          losses::Gradient(step, logits, labels, weight, Alone(k, /*factor=*/1, step), processes_);
       norms.push_back(gradient.norm().to(at::kDouble));
     }
-    return at::stack(norms);
+    if (processes_ == nullptr) return at::stack(norms);
+    return processes_->Sum(at::stack(norms).square()).sqrt();
   }
 
   const FusedLossOptions options_;
@@ -251,6 +261,7 @@ class FusedLoss : public pipeline::Stage {
   std::vector<Term> terms_;
   std::unique_ptr<losses::DynamicWeights> dynamic_;  // nothing if the weights are fixed
   LossSums sums_;
+  const pipeline::Processes* processes_ = nullptr;
 };
 
 REGISTER_PLUGIN(pipeline::Stages, FusedLoss);

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <map>
 #include <memory>
 #include <numeric>
 #include <opencv2/core.hpp>
@@ -14,16 +13,16 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_replace.h"
-#include "absl/strings/str_split.h"
 #include "datasets/dataset.h"
 #include "datasets/images/image_file.h"
 #include "pipeline/exceptions.h"
 #include "pipeline/pool.h"
+#include "pipeline/processes.h"
 #include "pipeline/stage.h"
 #include "pipeline/utf8.h"
 #include "plugins/loader.pb.h"
 #include "plugins/loading/batch.h"
+#include "plugins/loading/left_out.h"
 #include "plugins/loading/outside_images.h"
 #include "plugins/loading/prefetcher.h"
 #include "plugins/loading/sample_reader.h"
@@ -54,6 +53,7 @@ class Loader : public pipeline::Source {
     for (const auto& files : info_.skipped)
       untold_.insert(untold_.end(), files.begin(), files.end());
     batch_size_ = options_.batch_size();
+    processes_ = context->processes;
     max_batch_ = context->max_batch;
     if (StepsIn(pipeline::TRAIN) == 0) {
       return absl::InvalidArgumentError(absl::StrCat(
@@ -65,7 +65,7 @@ class Loader : public pipeline::Source {
           "sampling", absl::StrCat("sampling: BALANCED takes classes of images, but ",
                                    data().dataset, " is read for ", TaskName(data().task)));
     }
-    const absl::Status fits = CheckMemory(Sizes(pipeline::TRAIN).front(),
+    const absl::Status fits = CheckMemory(RowsOf(Sizes(pipeline::TRAIN).front()).second,
                                           {channels(), options_.image_size(), masks()}, kDepth);
     if (!fits.ok()) return fits;
     device_ = context->device;
@@ -95,9 +95,12 @@ class Loader : public pipeline::Source {
   absl::Status Begin(const Step& step) override {
     failure_ = pipeline::Caught([&] {
       prefetcher_->Stop();
+      if (processes_ != nullptr) ShareBroken();
       phase_ = step.phase;
       Arrange(static_cast<uint64_t>(step.epoch));
-      prefetcher_->Start(Sizes(phase_), step.index);
+      std::vector<int64_t> sizes;
+      for (const Batch& batch : batches_) sizes.push_back(batch.size());
+      prefetcher_->Start(std::move(sizes), step.index);
       allocated_ = step.index;
       const absl::Status few = CheckBroken();
       if (few.ok()) AllocateUpTo(step.index + kDepth);
@@ -112,7 +115,7 @@ class Loader : public pipeline::Source {
   absl::Status Run(const Step& step, const pipeline::Tensors&, pipeline::Tensors* out) override {
     const Batch& batch = Decoded(step.index);
     for (const std::string& note : reader_->TakeNotes()) {
-      std::fprintf(stderr, "cache_file: %s\n", pipeline::Printable(note).c_str());
+      if (Speaks()) std::fprintf(stderr, "cache_file: %s\n", pipeline::Printable(note).c_str());
     }
     if (failure_.ok()) failure_ = CheckBroken();
     if (!failure_.ok()) return failure_;
@@ -136,35 +139,14 @@ class Loader : public pipeline::Source {
 
   // The files that turned out broken: a pass that goes on does not meet them again.
   void Save(const std::string& node, pipeline::State* state) const override {
-    std::vector<double> numbers;
-    std::vector<std::string> texts;
-    for (const auto& [sample, why] : left_out_) {
-      numbers.insert(numbers.end(),
-                     {static_cast<double>(sample.first), static_cast<double>(sample.second)});
-      texts.push_back(absl::StrReplaceAll(why, {{"\n", " "}}));
-    }
-    state->Put(node + ".left_out", numbers);
-    state->PutText(node + ".left_out_why", absl::StrJoin(texts, "\n"));
+    left_out_.Save(node + ".left_out", state);
   }
 
   absl::Status Load(const std::string& node, const pipeline::State& state) override {
-    const auto numbers = state.Numbers(node + ".left_out");
-    const auto text = state.Text(node + ".left_out_why");
-    if (!numbers.ok()) return numbers.status();
-    if (!text.ok()) return text.status();
-    const std::vector<std::string> texts =
-        text->empty() ? std::vector<std::string>() : absl::StrSplit(*text, '\n');
-    if (numbers->size() != 2 * texts.size()) {
-      return absl::DataLossError(node + ".left_out does not hold a reason for each file");
-    }
-    for (size_t i = 0; i < texts.size(); ++i) {
-      const double phase = (*numbers)[2 * i], sample = (*numbers)[2 * i + 1];
-      const bool is_phase = phase == 1 || phase == 2 || phase == 3;
-      const Phase of = is_phase ? static_cast<Phase>(phase) : pipeline::TRAIN;
-      const bool sound = is_phase && sample >= 0 && sample < static_cast<double>(CountIn(of));
-      if (!sound) return absl::DataLossError(node + ".left_out names a sample that is not");
-      LeaveOut(of, static_cast<int64_t>(sample), texts[i]);
-    }
+    const auto all =
+        LeftOut::Load(node + ".left_out", state, [this](Phase phase) { return CountIn(phase); });
+    if (!all.ok()) return all.status();
+    for (const LeftOutSample& each : *all) LeaveOut(each.phase, each.sample, each.why);
     return absl::OkStatus();
   }
 
@@ -300,7 +282,24 @@ class Loader : public pipeline::Source {
     return order;
   }
 
-  // Deals the samples of the pass under way out to its batches.
+  // The first row of a batch that this process has, and how many.
+  std::pair<int64_t, int64_t> RowsOf(int64_t all) const {
+    if (processes_ == nullptr) return {0, all};
+    return plugins::RowsOf(all, processes_->rank(), processes_->size());
+  }
+
+  bool Speaks() const { return processes_ == nullptr || processes_->rank() == 0; }
+
+  // Every process hears what the others could not read.
+  void ShareBroken() {
+    for (const std::string& text : processes_->Gather(left_out_.Text())) {
+      for (const LeftOutSample& each : LeftOut::OfText(text)) {
+        LeaveOut(each.phase, each.sample, each.why);
+      }
+    }
+  }
+
+  // Deals the samples of the pass under way out to its batches, and keeps this process's rows.
   void Arrange(uint64_t epoch) {
     const std::vector<int64_t> order = Order(epoch);
     const bool repeated = phase_ == pipeline::TRAIN && balanced();
@@ -309,24 +308,26 @@ class Loader : public pipeline::Source {
     size_t next = 0;
     for (const int64_t size : Sizes(phase_)) {
       Batch& batch = batches_.emplace_back();
-      for (; batch.size() < size; ++next) {
-        if (repeated) {
-          batch.AddSample(order[next], repeats[next]);
-        } else {
-          batch.AddSample(order[next]);
-        }
+      const auto [first, rows] = RowsOf(size);
+      for (size_t i = next + first; i < next + first + rows; ++i) {
+        repeated ? batch.AddSample(order[i], repeats[i]) : batch.AddSample(order[i]);
       }
+      if (rows == 0) batch.AddSample(pipeline::kNobody);
+      next += size;
     }
   }
 
   void AllocateUpTo(int64_t batches) {
     batches = std::min<int64_t>(batches, static_cast<int64_t>(batches_.size()));
     for (; allocated_ < batches; ++allocated_) {
-      const bool gpu = device_ != "cpu";
-      batches_[allocated_].Allocate({gray_ ? 1 : channels(), options_.image_size(), masks(),
-                                     /*pinned=*/gpu, /*bytes=*/gpu});
+      batches_[allocated_].Allocate(Shape());
     }
     prefetcher_->Allow(batches);
+  }
+
+  Batch::Shape Shape() const {
+    const bool gpu = device_ != "cpu";
+    return {gray_ ? 1 : channels(), options_.image_size(), masks(), /*pinned=*/gpu, /*bytes=*/gpu};
   }
 
   // A batch of the pass, without what cannot be read, once that is known.
@@ -345,13 +346,17 @@ class Loader : public pipeline::Source {
     for (const auto& [sample, why] : batches_[index].Broken()) LeaveOut(phase_, sample, why);
     // Where too many are broken the batch stays whole, so that it is run and says so.
     if (CheckCount().ok()) batches_[index].DropBroken();
+    if (processes_ != nullptr && batches_[index].size() == 0) {
+      batches_[index].AddSample(pipeline::kNobody);
+      batches_[index].Allocate(Shape());
+    }
     return absl::OkStatus();
   }
 
   // Takes a sample that cannot be read out of the counts.
   void LeaveOut(Phase phase, int64_t sample, const std::string& error) {
     const std::string why = pipeline::ValidUtf8(error);
-    if (!left_out_.emplace(std::make_pair(phase, sample), why).second) return;
+    if (!left_out_.Add({phase, sample, why})) return;
     --info_.images[PhaseIndex(phase)];
     const int64_t before = CountSkipped();
     info_.AddSkipped(phase, why);
@@ -368,6 +373,7 @@ class Loader : public pipeline::Source {
   void Fill(int64_t index, int64_t row) {
     Batch& batch = batches_[index];
     const int64_t sample = batch.samples()[row];
+    if (sample == pipeline::kNobody) return;
     const auto read = reader_->Read(phase_, sample);
     if (absl::IsAborted(read.status())) {
       throw std::runtime_error(std::string(read.status().message()));
@@ -395,6 +401,7 @@ class Loader : public pipeline::Source {
     const absl::Status few = CheckCount();
     if (!few.ok()) return few;
     for (const std::string& why : untold_) {
+      if (!Speaks()) break;
       std::fprintf(stderr, "skipped: %s\n", pipeline::Printable(why).c_str());
     }
     untold_.clear();
@@ -410,6 +417,7 @@ class Loader : public pipeline::Source {
   bool gray_ = false;  // one channel is read, and seen as three
   uint64_t seed_ = 0;
   int64_t batch_size_ = 1, max_batch_ = INT64_MAX;
+  const pipeline::Processes* processes_ = nullptr;
 
   // The pass under way.
   Phase phase_ = pipeline::TRAIN;
@@ -419,7 +427,7 @@ class Loader : public pipeline::Source {
 
   std::chrono::duration<double> waited_{0};
 
-  std::map<std::pair<Phase, int64_t>, std::string> left_out_;  // and why
+  LeftOut left_out_;
   std::vector<std::string> untold_;  // of info_.skipped, not named on the terminal yet
 
   std::unique_ptr<Prefetcher> prefetcher_;  // last: its threads use all of the above

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "pipeline/processes.h"
 #include "pipeline/stage.h"
 #include "plugins/metrics.pb.h"
 #include "plugins/scores/confusion.h"
@@ -44,6 +45,7 @@ class Metrics : public pipeline::Stage {
     names_ = pipeline::ClassColumns(labels_, classes_);
     const at::Device device(context->device);
     counts_ = at::zeros({classes_ * classes_}, at::TensorOptions(at::kLong).device(device));
+    processes_ = context->processes;
     const absl::Status tolerant = PrepareTolerance(device);
     if (!tolerant.ok()) return tolerant;
     return pipeline::Specs();
@@ -53,8 +55,13 @@ class Metrics : public pipeline::Stage {
                    pipeline::Tensors*) override {
     const at::Tensor labels = in.at("labels");
     const at::Tensor predicted = in.at("logits").detach().argmax(1);
-    counts_ += Pairs(labels, predicted);
-    if (tolerance_.has_value()) tolerance_->Add(labels, predicted);
+    counts_ += OfAll(Pairs(labels, predicted));
+    if (!tolerance_.has_value()) return absl::OkStatus();
+    const at::Tensor before = processes_ == nullptr ? at::Tensor() : tolerance_->counts().clone();
+    tolerance_->Add(labels, predicted);
+    if (before.defined()) {
+      tolerance_->counts().copy_(before + OfAll(tolerance_->counts() - before));
+    }
     return absl::OkStatus();
   }
 
@@ -147,6 +154,11 @@ class Metrics : public pipeline::Stage {
                         {}, all);
   }
 
+  // Counts of a step, over the processes that train: what is kept is the same on all.
+  at::Tensor OfAll(const at::Tensor& counts) const {
+    return processes_ == nullptr ? counts : processes_->Sum(counts);
+  }
+
   absl::Status PrepareTolerance(const at::Device& device) {
     const bool asked = options_.has_foreground_class() || options_.tolerance_px_size() > 0;
     const std::string option =
@@ -177,6 +189,7 @@ class Metrics : public pipeline::Stage {
   std::vector<std::string> names_;   // of the classes, as parts of columns
   at::Tensor counts_;                // [classes * classes], truth * classes + prediction
   std::optional<ToleranceCounts> tolerance_;
+  const pipeline::Processes* processes_ = nullptr;
 };
 
 REGISTER_PLUGIN(pipeline::Stages, Metrics);

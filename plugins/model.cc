@@ -17,6 +17,7 @@
 #include "activations/activation.h"
 #include "models/freeze.h"
 #include "models/layers.h"
+#include "models/shared_batch.h"
 #include "models/weights.h"
 #include "pipeline/exceptions.h"
 #include "pipeline/memory.h"
@@ -84,6 +85,7 @@ class Model : public pipeline::Stage {
     if (!status.ok()) return status;
     train_images_ = context->data->images[PhaseIndex(pipeline::TRAIN)];
     precision_ = context->precision;
+    processes_ = context->processes;
     device_ = context->device;
     std::vector<int64_t> shape = {-1, classes};
     if (context->data->task == pipeline::Task::kSegmentation) {
@@ -95,6 +97,7 @@ class Model : public pipeline::Stage {
   absl::Status Run(const pipeline::Step&, const pipeline::Tensors& in,
                    pipeline::Tensors* out) override {
     const pipeline::PrecisionScope scope(precision_, device_);
+    const models::SharedBatch batch(processes_, options_.sync_batch_norm());
     at::Tensor images = in.at("images").contiguous(at::MemoryFormat::ChannelsLast);
     std::optional<models::FeatureTap> tap;
     if (keeps_features_) {
@@ -262,6 +265,7 @@ class Model : public pipeline::Stage {
   int64_t train_images_ = 0;
   pipeline::Precision precision_ = pipeline::Train::FP32;
   std::string device_;
+  const pipeline::Processes* processes_ = nullptr;
   models::WeightsFit fit_;  // of the weights, where they are given
   std::vector<std::string> notes_;
 };

@@ -11,6 +11,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "pipeline/processes.h"
 #include "pipeline/runs/summary.h"
 #include "pipeline/training/device.h"
 #include "pipeline/utf8.h"
@@ -101,6 +102,10 @@ void PrintHeader(const LoadedConfig& config, const BuildContext& context, const 
                      BuiltForGpu() && context.device == "cpu" ? " (no GPU here)" : "", ", ",
                      context.threads, " threads, ", Train::Precision_Name(context.precision),
                      ", seed ", context.seed)}});
+  if (context.processes != nullptr) {
+    rows.emplace_back("processes", absl::StrCat(context.processes->size(),
+                                                "; a batch is that of all of them together"));
+  }
   terminal->Table(rows);
 }
 

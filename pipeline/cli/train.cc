@@ -1,4 +1,5 @@
 // The verb `train`, which is meant where none is named.
+#include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <optional>
@@ -9,6 +10,8 @@
 #include "pipeline/cli/header.h"
 #include "pipeline/cli/load_graph.h"
 #include "pipeline/cli/terminal.h"
+#include "pipeline/cli/train_beside.h"
+#include "pipeline/exceptions.h"
 #include "pipeline/files.h"
 #include "pipeline/prediction/page_extras.h"
 #include "pipeline/report/run_page.h"
@@ -50,15 +53,17 @@ struct Begun {
 
 // Reads the data and makes the model, and checks whether the loop can do what the config asks.
 absl::Status Prepare(const LoadedGraph& loaded, BuildContext* context) {
-  const absl::Status built = BuildGraph(loaded, context);
-  if (!built.ok()) return built;
-  return Loop(loaded.config.document, *context, loaded.graph.get(), {}).Check();
+  ShareConfig(context->processes, loaded.config.path);
+  absl::Status status = BuildGraph(loaded, context);
+  if (status.ok()) status = Loop(loaded.config.document, *context, loaded.graph.get(), {}).Check();
+  return status.ok() ? CompareData(loaded.config, *context) : status;
 }
 
-absl::StatusOr<Begun> Begin(const CommandLine& line) {
+absl::StatusOr<Begun> Begin(const CommandLine& line, const Processes* processes) {
   absl::StatusOr<LoadedGraph> loaded = LoadGraph(line);
   if (!loaded.ok()) return loaded.status();
   BuildContext context;
+  context.processes = processes;
   // Nothing is written for a run that cannot be.
   const absl::Status ready = Prepare(*loaded, &context);
   if (!ready.ok()) return ready;
@@ -69,7 +74,8 @@ absl::StatusOr<Begun> Begin(const CommandLine& line) {
   return Begun{*std::move(loaded), context, *std::move(run), *std::move(lock), std::nullopt, {}};
 }
 
-absl::StatusOr<Begun> GoOn(CommandLine line, const std::string& folder) {
+absl::StatusOr<Begun> GoOn(CommandLine line, const std::string& folder,
+                           const Processes* processes) {
   absl::StatusOr<Resumed> resumed = Reopen(folder);
   if (!resumed.ok()) return resumed.status();
   if (line.config.empty()) line.config = resumed->run.File("config.pbtxt");
@@ -77,6 +83,7 @@ absl::StatusOr<Begun> GoOn(CommandLine line, const std::string& folder) {
   if (!loaded.ok()) return loaded.status();
   const std::vector<std::string> allowed = absl::StrSplit(FLAGS_allow, ',', absl::SkipEmpty());
   Begun begun = {*std::move(loaded), {}, resumed->run, std::move(resumed->lock), std::nullopt, {}};
+  begun.context.processes = processes;
   absl::Status status =
       CheckConfig(begun.run.config(), begun.loaded.config, allowed, &resumed->notes);
   begun.loaded.config.name = begun.run.config().name;
@@ -92,27 +99,29 @@ absl::StatusOr<Begun> GoOn(CommandLine line, const std::string& folder) {
   return begun;
 }
 
-absl::StatusOr<Begun> BeginOrGoOn(const CommandLine& line) {
+absl::StatusOr<Begun> BeginOrGoOn(const CommandLine& line, const Processes* processes) {
   if (FLAGS_resume.empty() && !FLAGS_allow.empty()) {
     return absl::InvalidArgumentError("--allow is for --resume");
   }
-  if (FLAGS_resume.empty()) return Begin(line);
+  if (FLAGS_resume.empty()) return Begin(line, processes);
   if (!FLAGS_out.empty()) {
     return absl::InvalidArgumentError("--out is for a new run; --resume goes on in its own folder");
   }
-  if (FLAGS_resume != "latest") return GoOn(line, FLAGS_resume);
+  if (FLAGS_resume != "latest") return GoOn(line, FLAGS_resume, processes);
   const absl::StatusOr<std::string> config = FindConfig(line.config);
   if (!config.ok()) return config.status();
   const absl::StatusOr<std::string> folder =
       LatestRun(std::filesystem::path(*config).stem().string());
-  if (folder.ok()) return GoOn(line, *folder);
-  absl::StatusOr<Begun> begun = Begin(line);
+  if (folder.ok()) return GoOn(line, *folder, processes);
+  absl::StatusOr<Begun> begun = Begin(line, processes);
   if (begun.ok()) begun->notes.push_back(absl::StrCat(folder.status().message(), ": begins one"));
   return begun;
 }
 
 // Puts the loop where the state says, and tells where that is.
-absl::Status Load(const Begun& begun, Loop* loop, Terminal* terminal) {
+absl::Status Load(Begun* of, Loop* loop, Terminal* terminal) {
+  ShareState(of->context.processes, &of->state);
+  const Begun& begun = *of;
   for (const std::string& note : begun.notes) terminal->Line("note: " + note);
   if (!begun.state.has_value()) return absl::OkStatus();
   const absl::Status loaded = loop->Load(*begun.state);
@@ -146,7 +155,8 @@ int Tell(const Begun& begun, const Outcome& outcome, const absl::Status& status,
   return Complain(absl::CancelledError(absl::StrCat("interrupted after ", outcome.counters.steps,
                                                     " steps (", outcome.counters.epochs,
                                                     " whole epochs); ", kept, how_to_go_on)),
-                  kSignal + InterruptSignal());
+                  // It may have asked another process.
+                  kSignal + (InterruptSignal() != 0 ? InterruptSignal() : SIGTERM));
 }
 
 // Writes the run's page. One that cannot be made costs nobody a run.
@@ -163,8 +173,8 @@ void WritePage(const Begun& begun, const Outcome& outcome, Notable* notable, Dat
   if (!written.ok() && outcome.status.ok()) Complain(written, 0);
 }
 
-int TrainConfig(const CommandLine& line) {
-  const absl::StatusOr<Begun> begun = BeginOrGoOn(line);
+int TrainAndWrite(const CommandLine& line, const Processes* processes) {
+  absl::StatusOr<Begun> begun = BeginOrGoOn(line, processes);
   if (!begun.ok()) return Complain(begun.status(), kMistake);
   const Run& run = begun->run;
   const LoadedConfig& config = begun->loaded.config;
@@ -175,7 +185,7 @@ int TrainConfig(const CommandLine& line) {
   if (train.profile()) graph->profile().Trace();
   Curves curves(run.File("tensorboard"), train.minimize(), graph);
   MetricsCsv metrics(run.File("metrics.csv"));
-  PredictionsCsv predictions(run.File("predictions.csv"), graph);
+  PredictionsCsv predictions(run.File("predictions.csv"), graph, processes);
   BestWeights weights(run.WeightsFile(), graph);
   EpochLines lines(train, graph, &terminal);
   Checkpoints checkpoints(run.File("checkpoints"), train, FactsOf(config, begun->context));
@@ -186,10 +196,11 @@ int TrainConfig(const CommandLine& line) {
   InstallInterruptHandler();
   if (begun->context.device == "cpu") KeepFreedMemory();
   PrintHeader(config, begun->context, *graph, &terminal);
-  const absl::Status loaded = Load(*begun, &loop, &terminal);
+  const absl::Status loaded = Load(&*begun, &loop, &terminal);
   if (!loaded.ok()) return Complain(loaded, kMistake);
   terminal.Line("");
   const Outcome outcome = loop.Run();
+  const Processes::Alone alone(processes);  // the others may be gone
   const std::string summary = SummaryText(config, begun->context, outcome);
   const absl::Status summarised = WriteFileAtomically(run.File("summary.json"), summary);
   absl::Status status = outcome.status.ok() ? summarised : outcome.status;
@@ -202,6 +213,22 @@ int TrainConfig(const CommandLine& line) {
   if (FLAGS_json) std::fputs(summary.c_str(), stdout);
   return Tell(*begun, outcome, status, WhatWasKept(run, weights, outcome),
               checkpoints.written() ? "; go on with --resume=" + Shown(run.path()) : "");
+}
+
+int TrainConfig(const CommandLine& line) {
+  const absl::StatusOr<std::unique_ptr<Joined>> joined = JoinOthers();
+  if (!joined.ok()) return Complain(joined.status(), kMistake);
+  Joined* processes = joined->get();
+  if (processes == nullptr) return TrainAndWrite(line, nullptr);
+  if (processes->rank() > 0) return TrainBeside(line, processes);
+  int code = kFailure;
+  const absl::Status status = Caught([&] {
+    code = TrainAndWrite(line, processes);
+    return absl::OkStatus();
+  });
+  if (!status.ok()) Complain(status, code);
+  if (code != 0 && code < kSignal) processes->Fail("rank 0 failed");
+  return code;
 }
 
 }  // namespace

@@ -16,6 +16,7 @@
 #include "pipeline/exceptions.h"
 #include "pipeline/pictures.h"
 #include "pipeline/prediction/evaluation.h"
+#include "pipeline/processes.h"
 #include "pipeline/runs/predictions.h"
 
 namespace pipeline {
@@ -66,6 +67,7 @@ class DataWatch::Looking {
   // A step's samples and what the source gave for them.
   absl::Status Take(const Step& step, const at::Tensor& given_images,
                     const at::Tensor& given_labels) {
+    if (IsNobodys(step.samples)) return absl::OkStatus();
     const at::Tensor images = given_images.cpu(), labels = given_labels.cpu();
     for (size_t i = 0; i < step.samples.size(); ++i) {
       const auto at = static_cast<int64_t>(i);

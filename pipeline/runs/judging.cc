@@ -9,6 +9,7 @@
 #include <limits>
 #include <optional>
 
+#include "absl/strings/str_join.h"
 #include "pipeline/files.h"
 #include "pipeline/state.h"
 
@@ -92,7 +93,7 @@ std::vector<Prediction> Judge(const at::Tensor& logits, const at::Tensor& labels
 
 std::vector<Prediction> JudgeStep(const Step& step, Graph* graph) {
   const std::optional<Graph::Judged> judged = graph->FindJudged();
-  if (!judged.has_value()) return {};
+  if (!judged.has_value() || IsNobodys(step.samples)) return {};
   const at::Tensor& logits = graph->Output(judged->logits);
   const Source& source = graph->source();
   std::vector<Prediction> rows = Judge(logits, graph->Output(judged->labels),
@@ -114,7 +115,13 @@ Predictions EmptyPredictions(Graph* graph) {
 
 absl::Status PredictionsCsv::StepDone(const PassEvent& event, double) {
   if (event.step.phase == TRAIN) return absl::OkStatus();
-  pass_ += TextOf(EmptyPredictions(&graph_), JudgeStep(event.step, &graph_));
+  const std::string rows = TextOf(EmptyPredictions(&graph_), JudgeStep(event.step, &graph_));
+  if (processes_ == nullptr) {
+    pass_ += rows;
+    return absl::OkStatus();
+  }
+  const std::vector<std::string> all = processes_->Gather(rows);
+  if (Writes()) pass_ += absl::StrJoin(all, "");
   return absl::OkStatus();
 }
 
@@ -136,6 +143,7 @@ absl::Status PredictionsCsv::EpochDone(const EpochEvent& event) {
 }
 
 absl::Status PredictionsCsv::Write(const std::string& test) const {
+  if (!Writes()) return absl::OkStatus();
   const Predictions empty = EmptyPredictions(&graph_);
   if (empty.columns.empty()) return absl::OkStatus();
   return WriteFileAtomically(path_, HeaderText(empty) + best_ + test);
@@ -148,7 +156,7 @@ absl::Status PredictionsCsv::Save(State* state) const {
 }
 
 absl::Status PredictionsCsv::Load(const State& state) {
-  if (!state.Has("predictions.best")) return absl::OkStatus();  // an older checkpoint
+  if (!Writes() || !state.Has("predictions.best")) return absl::OkStatus();  // an older checkpoint
   const auto best = state.Text("predictions.best"), pass = state.Text("predictions.pass");
   if (!best.ok()) return best.status();
   if (!pass.ok()) return pass.status();

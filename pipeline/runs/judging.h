@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "pipeline/graph/graph.h"
+#include "pipeline/processes.h"
 #include "pipeline/runs/predictions.h"
 #include "pipeline/training/observer.h"
 
@@ -31,7 +32,9 @@ Predictions EmptyPredictions(Graph* graph);
 // Writes predictions.csv: of VAL at each epoch that is the best so far, then of TEST.
 class PredictionsCsv : public Observer {
  public:
-  PredictionsCsv(std::string path, Graph* graph) : path_(std::move(path)), graph_(*graph) {}
+  // Where several processes train, each has one; that of the first writes what all of them judge.
+  PredictionsCsv(std::string path, Graph* graph, const Processes* processes = nullptr)
+      : path_(std::move(path)), graph_(*graph), processes_(processes) {}
 
   absl::Status StepDone(const PassEvent& event, double loss) override;
   absl::Status PassDone(const PassEvent& event) override;
@@ -43,9 +46,11 @@ class PredictionsCsv : public Observer {
 
  private:
   absl::Status Write(const std::string& test) const;
+  bool Writes() const { return processes_ == nullptr || processes_->rank() == 0; }
 
   const std::string path_;
   Graph& graph_;
+  const Processes* const processes_;
   std::string pass_;  // rows of the pass of VAL or TEST that is under way
   std::string best_;  // of VAL
 };

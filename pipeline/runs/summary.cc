@@ -6,6 +6,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "pipeline/processes.h"
 #include "pipeline/registry.h"
 #include "pipeline/runs/json.h"
 
@@ -84,6 +85,7 @@ std::string SummaryText(const LoadedConfig& config, const BuildContext& context,
       {"device", context.device},
       {"precision", Train::Precision_Name(context.precision)},
       {"threads", context.threads},
+      {"processes", context.processes == nullptr ? 1 : context.processes->size()},
       {"seconds", counters.seconds},
       {"images_per_second", counters.ImagesPerSecond()},
       {"data_wait", counters.DataWait()},

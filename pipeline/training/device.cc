@@ -9,12 +9,14 @@
 #include <torch/cuda.h>
 #include <torch/version.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <thread>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "pipeline/processes.h"
 
 namespace pipeline {
 namespace {
@@ -105,7 +107,11 @@ absl::Status ChooseHardware(const LoadedConfig& loaded, BuildContext* context) {
                std::string(status.message()));
     return errors.ToStatus();
   };
-  const absl::StatusOr<std::string> device = ChooseDevice(train.device());
+  const Processes* processes = context->processes;
+  absl::StatusOr<std::string> device = ChooseDevice(train.device());
+  if (processes != nullptr && train.device() == "AUTO" && device.ok() && *device != "cpu") {
+    device = ChooseDevice(absl::StrCat("CUDA:", processes->local_rank()));
+  }
   if (!device.ok()) return placed(device.status());
   const absl::StatusOr<Precision> precision = ChoosePrecision(train.precision(), *device);
   if (!precision.ok()) return placed(precision.status());
@@ -113,6 +119,9 @@ absl::Status ChooseHardware(const LoadedConfig& loaded, BuildContext* context) {
   context->precision = *precision;
   context->seed = static_cast<uint64_t>(train.seed());
   context->threads = SetThreads(train.threads());
+  if (processes != nullptr && train.threads() == 0) {
+    context->threads = SetThreads(std::max(1, context->threads / processes->local_size()));
+  }
   if (*device != "cpu") ConfigureGpu(*device, *precision, train.deterministic());
   SeedGenerators(context->seed);
   return absl::OkStatus();

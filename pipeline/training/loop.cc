@@ -60,9 +60,11 @@ Loop::Loop(const Document& document, const BuildContext& context, Graph* graph,
       options_(document.config.train()),
       graph_(*graph),
       observers_(std::move(observers)),
+      processes_(context.processes),
       optimizer_(options_, graph->Parameters()),
       monitor_(DirectionOf(options_.monitor(), graph)),
       buffers_(graph->Buffers()) {
+  if (processes_ != nullptr) gradients_ = processes_->SumGradients(graph->Parameters());
   if (context.precision == Train::FP16) scaler_.emplace();
   if (options_.ema_decay() > 0) average_.emplace(options_.ema_decay(), graph->Parameters());
 }
@@ -119,6 +121,7 @@ Step Loop::FirstStep(Phase phase, int64_t epoch) const {
 void Loop::Prepare(Step* step, uint64_t purpose) {
   step->samples = graph_.source().Samples(step->index);
   step->repeats = graph_.source().Repeats(step->index);
+  if (processes_ != nullptr) Agree(step);
   SeedGenerators(Hash({step->seed, static_cast<uint64_t>(step->epoch),
                        static_cast<uint64_t>(step->phase) + (purpose << 8),
                        static_cast<uint64_t>(step->index)}));
@@ -162,8 +165,10 @@ absl::Status Loop::Update(const Step& step, const at::Tensor& total, double* los
   const absl::Status learned = Caught([&] {
     optimizer_.ZeroGradients();
     const double backward = Now();
+    if (gradients_ != nullptr) gradients_->Begin();
     (scaler_.has_value() ? scaler_->Scale(total) : total).backward();
     graph_.profile().Add(step.phase, "backward", backward);
+    if (gradients_ != nullptr) AwaitGradients(step.phase);
     learning_rate_ = Rate(step);
     // A gradient that is not finite would leave no weight as it was.
     const double scale = scaler_.has_value() ? scaler_->scale() : 1;
@@ -210,8 +215,10 @@ absl::Status Loop::Pass(int64_t epoch, Place* place, Report* report) {
   graph_.SetTraining(phase == TRAIN);
   absl::Status status = Caught([&] { return graph_.source().Begin(step); });
   while (status.ok() && step.index < step.steps) {
-    if (InterruptSignal() != 0) return absl::CancelledError("interrupted");
+    const bool alone = processes_ == nullptr;
+    if (alone && InterruptSignal() != 0) return absl::CancelledError("interrupted");
     Prepare(&step, kLearning);
+    if (!alone && interrupted_) return absl::CancelledError("interrupted");
     if (phase == TRAIN && counters_.steps == 0) counters_.startup_seconds = ProcessAge();
     double loss = 0;
     // Nothing of the batch can be read.
@@ -219,7 +226,7 @@ absl::Status Loop::Pass(int64_t epoch, Place* place, Report* report) {
     if (!skipped) status = Take(step, &loss, &skipped);
     if (!status.ok()) return status;
     if (!skipped) {
-      place->images += static_cast<int64_t>(step.samples.size());
+      place->images += Images(step);
       if (phase == TRAIN) ++counters_.steps;
       status = Tell([&](Observer* observer) { return observer->StepDone(event(nullptr), loss); });
     }
@@ -259,7 +266,7 @@ absl::Status Loop::SettleNorms() {
     if (InterruptSignal() != 0) return absl::CancelledError("interrupted");
     Prepare(&step, kSettling);
     if (step.samples.empty()) continue;
-    const auto images = static_cast<int64_t>(step.samples.size());
+    const int64_t images = Images(step);
     buffers_.Keep();
     calibration.Expect(images);
     status = graph_.RunUntil(step, nodes);
@@ -269,7 +276,7 @@ absl::Status Loop::SettleNorms() {
     calibration.Forget(images);
   }
   if (status.ok()) calibration.Keep();
-  return status;
+  return status.ok() ? ShareBuffers() : status;
 }
 
 absl::Status Loop::Epoch() {
@@ -320,7 +327,10 @@ absl::Status Loop::Epochs(std::string* stopped) {
 Outcome Loop::Run() {
   started_ = Now() - counters_.seconds;
   Outcome outcome;
-  outcome.status = Epochs(&outcome.stopped);
+  outcome.status = Caught([&] {
+    const absl::Status shared = ShareWeights();
+    return shared.ok() ? Epochs(&outcome.stopped) : shared;
+  });
   if (absl::IsCancelled(outcome.status)) {
     const absl::Status paused = TellPaused(false, false, true);
     if (!paused.ok()) outcome.status = paused;
@@ -334,6 +344,7 @@ Outcome Loop::Run() {
   const TrainedEvent trained = {counters_, outcome.best_epoch, outcome.stopped, will_test};
   const absl::Status kept = Tell([&](Observer* observer) { return observer->Trained(trained); });
   if (outcome.status.ok()) outcome.status = kept;
+  if (outcome.status.ok() && will_test) outcome.status = Caught([&] { return ShareWeights(); });
   if (outcome.status.ok() && will_test) {
     Report test;
     Place place = {TEST};

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "absl/status/status.h"
 #include "pipeline/config/edit.h"
 #include "pipeline/graph/graph.h"
+#include "pipeline/processes.h"
 #include "pipeline/stage.h"
 #include "pipeline/state.h"
 #include "pipeline/training/average.h"
@@ -60,6 +62,10 @@ class Loop {
   absl::Status Pass(int64_t epoch, Place* place, Report* report);
   // Makes `step` the batch at its index, and seeds what stages draw in it.
   void Prepare(Step* step, uint64_t purpose);
+  // Several processes tell each other how many rows they have, and whether a signal asks to stop.
+  void Agree(Step* step);
+  // Rows of the step's batch, of all processes.
+  int64_t Images(const Step& step) const;
   // Runs a step and learns from it; `skipped`: it was bad and left no trace, as on_bad_number asks.
   absl::Status Take(const Step& step, double* loss, bool* skipped);
   absl::Status Learn(const Step& step, double* loss);
@@ -80,6 +86,12 @@ class Loop {
   bool OutOfPatience() const;
   Step FirstStep(Phase phase, int64_t epoch) const;
   Counters SoFar() const;
+  // Makes all processes have the parameters and buffers of the first.
+  absl::Status ShareWeights() const;
+  absl::Status ShareBuffers() const;  // alone
+  void AwaitGradients(Phase phase);
+  // What an observer kept last; where several processes train, one of the first's.
+  absl::StatusOr<State> LastKept() const;
   void SaveSums(State* state) const;
   absl::Status LoadSums(const State& state, bool source_alone = false);
   void SaveCounters(State* state) const;
@@ -93,6 +105,8 @@ class Loop {
   const Train& options_;
   Graph& graph_;
   const std::vector<Observer*> observers_;
+  const Processes* const processes_;        // nullptr: alone
+  std::unique_ptr<GradientSum> gradients_;  // over processes
   Optimizer optimizer_;
   std::optional<LossScaler> scaler_;  // in FP16
   std::optional<WeightAverage> average_;
@@ -103,6 +117,7 @@ class Loop {
   State train_sums_;   // what it is made from
   Kept buffers_;       // before the step
   int64_t skipped_in_a_row_ = 0;
+  bool interrupted_ = false;  // some process
   double started_ = 0;
   double learning_rate_ = 0;
 };

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "pipeline/exceptions.h"
 #include "pipeline/training/loop.h"
 #include "pipeline/workspace.h"
@@ -28,25 +29,42 @@ absl::Status WithSmallerBatch(const Step& step, const absl::Status& status) {
 }  // namespace
 
 absl::Status Loop::Bad(const Step& step, const std::string& what) {
-  const std::string node = FirstBadNode(graph_);
+  std::string node = FirstBadNode(graph_);
   std::vector<std::string> terms;
   for (const auto& [name, value] : graph_.Live()) {
     if (!std::isfinite(value)) terms.push_back(absl::StrCat(name, " is ", BadName(value)));
   }
-  const std::vector<size_t> bad = BadSamples(step, options_.minimize(), &graph_);
+  std::vector<size_t> bad;
+  const bool nobodys = IsNobodys(step.samples);
+  if (!nobodys) {
+    const Processes::Alone alone(processes_);
+    bad = BadSamples(step, options_.minimize(), &graph_);
+  }
   buffers_.PutBack();
+  bool any = !bad.empty();  // of all processes
+  if (processes_ != nullptr) any = processes_->Sum(std::vector<double>{any ? 1.0 : 0.0})[0] > 0;
+  const size_t count = any ? bad.size() : nobodys ? 0 : step.samples.size();
   std::vector<std::string> names;
-  const size_t count = bad.empty() ? step.samples.size() : bad.size();
-  for (size_t i = 0; i < std::min(count, kNamedSamples); ++i) {
-    const int64_t sample = step.samples[bad.empty() ? i : bad[i]];
+  for (size_t i = 0; i < std::min(count, kNamedSamples + 1); ++i) {
+    const int64_t sample = step.samples[any ? bad[i] : i];
     names.push_back(Shown(graph_.source().SampleName(step.phase, sample)));
   }
-  if (count > kNamedSamples) names.push_back("...");
+  if (processes_ != nullptr) {
+    for (const std::string& other : processes_->Gather(node)) {
+      if (node.empty()) node = other;
+    }
+    const std::string all = absl::StrJoin(processes_->Gather(absl::StrJoin(names, "\n")), "\n");
+    names = absl::StrSplit(all, '\n', absl::SkipEmpty());
+  }
+  if (names.size() > kNamedSamples) {
+    names.resize(kNamedSamples);
+    names.emplace_back("...");
+  }
   return BadNumber(absl::StrCat(
       StepName(step), ", ", what, terms.empty() ? "" : "; " + absl::StrJoin(terms, ", "),
       node.empty() ? "" : "; first in " + node,
       "; a lower learning_rate or train.clip_norm may help; ",
-      bad.empty() ? "images of this batch: " : "images that are bad by themselves: ",
+      !any ? "images of this batch: " : "images that are bad by themselves: ",
       absl::StrJoin(names, ", ")));
 }
 
@@ -72,16 +90,13 @@ bool Loop::RollBack(const absl::Status& why) {
   const int64_t rollbacks = counters_.rollbacks + 1;
   if (rollbacks > kRollbacks) return false;
   const int64_t steps = counters_.steps;
-  for (Observer* observer : observers_) {
-    const absl::StatusOr<State> kept = observer->LastKept();
-    if (!kept.ok() || !Load(*kept).ok()) continue;
-    counters_.rollbacks = rollbacks;
-    Note(absl::StrCat("rolled back: ", why.message(), "; goes on from step ", counters_.steps,
-                      " instead of ", steps, " with ", std::pow(0.5, rollbacks),
-                      " times the learning rate"));
-    return true;
-  }
-  return false;
+  const absl::StatusOr<State> kept = LastKept();
+  if (!kept.ok() || !Load(*kept).ok()) return false;
+  counters_.rollbacks = rollbacks;
+  Note(absl::StrCat("rolled back: ", why.message(), "; goes on from step ", counters_.steps,
+                    " instead of ", steps, " with ", std::pow(0.5, rollbacks),
+                    " times the learning rate"));
+  return true;
 }
 
 }  // namespace pipeline

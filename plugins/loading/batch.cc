@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "pipeline/memory.h"
+#include "pipeline/processes.h"
 #include "pipeline/stage.h"
 #include "plugins/pixels/gray.h"
 
@@ -25,6 +26,9 @@ void Batch::Allocate(const Shape& shape) {
   const at::ScalarType type = shape.masks && shape.bytes ? at::kByte : at::kLong;
   labels_ = at::empty(labels, at::TensorOptions(type).pinned_memory(shape.pinned));
   broken_.assign(samples_.size(), "");
+  if (!pipeline::IsNobodys(samples_)) return;
+  images_.zero_();
+  labels_.fill_(type == at::kByte ? int64_t{datasets::kIgnoredMask} : pipeline::kIgnoredLabel);
 }
 
 void Batch::Put(int64_t row, const datasets::Sample& sample) {

@@ -30,7 +30,8 @@ class Batch {
     samples_.push_back(sample);
     repeats_.push_back(repeat);
   }
-  // Makes the tensors, with a row for each sample.
+  // Makes the tensors, with a row for each sample. That of pipeline::kNobody is a blank image whose
+  // labels are ignored.
   void Allocate(const Shape& shape);
 
   // Sets a row; different ones on different threads at a time. Colors become their gray where there

@@ -73,4 +73,9 @@ std::vector<int64_t> BatchSizes(int64_t count, int64_t batch_size, int64_t max_b
   return sizes;
 }
 
+std::pair<int64_t, int64_t> RowsOf(int64_t all, int rank, int size) {
+  const int64_t each = all / size, more = all % size;
+  return {each * rank + std::min<int64_t>(rank, more), each + (rank < more ? 1 : 0)};
+}
+
 }  // namespace plugins

@@ -3,6 +3,7 @@
 #define PLUGINS_LOADING_SAMPLING_H_
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace plugins {
@@ -18,6 +19,10 @@ std::vector<int64_t> Balanced(const std::vector<int64_t>& labels, uint64_t seed,
 // Of the batches of a pass over `count` samples. Where at most `max_batch` (INT64_MAX: any number)
 // may be in one, there is one batch of each size that they then have.
 std::vector<int64_t> BatchSizes(int64_t count, int64_t batch_size, int64_t max_batch);
+
+// The rows of a batch of `all` that one of `size` processes has: the first, and how many. Where
+// they do not come out even, the first processes have one more.
+std::pair<int64_t, int64_t> RowsOf(int64_t all, int rank, int size);
 
 // How often each of an order was there before.
 std::vector<int64_t> RepeatsIn(const std::vector<int64_t>& order);

@@ -75,4 +75,20 @@ TEST(RepeatsIn, CountsEarlierOnes) {
   EXPECT_EQ(plugins::RepeatsIn({4, 2, 4, 4, 2, 0}), (std::vector<int64_t>{0, 0, 1, 2, 1, 0}));
 }
 
+TEST(RowsOf, EveryRowHasOneProcess) {
+  for (const int64_t all : {0, 1, 3, 8, 13}) {
+    for (const int size : {1, 2, 4, 5}) {
+      int64_t next = 0;
+      for (int rank = 0; rank < size; ++rank) {
+        const auto [first, count] = plugins::RowsOf(all, rank, size);
+        EXPECT_EQ(first, next);
+        EXPECT_GE(count, all / size);
+        EXPECT_LE(count, all / size + 1);
+        next += count;
+      }
+      EXPECT_EQ(next, all);
+    }
+  }
+}
+
 }  // namespace

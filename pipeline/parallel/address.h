@@ -1,0 +1,16 @@
+// Addresses of this host.
+#ifndef PIPELINE_PARALLEL_ADDRESS_H_
+#define PIPELINE_PARALLEL_ADDRESS_H_
+
+#include <string>
+
+namespace pipeline {
+
+// The address of this host from which packets to that one go; "" where there is no way.
+std::string AddressTowards(const std::string& host);
+
+bool IsLoopback(const std::string& address);
+
+}  // namespace pipeline
+
+#endif  // PIPELINE_PARALLEL_ADDRESS_H_
