@@ -78,11 +78,6 @@ std::vector<Prediction> JudgeMasks(const at::Tensor& logits, const at::Tensor& l
   return rows;
 }
 
-std::string TextOf(Predictions of, std::vector<Prediction> rows) {
-  of.rows = std::move(rows);
-  return RowsText(of);
-}
-
 }  // namespace
 
 std::vector<Prediction> Judge(const at::Tensor& logits, const at::Tensor& labels,
@@ -114,8 +109,11 @@ Predictions EmptyPredictions(Graph* graph) {
 
 absl::Status PredictionsCsv::StepDone(const PassEvent& event, double) {
   if (event.step.phase == TRAIN) return absl::OkStatus();
-  pass_ += TextOf(EmptyPredictions(&graph_), JudgeStep(event.step, &graph_));
-  return absl::OkStatus();
+  Predictions step = EmptyPredictions(&graph_);
+  step.rows = JudgeStep(event.step, &graph_);
+  pass_ += RowsText(step);
+  const bool told = event.step.phase == TEST && tested_;
+  return told ? tested_(step.rows) : absl::OkStatus();
 }
 
 absl::Status PredictionsCsv::PassDone(const PassEvent& event) {

@@ -4,7 +4,9 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -31,7 +33,10 @@ Predictions EmptyPredictions(Graph* graph);
 // Writes predictions.csv: of VAL at each epoch that is the best so far, then of TEST.
 class PredictionsCsv : public Observer {
  public:
-  PredictionsCsv(std::string path, Graph* graph) : path_(std::move(path)), graph_(*graph) {}
+  // Told what was said in each step of TEST, while its outputs are in the graph.
+  using Tested = std::function<absl::Status(const std::vector<Prediction>& rows)>;
+  PredictionsCsv(std::string path, Graph* graph, Tested tested = nullptr)
+      : path_(std::move(path)), graph_(*graph), tested_(std::move(tested)) {}
 
   absl::Status StepDone(const PassEvent& event, double loss) override;
   absl::Status PassDone(const PassEvent& event) override;
@@ -46,6 +51,7 @@ class PredictionsCsv : public Observer {
 
   const std::string path_;
   Graph& graph_;
+  const Tested tested_;
   std::string pass_;  // rows of the pass of VAL or TEST that is under way
   std::string best_;  // of VAL
 };
