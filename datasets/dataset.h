@@ -31,6 +31,9 @@ struct DatasetContext {
   double validation_fraction = 0;  // of the training images; 0 makes no VAL split
   int64_t max_pixels = 1 << 26;    // larger images are refused before they are decoded
   double test_fraction = 0;        // of files that the source puts into no split, if it has no TEST
+  // Above 1: all images are dealt out to so many folds, whatever split their source makes; one of
+  // them, counted from 0, is TEST.
+  int folds = 0, fold = 0;
   std::string split_file;   // the split is read from it; where it is not there, written to it
   bool write_split = true;  // else a split file that is not there stays so
   bool color = true;        // false: nobody looks at the images' colors

@@ -11,6 +11,8 @@
 #include <cstring>
 #include <filesystem>
 
+#include "kernels/code_cache.h"
+
 namespace kernels {
 namespace {
 
@@ -69,6 +71,7 @@ struct Nvrtc {
   int (*code)(void*, char*) = nullptr;
   int (*log_size)(void*, size_t*) = nullptr;
   int (*log)(void*, char*) = nullptr;
+  int (*version)(int*, int*) = nullptr;
 
   Nvrtc() {
     if (library == nullptr) return;
@@ -83,10 +86,11 @@ struct Nvrtc {
     find("nvrtcGetCUBIN", &code);
     find("nvrtcGetProgramLogSize", &log_size);
     find("nvrtcGetProgramLog", &log);
+    find("nvrtcVersion", &version);
   }
   bool whole() const {
     return create != nullptr && compile != nullptr && destroy != nullptr && code_size != nullptr &&
-           code != nullptr && log_size != nullptr && log != nullptr;
+           code != nullptr && log_size != nullptr && log != nullptr && version != nullptr;
   }
 };
 
@@ -99,11 +103,22 @@ std::string Read(void* program, int (*size)(void*, size_t*), int (*read)(void*, 
   return text;
 }
 
+const Nvrtc& TheNvrtc() {
+  static const Nvrtc nvrtc;
+  return nvrtc;
+}
+
+std::string NvrtcVersion() {
+  int major = 0, minor = 0;
+  if (TheNvrtc().whole()) TheNvrtc().version(&major, &minor);
+  return std::to_string(major) + "." + std::to_string(minor);
+}
+
 }  // namespace
 
 std::string CompileCuda(const std::string& source, const std::string& architecture,
                         std::string* error) {
-  static const Nvrtc nvrtc;
+  const Nvrtc& nvrtc = TheNvrtc();
   if (!nvrtc.whole()) {
     *error = "NVRTC is not there";
     return "";
@@ -148,7 +163,9 @@ GpuProgram::Kernel GpuProgram::Find(const std::string& kernel, c10::Device devic
   void*& library = libraries_[architecture];
   if (library == nullptr) {
     std::string error;
-    const std::string code = CompileCuda(source_, architecture, &error);
+    const std::string code =
+        CodeCache::OfUser().Get(NvrtcVersion() + "\n" + architecture + "\n" + source_,
+                                [&] { return CompileCuda(source_, architecture, &error); });
     const int failed =
         code.empty() ? 0 : load(&library, code.data(), nullptr, nullptr, 0, nullptr, nullptr, 0);
     if (failed != 0) error = "loading it failed with error " + std::to_string(failed);

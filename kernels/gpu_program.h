@@ -1,4 +1,5 @@
-// CUDA source that is compiled for the card at hand when it is first needed.
+// CUDA source that is compiled for the card at hand when it is first needed, and kept for the next
+// process (code_cache.h).
 #ifndef KERNELS_GPU_PROGRAM_H_
 #define KERNELS_GPU_PROGRAM_H_
 

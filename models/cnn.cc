@@ -50,6 +50,14 @@ class Cnn : public Model {
   at::Tensor Forward(at::Tensor images) override { return Scores(images); }
   pipeline::Symbol Export(const pipeline::Symbol& images) override { return Scores(images); }
 
+  torch::nn::Module* backbone() override { return segments_ ? nullptr : features_.get(); }
+  at::Tensor Backbone(at::Tensor images) override {
+    return Average(features_->Forward(std::move(images)));
+  }
+  at::Tensor Head(at::Tensor features) override {
+    return classifier_->Forward(std::move(features));
+  }
+
  private:
   template <class T>
   T Scores(const T& images) {

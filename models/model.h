@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <memory>
+#include <utility>
 
 #include "activations/activation.h"
 #include "pipeline/registry.h"
@@ -31,6 +32,12 @@ class Model : public torch::nn::Module {
   // images: float [N, C, H, W]. Returns logits [N, classes], or [N, classes, H, W] for
   // segmentation.
   virtual at::Tensor Forward(at::Tensor images) = 0;
+
+  // Of a model that is one, the part from the images to features that the head alone goes on with;
+  // nullptr where there is none: Forward(x) is then Head(Backbone(x)).
+  virtual torch::nn::Module* backbone() { return nullptr; }
+  virtual at::Tensor Backbone(at::Tensor images) { return images; }
+  virtual at::Tensor Head(at::Tensor features) { return Forward(std::move(features)); }
 
   // The same at inference in ONNX's operators, for images of the size that it was built for;
   // refused unless written. A model that is written on functions of both kinds (layers.h) has one

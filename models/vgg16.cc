@@ -51,12 +51,22 @@ class Vgg16 : public Model {
   at::Tensor Forward(at::Tensor images) override { return Scores(std::move(images)); }
   pipeline::Symbol Export(const pipeline::Symbol& images) override { return Scores(images); }
 
+  torch::nn::Module* backbone() override { return segments_ ? nullptr : features_.get(); }
+  at::Tensor Backbone(at::Tensor images) override { return Pooled(std::move(images)); }
+  at::Tensor Head(at::Tensor features) override {
+    return classifier_->Forward(std::move(features));
+  }
+
  private:
   template <class T>
   T Scores(T images) {
-    if (segments_) return Segment(images);
+    return segments_ ? Segment(images) : classifier_->Forward(Pooled(std::move(images)));
+  }
+
+  template <class T>
+  T Pooled(T images) {
     const int64_t size = options_.head() == Vgg16Options::GAP ? 1 : kPooledSize;
-    return classifier_->Forward(Average(features_->Forward(std::move(images)), size));
+    return Average(features_->Forward(std::move(images)), size);
   }
 
   // A score map of 1x1 convolution on the features that leave a block.

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 
 namespace pipeline {
 
@@ -26,7 +27,7 @@ class Pool {
   template <typename T>
   absl::StatusOr<std::shared_ptr<T>> Get(
       const std::string& key, const std::function<absl::StatusOr<std::shared_ptr<T>>()>& make) {
-    const std::string name = std::string(typeid(T).name()) + " " + key;
+    const std::string name = absl::StrCat(typeid(T).name(), " ", key);
     for (auto held = held_.begin(); held != held_.end(); ++held) {
       if (held->first != name) continue;
       held_.splice(held_.begin(), held_, held);

@@ -19,6 +19,7 @@
 #include "datasets/dataset.h"
 #include "datasets/images/image_file.h"
 #include "pipeline/exceptions.h"
+#include "pipeline/pool.h"
 #include "pipeline/stage.h"
 #include "pipeline/utf8.h"
 #include "plugins/loader.pb.h"
@@ -47,18 +48,8 @@ class Loader : public pipeline::Source, public pipeline::TiledSource {
 
   absl::StatusOr<pipeline::Specs> Build(const pipeline::Specs&,
                                         pipeline::BuildContext* context) override {
-    const datasets::DatasetContext wanted = {context->seed,         options_.validation_fraction(),
-                                             options_.max_pixels(), options_.test_fraction(),
-                                             options_.split_file(), context->writes,
-                                             context->color,        Fit(),
-                                             Facts(*context),       context->progress};
-    auto dataset = datasets::Datasets::Get().Create(options_.dataset(), wanted);
-    if (!dataset.ok()) {
-      // The split file is an option of the loader's own.
-      const bool own = pipeline::OptionOf(dataset.status()) == "split_file";
-      return own ? dataset.status() : pipeline::Within("dataset", dataset.status());
-    }
-    dataset_ = *std::move(dataset);
+    const absl::Status read = OpenData(*context);
+    if (!read.ok()) return read;
     info_ = dataset_->info();
     for (const auto& files : info_.skipped)
       untold_.insert(untold_.end(), files.begin(), files.end());
@@ -81,8 +72,6 @@ class Loader : public pipeline::Source, public pipeline::TiledSource {
     // To a GPU goes what is looked at.
     gray_ = device_ != "cpu" && !context->color && channels() == 3;
     seed_ = context->seed;
-    const absl::Status opened = OpenCaches(context->writes);
-    if (!opened.ok()) return opened;
     // Each worker decodes one image; OpenCV's own threads would only get in their way.
     cv::setNumThreads(1);
     const int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
@@ -227,15 +216,63 @@ class Loader : public pipeline::Source, public pipeline::TiledSource {
     return {static_cast<int>(options_.image_size()), options_.max_pixels(), Fit()};
   }
 
-  absl::Status OpenCaches(bool writes) {
-    auto opened =
-        SampleReader::Open(dataset_.get(),
-                           {options_.image_size(), int64_t{options_.cache_mb()} << 20,
-                            options_.dataset().SerializeAsString()},
-                           {options_.cache_file(), options_.cache_file_mb() << 20, writes});
+  // A dataset, and what was decoded of it.
+  struct Data {
+    std::unique_ptr<datasets::Dataset> dataset;
+    std::unique_ptr<SampleReader> reader;
+  };
+
+  absl::Status OpenData(const pipeline::BuildContext& context) {
+    if (options_.folds() == 1 || options_.fold() > std::max(0, options_.folds() - 1)) {
+      return pipeline::OptionError("fold", absl::StrCat("fold ", options_.fold(), " of ",
+                                                        options_.folds(), ": there is none"));
+    }
+    if (options_.folds() > 0 && !options_.split_file().empty()) {
+      return pipeline::OptionError("folds", "folds and split_file cannot both make the split");
+    }
+    const int64_t own = options_.split_seed();
+    const datasets::DatasetContext wanted = {own >= 0 ? static_cast<uint64_t>(own) : context.seed,
+                                             options_.validation_fraction(),
+                                             options_.max_pixels(),
+                                             options_.test_fraction(),
+                                             options_.folds(),
+                                             options_.fold(),
+                                             options_.split_file(),
+                                             context.writes,
+                                             context.color,
+                                             Fit(),
+                                             Facts(context),
+                                             context.progress};
+    auto opened = context.pool == nullptr
+                      ? Open(wanted)
+                      : context.pool->Get<Data>(
+                            absl::StrCat(wanted.seed, " ", wanted.color, " ", wanted.write_split,
+                                         " ", options_.SerializeAsString()),
+                            [&] { return Open(wanted); });
     if (!opened.ok()) return opened.status();
-    reader_ = *std::move(opened);
+    data_ = *std::move(opened);
+    dataset_ = data_->dataset.get();
+    reader_ = data_->reader.get();
     return absl::OkStatus();
+  }
+
+  absl::StatusOr<std::shared_ptr<Data>> Open(const datasets::DatasetContext& wanted) const {
+    auto data = std::make_shared<Data>();
+    auto dataset = datasets::Datasets::Get().Create(options_.dataset(), wanted);
+    if (!dataset.ok()) {
+      // The split file is an option of the loader's own.
+      const bool own = pipeline::OptionOf(dataset.status()) == "split_file";
+      return own ? dataset.status() : pipeline::Within("dataset", dataset.status());
+    }
+    data->dataset = *std::move(dataset);
+    auto reader = SampleReader::Open(
+        data->dataset.get(),
+        {options_.image_size(), int64_t{options_.cache_mb()} << 20,
+         options_.dataset().SerializeAsString()},
+        {options_.cache_file(), options_.cache_file_mb() << 20, wanted.write_split});
+    if (!reader.ok()) return reader.status();
+    data->reader = *std::move(reader);
+    return data;
   }
 
   std::string Facts(const pipeline::BuildContext& context) const {
@@ -371,7 +408,9 @@ class Loader : public pipeline::Source, public pipeline::TiledSource {
   }
 
   const LoaderOptions options_;
-  std::unique_ptr<datasets::Dataset> dataset_;
+  std::shared_ptr<Data> data_;            // maybe of several loaders, one after the other
+  datasets::Dataset* dataset_ = nullptr;  // of data_
+  SampleReader* reader_ = nullptr;        // of data_
   pipeline::DataInfo info_;  // the dataset's, less the files that turned out broken since
   std::string device_;
   bool gray_ = false;  // one channel is read, and seen as three
@@ -384,7 +423,6 @@ class Loader : public pipeline::Source, public pipeline::TiledSource {
   int64_t allocated_ = 0;
   absl::Status failure_;  // what Run then returns
 
-  std::unique_ptr<SampleReader> reader_;
   std::chrono::duration<double> waited_{0};
 
   std::map<std::pair<Phase, int64_t>, std::string> left_out_;  // and why

@@ -3,8 +3,11 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
+#include <xxhash.h>
 
+#include <algorithm>
 #include <cmath>
+#include <memory>
 #include <optional>
 
 #include "absl/strings/match.h"
@@ -17,12 +20,19 @@
 #include "models/weights.h"
 #include "pipeline/exceptions.h"
 #include "pipeline/memory.h"
+#include "pipeline/pool.h"
 #include "pipeline/precision.h"
 #include "pipeline/stage.h"
 #include "pipeline/workspace.h"
+#include "plugins/frozen_features.h"
 #include "plugins/model.pb.h"
 
 namespace plugins {
+namespace {
+
+constexpr double kShareOfMemory = 1. / 16;  // for the features of frozen backbones
+
+}  // namespace
 
 class Model : public pipeline::Stage {
  public:
@@ -70,6 +80,8 @@ class Model : public pipeline::Stage {
         parameter.set_data(parameter.contiguous(at::MemoryFormat::ChannelsLast));
       }
     }
+    status = ShareFeatures(*context);
+    if (!status.ok()) return status;
     train_images_ = context->data->images[PhaseIndex(pipeline::TRAIN)];
     precision_ = context->precision;
     device_ = context->device;
@@ -90,7 +102,7 @@ class Model : public pipeline::Stage {
       images = images.detach().requires_grad_();  // also where no parameter is learned
     }
     const absl::Status status = pipeline::Caught([&] {
-      const at::Tensor scores = model_->Forward(images).to(at::kFloat);
+      const at::Tensor scores = Scores(images).to(at::kFloat);
       (*out)["logits"] = output_ == nullptr ? scores : output_->LogProbabilities(scores);
       return absl::OkStatus();
     });
@@ -124,6 +136,48 @@ class Model : public pipeline::Stage {
   torch::nn::Module* module() override { return model_.get(); }
 
  private:
+  // Of a backbone that is frozen the features are asked of those that earlier runs had too.
+  at::Tensor Scores(const at::Tensor& images) {
+    if (frozen_ == nullptr || keeps_features_) return model_->Forward(images);
+    return model_->Head(
+        frozen_->Of(images, [this](const at::Tensor& batch) { return model_->Backbone(batch); }));
+  }
+
+  // Whether nothing of the backbone is learned, so that it gives an image the same features in
+  // every run that has its weights.
+  bool HasFrozenBackbone() const {
+    const torch::nn::Module* backbone = model_->backbone();
+    if (backbone == nullptr || options_.freeze_size() == 0) return false;
+    const std::vector<at::Tensor> parameters = backbone->parameters();
+    return std::none_of(parameters.begin(), parameters.end(),
+                        [](const at::Tensor& parameter) { return parameter.requires_grad(); });
+  }
+
+  absl::Status ShareFeatures(const pipeline::BuildContext& context) {
+    // On a GPU hashing the pixels would cost more than the features.
+    if (context.pool == nullptr || context.device != "cpu" || !HasFrozenBackbone()) {
+      return absl::OkStatus();
+    }
+    std::string key = absl::StrCat(options_.model().SerializeAsString(), "\n",
+                                   options_.activation().SerializeAsString(), "\n",
+                                   pipeline::Train::Precision_Name(context.precision));
+    for (const auto& tensors : {model_->backbone()->parameters(), model_->backbone()->buffers()}) {
+      for (const at::Tensor& tensor : tensors) {
+        const at::Tensor values = tensor.contiguous();
+        const uint64_t hash = XXH3_64bits(
+            values.data_ptr(), static_cast<size_t>(values.numel()) * values.element_size());
+        absl::StrAppend(&key, "\n", hash);
+      }
+    }
+    const auto shared = context.pool->Get<FrozenFeatures>(
+        key, []() -> absl::StatusOr<std::shared_ptr<FrozenFeatures>> {
+          return std::make_shared<FrozenFeatures>(pipeline::MemoryOfMachine() * kShareOfMemory);
+        });
+    if (!shared.ok()) return shared.status();
+    frozen_ = *shared;
+    return absl::OkStatus();
+  }
+
   // Weights alone where nothing is learned; with them their gradients and the optimizer's two
   // averages.
   absl::Status CheckMemory(const models::ModelContext& wanted, bool learns) const {
@@ -202,6 +256,7 @@ class Model : public pipeline::Stage {
       output_;  // nullptr: softmax, which losses take themselves
   // Shared, as LibTorch's modules must be to have children.
   std::shared_ptr<models::Model> model_;
+  std::shared_ptr<FrozenFeatures> frozen_;  // nullptr: they are computed
   bool keeps_features_ = false;
   at::Tensor features_;
   int64_t train_images_ = 0;

@@ -57,6 +57,7 @@ class Pipeline {
                     const std::vector<std::string>& before = {});
   // Whether it has not ended yet.
   bool Runs() const;
+  int process() const { return process_; }
   void Signal(int signal) const;
   // Until it has a handler for the signal of its own.
   void AwaitHandlerOf(int signal) const;

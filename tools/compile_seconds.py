@@ -7,6 +7,8 @@ Runs each compile command that Bazel would run for a target and what it depends 
 and throws the objects away; what targets share is compiled once. The seconds are CPU seconds of the
 compilers (user and system), not wall time, so that they can be compared while other work runs beside it.
 --sample N compiles every Nth file only, and every precompiled header, and scales the files' sum.
+--of REVISION counts only sources whose file names a git revision has too, and those that are generated: what the
+program of that time costs today, whatever was added since.
 """
 import argparse
 import json
@@ -41,6 +43,13 @@ def make_execution_root(folder, flags):
         pathlib.Path(folder, name).symlink_to(target)
 
 
+def names_at(revision):
+    """File names of the sources that a git revision has."""
+    listed = subprocess.run(["git", "ls-tree", "-r", "--name-only", revision], check=True, stdout=subprocess.PIPE,
+                            text=True).stdout.split()
+    return {pathlib.Path(path).name for path in listed}
+
+
 def source_of(arguments):
     return arguments[arguments.index("-c") + 1]
 
@@ -61,10 +70,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--sample", type=int, default=1, metavar="N")
     parser.add_argument("--slowest", type=int, default=15, metavar="N")
+    parser.add_argument("--of", metavar="REVISION")
     parser.add_argument("targets", nargs="+", metavar="TARGET")
     options, flags = parser.parse_known_args()
     generate_sources(options.targets, flags)
     commands = {target: compile_commands(target, flags) for target in options.targets}
+    if options.of:
+        names, wanted = names_at(options.of), lambda path: path.startswith("bazel-out/") or path.endswith(".h")
+        for target, all_of_it in commands.items():
+            commands[target] = {command for command in all_of_it
+                                if wanted(source_of(command)) or pathlib.Path(source_of(command)).name in names}
     ordered = sorted(set.union(*commands.values()), key=source_of)
     headers = [command for command in ordered if source_of(command).endswith(".h")]
     sampled = headers + [command for command in ordered if command not in headers][::options.sample]

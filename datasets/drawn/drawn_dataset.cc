@@ -16,6 +16,27 @@ namespace {
 // Small images are drawn larger and shrunk like photographs, so that edges are smooth.
 constexpr int kSmallestDrawing = 128;
 
+// Of the images of one kind.
+std::vector<pipeline::Phase> PhasesOf(const DrawnCounts& counts, size_t kind,
+                                      const DatasetContext& context) {
+  std::vector<pipeline::Phase> phases(counts.training + counts.test, pipeline::TEST);
+  std::vector<int64_t> training;
+  const std::vector<int64_t> dealt =
+      ShuffledIndices(counts.training + counts.test, pipeline::Hash({context.seed, kind, 3}));
+  for (int64_t i = 0; i < counts.training + counts.test; ++i) {
+    const bool tested =
+        context.folds > 0 ? dealt[i] % context.folds == context.fold : i >= counts.training;
+    if (!tested) training.push_back(i);
+  }
+  const auto count = static_cast<int64_t>(training.size());
+  const auto held_out = std::llround(context.validation_fraction * static_cast<double>(count));
+  const std::vector<int64_t> order = ShuffledIndices(count, pipeline::Hash({context.seed, kind}));
+  for (int64_t i = 0; i < count; ++i) {
+    phases[training[i]] = order[i] < held_out ? pipeline::VAL : pipeline::TRAIN;
+  }
+  return phases;
+}
+
 }  // namespace
 
 DrawnDataset::DrawnDataset(pipeline::DataInfo info, Draw draw, const std::vector<DrawnKind>& kinds,
@@ -23,16 +44,10 @@ DrawnDataset::DrawnDataset(pipeline::DataInfo info, Draw draw, const std::vector
     : info_(std::move(info)), draw_(std::move(draw)) {
   for (size_t kind = 0; kind < kinds.size(); ++kind) {
     const auto& [label, counts] = kinds[kind];
-    const auto held_out = std::llround(context.validation_fraction * counts.training);
-    const std::vector<int64_t> order =
-        ShuffledIndices(counts.training, pipeline::Hash({context.seed, kind}));
-    for (int64_t i = 0; i < counts.training + counts.test; ++i) {
-      const bool testing = i >= counts.training;
-      const pipeline::Phase phase = testing               ? pipeline::TEST
-                                    : order[i] < held_out ? pipeline::VAL
-                                                          : pipeline::TRAIN;
+    const std::vector<pipeline::Phase> phases = PhasesOf(counts, kind, context);
+    for (size_t i = 0; i < phases.size(); ++i) {
       const uint64_t seed = pipeline::Hash({kind, static_cast<uint64_t>(i)});
-      images_[PhaseIndex(phase)].push_back({static_cast<int>(kind), label, seed});
+      images_[PhaseIndex(phases[i])].push_back({static_cast<int>(kind), label, seed});
     }
   }
   std::array<std::vector<int64_t>, pipeline::kPhases> labels;
@@ -40,7 +55,7 @@ DrawnDataset::DrawnDataset(pipeline::DataInfo info, Draw draw, const std::vector
     for (const Image& image : images_[i]) labels[i].push_back(image.label);
   }
   CountClasses(labels, &info_);
-  info_.split = absl::StrCat("VAL by seed ", context.seed);
+  info_.split = context.folds > 0 ? FoldName(context) : absl::StrCat("VAL by seed ", context.seed);
   if (!context.split_file.empty()) {
     info_.notes.emplace_back("drawn images have no files: split_file is neither read nor written");
   }

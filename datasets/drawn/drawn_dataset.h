@@ -31,8 +31,8 @@ class DrawnDataset : public Dataset {
  public:
   // `kinds` are those of `draw`, in its order; the counts of `info` are filled in. The images are
   // always the same; only which of them are held out for VAL, context.validation_fraction of each
-  // kind, depends on context.seed. Masks are for segmentation alone; their classes must be those
-  // of info.
+  // kind, depends on context.seed (and with context.folds which are TEST). Masks are for
+  // segmentation alone; their classes must be those of info.
   DrawnDataset(pipeline::DataInfo info, Draw draw, const std::vector<DrawnKind>& kinds,
                const DatasetContext& context);
 

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <filesystem>
 #include <map>
+#include <numeric>
 #include <set>
 #include <utility>
 
@@ -210,9 +211,38 @@ absl::StatusOr<std::vector<std::string>> PatientsByPattern(const std::vector<std
   return patients;
 }
 
+namespace {
+
+// The patients of one fold, each as one item.
+std::set<std::string> PatientsOfFold(const std::vector<SplitCase>& cases,
+                                     const DatasetContext& context) {
+  std::set<std::string> all;
+  for (const SplitCase& one : cases) all.insert(one.patient);
+  const std::vector<std::string> patients(all.begin(), all.end());
+  std::vector<size_t> groups(patients.size());
+  std::iota(groups.begin(), groups.end(), size_t{0});
+  const std::vector<int> folds =
+      Folds(std::vector<int64_t>(patients.size()), groups, context.folds, context.seed);
+  std::set<std::string> chosen;
+  for (size_t i = 0; i < patients.size(); ++i) {
+    if (folds[i] == context.fold) chosen.insert(patients[i]);
+  }
+  return chosen;
+}
+
+}  // namespace
+
 PatientSplit SplitByPatient(std::vector<SplitCase> cases, const DatasetContext& context) {
   PatientSplit split;
-  split.note = Complete(&cases);
+  if (context.folds > 0) {
+    const std::set<std::string> tested = PatientsOfFold(cases, context);
+    for (SplitCase& one : cases) {
+      one.phase.reset();
+      if (tested.count(one.patient) > 0) one.phase = pipeline::TEST;
+    }
+  } else {
+    split.note = Complete(&cases);
+  }
   const Source source = SourceOf(cases);
   std::map<std::string, pipeline::Phase> phases;
   for (const SplitCase& one : cases) {
@@ -224,7 +254,8 @@ PatientSplit SplitByPatient(std::vector<SplitCase> cases, const DatasetContext& 
   for (const SplitCase& one : cases) {
     if (phases.count(one.patient) == 0) unsplit.insert(one.patient);
   }
-  split.origin = Origin(source, !unsplit.empty(), context);
+  split.origin = context.folds > 0 ? "by patient, " + FoldName(context)
+                                   : Origin(source, !unsplit.empty(), context);
   std::vector<std::string> training(unsplit.begin(), unsplit.end());
   if (source.count(pipeline::TEST) == 0) {
     Move(HeldOut(context.test_fraction, static_cast<int64_t>(training.size())), context.seed,

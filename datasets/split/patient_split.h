@@ -47,7 +47,8 @@ struct PatientSplit {
 // holds all cases is none, and neither are VAL and TEST without a case that trains. Where the
 // source has no TEST split, it takes context.test_fraction of the patients in no split; where it
 // has no VAL split, that takes context.validation_fraction of those who would train. By seed; at
-// least one where the fraction is above 0 and another one is left.
+// least one where the fraction is above 0 and another one is left. With context.folds the source's
+// word does not count: the patients of context.fold are TEST.
 PatientSplit SplitByPatient(std::vector<SplitCase> cases, const DatasetContext& context);
 
 }  // namespace datasets

@@ -188,8 +188,43 @@ std::vector<bool> ChooseStratified(const std::vector<int64_t>& labels,
   return draw.chosen();
 }
 
+std::vector<int> Folds(const std::vector<int64_t>& labels, const std::vector<size_t>& groups,
+                       int folds, uint64_t seed) {
+  std::vector<int> fold(labels.size(), folds - 1);
+  std::vector<size_t> left(labels.size());
+  std::iota(left.begin(), left.end(), size_t{0});
+  for (int next = 0; next + 1 < folds; ++next) {
+    std::vector<int64_t> left_labels;
+    std::vector<size_t> left_groups, rest;
+    for (const size_t i : left) {
+      left_labels.push_back(labels[i]);
+      left_groups.push_back(groups[i]);
+    }
+    const std::vector<bool> chosen =
+        ChooseStratified(left_labels, left_groups, 1. / (folds - next), pipeline::Hash({seed, 3}));
+    for (size_t i = 0; i < left.size(); ++i) {
+      if (chosen[i]) fold[left[i]] = next;
+      if (!chosen[i]) rest.push_back(left[i]);
+    }
+    left = std::move(rest);
+  }
+  return fold;
+}
+
+std::string FoldName(const DatasetContext& context) {
+  return absl::StrCat("fold ", context.fold + 1, " of ", context.folds, " by seed ", context.seed);
+}
+
 std::string SplitBySeed(const DatasetContext& context, SplitItems* items) {
   Phases& phases = items->phases;
+  if (context.folds > 0) {
+    const std::vector<int> folds = Folds(items->labels, items->groups, context.folds, context.seed);
+    for (size_t i = 0; i < phases.size(); ++i) {
+      phases[i] = folds[i] == context.fold ? pipeline::TEST : pipeline::TRAIN;
+    }
+    Move(pipeline::TRAIN, pipeline::VAL, context.validation_fraction, context.seed, items);
+    return FoldName(context);
+  }
   const auto has = [&phases](std::optional<pipeline::Phase> phase) {
     return std::find(phases.begin(), phases.end(), phase) != phases.end();
   };

@@ -33,6 +33,14 @@ std::vector<bool> ChooseStratified(const std::vector<int64_t>& labels,
                                    const std::vector<size_t>& groups, double fraction,
                                    uint64_t seed);
 
+// The fold of each item, in [0, folds): of each label about as many in each, groups whole. A pure
+// function of its arguments.
+std::vector<int> Folds(const std::vector<int64_t>& labels, const std::vector<size_t>& groups,
+                       int folds, uint64_t seed);
+
+// "fold 2 of 5 by seed 0".
+std::string FoldName(const DatasetContext& context);
+
 // A dataset's files, by their index.
 struct SplitItems {
   std::vector<int64_t> labels;  // what is stratified
@@ -44,6 +52,7 @@ struct SplitItems {
 // VAL before TRAIN); else TEST by context.test_fraction, unless items were in TEST before, and
 // TRAIN. Then moves context.validation_fraction of TRAIN to VAL, unless items were in VAL before.
 // Items that had a phase keep it otherwise. Returns what came from where: "folders, VAL by seed 0".
+// With context.folds no phase is kept: TEST is context.fold of Folds.
 std::string SplitBySeed(const DatasetContext& context, SplitItems* items);
 
 }  // namespace datasets

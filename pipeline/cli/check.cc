@@ -1,9 +1,13 @@
 // The verb `check`: everything but training.
 #include <gflags/gflags.h>
 
+#include <optional>
+#include <string>
+
 #include "absl/strings/str_cat.h"
 #include "pipeline/cli/header.h"
 #include "pipeline/cli/load_graph.h"
+#include "pipeline/cli/study.h"
 #include "pipeline/cli/terminal.h"
 #include "pipeline/files.h"
 #include "pipeline/prediction/image_facts.h"
@@ -37,6 +41,8 @@ absl::Status WriteDataPage(const CommandLine& line, Terminal* terminal) {
 }
 
 int CheckConfig(const CommandLine& line) {
+  const std::optional<std::string> study = StudyNamed(line);
+  if (study.has_value()) return CheckStudy(*study, line);
   const absl::StatusOr<LoadedGraph> loaded = LoadGraph(line);
   if (!loaded.ok()) return Complain(loaded.status(), kMistake);
   BuildContext context;
@@ -75,7 +81,8 @@ REGISTER_VERB({
     .name = "check",
     .arguments = "CONFIG",
     .help = "tries everything but training, in seconds; writes no run\n"
-            "Reads every image's header and runs a small batch of each size that passes have.",
+            "Reads every image's header and runs a small batch of each size that passes have.\n"
+            "Of a study: counts its runs, and says about how long they take.",
     .flags = {ConfigFlag(),
               SetFlag(),
               {"decode", "", "decode every image; list the broken ones, and copies"},

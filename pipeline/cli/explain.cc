@@ -20,6 +20,7 @@
 #include "pipeline/prediction/image_list.h"
 #include "pipeline/prediction/member.h"
 #include "pipeline/runs/predictions.h"
+#include "pipeline/training/device.h"
 #include "pipeline/utf8.h"
 #include "pipeline/workspace.h"
 

@@ -23,9 +23,6 @@ struct LoadedGraph {
 // mistake is in the status.
 absl::StatusOr<LoadedGraph> LoadGraph(const CommandLine& line);
 
-// Chooses device, precision, threads and seed by the config.
-absl::Status ChooseHardware(const LoadedConfig& config, BuildContext* context);
-
 // The folder of the run that a word names: that folder, or a config whose last run is meant.
 absl::StatusOr<std::string> FolderOfRun(const std::string& word);
 

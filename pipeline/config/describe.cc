@@ -193,10 +193,41 @@ absl::StatusOr<PluginName> FindPlugin(const std::string& name) {
   return matches[0];
 }
 
+namespace {
+
+// A message of the core, and those that it holds.
+void DescribeMessage(const Descriptor& type, std::vector<const Descriptor*>* seen,
+                     std::string* text) {
+  if (std::find(seen->begin(), seen->end(), &type) != seen->end()) return;
+  seen->push_back(&type);
+  absl::StrAppend(text, text->empty() ? "" : "\n", type.name(), "\n",
+                  Wrapped(CommentOf(type.full_name()), 2), OptionsText(type));
+  for (int i = 0; i < type.field_count(); ++i) {
+    const Descriptor* inner = type.field(i)->message_type();
+    if (inner != nullptr && inner->file()->package() == type.file()->package()) {
+      DescribeMessage(*inner, seen, text);
+    }
+  }
+}
+
+// "Train", or the file of a study; nullptr for another name. Who asks has linked them.
+const Descriptor* CoreMessage(const std::string& folded) {
+  const auto* pool = google::protobuf::DescriptorPool::generated_pool();
+  for (const char* name : {"pipeline.Train", "pipeline.Study"}) {
+    const Descriptor* type = pool->FindMessageTypeByName(name);
+    if (type != nullptr && Folded(type->name()) == folded) return type;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
 absl::StatusOr<std::string> DescribePlugin(const std::string& name) {
-  if (Folded(name) == "train") {
-    return absl::StrCat("train\n", Wrapped(CommentOf(Train::descriptor()->full_name()), 2),
-                        OptionsText(*Train::descriptor()));
+  if (const Descriptor* type = CoreMessage(Folded(name))) {
+    std::string text;
+    std::vector<const Descriptor*> seen;
+    DescribeMessage(*type, &seen, &text);
+    return text;
   }
   const absl::StatusOr<PluginName> found = FindPlugin(name);
   if (!found.ok()) return found.status();

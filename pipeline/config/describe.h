@@ -21,7 +21,7 @@ std::string ListPlugins();
 absl::StatusOr<PluginName> FindPlugin(const std::string& name);
 
 // One plugin: its comment, its options (type, default, range, help) and the configs of the
-// workspace that use it. "train" is the core's own message.
+// workspace that use it. "train" and "study" are the core's own messages.
 absl::StatusOr<std::string> DescribePlugin(const std::string& name);
 
 }  // namespace pipeline

@@ -26,7 +26,7 @@ struct Scale {
   }
 };
 
-Scale ScaleOf(const Axis& axis, const std::vector<double>& values, bool margin) {
+Scale ScaleOf(const PlotAxis& axis, const std::vector<double>& values, bool margin) {
   double low = INFINITY, high = -INFINITY;
   for (const double value : values) {
     if (!std::isfinite(value)) continue;

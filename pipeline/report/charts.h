@@ -24,7 +24,7 @@ struct Series {
   Look look = kLine;
 };
 
-struct Axis {
+struct PlotAxis {
   std::string name;
   std::optional<double> low, high;  // otherwise those of the values, with a margin
   bool whole = false;               // whole numbers only, such as epochs
@@ -39,7 +39,7 @@ struct Mark {
 
 struct Plot {
   std::string title;
-  Axis across, up;
+  PlotAxis across, up;
   std::vector<Series> series;
   std::vector<Mark> marks;
   bool diagonal = false;  // from corner to corner: such as that of guessing

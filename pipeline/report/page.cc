@@ -34,6 +34,9 @@ data TextOrNone(const std::string& text) {
 
 data List() { return data(data::type::list); }
 
+// A name of so many characters has a wider column, where there is room, than its table would give it.
+constexpr size_t kLongName = 20;
+
 // `numbers`: the column has some, so that a dash stands where they do.
 std::string CellHtml(const Cell& cell, bool name, bool numbers) {
   std::string classes, more;
@@ -47,6 +50,7 @@ std::string CellHtml(const Cell& cell, bool name, bool numbers) {
     absl::StrAppendFormat(&more, " style=\"--v:%.2f\"", std::min(cell.shade, 1.0));
   }
   if (cell.strong) absl::StrAppend(&classes, " b");
+  if (name && cell.text.size() > kLongName) absl::StrAppend(&classes, " long");
   if (!classes.empty()) {
     absl::StrAppend(&more, " class=\"", absl::StripLeadingAsciiWhitespace(classes), "\"");
   }

@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "pipeline/config/config.h"
+#include "pipeline/studies/axes.h"
 #include "pipeline/studies/study.pb.h"
 
 namespace pipeline {
@@ -18,15 +19,6 @@ struct StudyFile {
   Study study;
   std::string name;  // the file's name without folder and extension
   std::string path;  // as it was found
-};
-
-// A value of one axis.
-struct AxisValue {
-  std::string axis;  // "fusion"
-  std::string name;  // "smooth_l1+categorical_cross_entropy"
-  // Names of the losses of a fusion, in the study's order; empty for other axes.
-  std::vector<std::string> losses;
-  std::vector<std::string> sets;  // what makes it, as --set takes it
 };
 
 struct Plan;
@@ -61,6 +53,8 @@ struct Plan {
   std::vector<std::string> configs;  // file names without extension
   std::vector<std::string> paths;    // where they were found
   std::vector<Combination> combinations;
+  // Of the resolved config that a combination makes of a config: by config, then combination.
+  std::vector<std::vector<std::string>> fingerprints;
   std::vector<int64_t> seeds;          // of the screening
   std::vector<int64_t> confirm_seeds;  // empty where nothing is confirmed
   int folds = 0;
@@ -77,6 +71,8 @@ struct Plan {
 // The study called `name`: that path, else the one in the workspace's studies/. NOT_FOUND lists
 // near names.
 absl::StatusOr<std::string> FindStudy(const std::string& name);
+// Whether the file is a study, by what it says; a config is none.
+bool IsStudy(const std::string& path);
 // Studies of the workspace, by file name, sorted.
 std::vector<std::string> StudyNames();
 

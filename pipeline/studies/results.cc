@@ -20,7 +20,8 @@ namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 constexpr size_t kMaxResults = size_t{1} << 30;  // bytes of one shard's file
-constexpr RunStatus kStatuses[] = {RunStatus::kDone, RunStatus::kFailed, RunStatus::kStopped};
+constexpr RunStatus kStatuses[] = {RunStatus::kDone, RunStatus::kFailed, RunStatus::kPaused,
+                                   RunStatus::kStopped};
 constexpr StudyStage kStages[] = {StudyStage::kScreen, StudyStage::kConfirm};
 
 Json NumberJson(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
@@ -56,6 +57,7 @@ StudyStage StageOf(const std::string& name) {
 StudyResult Parse(const Json& json) {
   StudyResult result;
   json.at("identity").get_to(result.identity);
+  json.at("fingerprint").get_to(result.fingerprint);
   json.at("config").get_to(result.config);
   json.at("combination").get_to(result.combination);
   json.at("seed").get_to(result.seed);
@@ -76,6 +78,7 @@ StudyResult Parse(const Json& json) {
   for (const Json& value : json.at("selected")) result.selected.push_back(NumberOf(value));
   json.at("seconds").get_to(result.seconds);
   json.at("training_seconds").get_to(result.training_seconds);
+  result.evaluation_seconds = json.value("evaluation_seconds", 0.);  // the first lines had none
   json.at("host").get_to(result.host);
   return result;
 }
@@ -113,6 +116,8 @@ const char* StatusName(RunStatus status) {
       return "done";
     case RunStatus::kFailed:
       return "failed";
+    case RunStatus::kPaused:
+      return "paused";
     case RunStatus::kStopped:
       return "stopped";
   }
@@ -124,6 +129,7 @@ std::string ResultLine(const StudyResult& result) {
   for (const double value : result.selected) selected.push_back(NumberJson(value));
   const Json json = {
       {"identity", result.identity},
+      {"fingerprint", result.fingerprint},
       {"config", ValidUtf8(result.config)},
       {"combination", ValidUtf8(result.combination)},
       {"seed", result.seed},
@@ -144,6 +150,7 @@ std::string ResultLine(const StudyResult& result) {
       {"selected", selected},
       {"seconds", result.seconds},
       {"training_seconds", result.training_seconds},
+      {"evaluation_seconds", result.evaluation_seconds},
       {"host", ValidUtf8(result.host)},
   };
   return json.dump();
@@ -155,6 +162,29 @@ absl::StatusOr<StudyResult> ParseResultLine(const std::string& line) {
   } catch (const std::exception& error) {
     return absl::DataLossError(absl::StrCat("is no line about a run: ", error.what()));
   }
+}
+
+absl::StatusOr<std::unique_ptr<ResultLog>> ResultLog::Open(const StudyFolder& folder, int shard,
+                                                           int shards) {
+  const absl::Status made = MakeFolders(folder.File("results"));
+  if (!made.ok()) return made;
+  const std::string path = folder.File(absl::StrCat("results/", shard, "of", shards, ".jsonl"));
+  std::error_code error;
+  int64_t whole = 0;
+  if (fs::exists(path, error)) {
+    const absl::StatusOr<std::string> text = ReadFile(path, kMaxResults);
+    if (!text.ok()) return text.status();
+    whole = static_cast<int64_t>(text->rfind('\n') + 1);  // npos + 1 is 0
+  }
+  std::unique_ptr<ResultLog> log(new ResultLog(path));
+  const absl::Status cut = log->file_.CutBack(whole);
+  if (!cut.ok()) return cut;
+  return log;
+}
+
+absl::Status ResultLog::Add(const StudyResult& result) {
+  const absl::Status added = file_.Append(ResultLine(result) + "\n");
+  return added.ok() ? file_.Sync().status() : added;
 }
 
 absl::StatusOr<std::vector<StudyResult>> StudyFolder::Results(const Plan& plan) const {
@@ -178,7 +208,7 @@ absl::StatusOr<std::vector<StudyResult>> StudyFolder::Results(const Plan& plan) 
     const auto& seeds = line.stage == StudyStage::kScreen ? plan.seeds : plan.confirm_seeds;
     const bool asked = config >= 0 && combination >= 0 &&
                        std::find(seeds.begin(), seeds.end(), line.seed) != seeds.end();
-    if (!asked) continue;
+    if (!asked || line.fingerprint != plan.fingerprints[config][combination]) continue;
     const Subject subject = {config, combination, line.seed, line.fold, line.stage};
     const auto known = kept.find(subject);
     const bool worse = known != kept.end() && known->second.status == RunStatus::kDone &&

@@ -97,4 +97,25 @@ void ConfigureGpu(const std::string& device, Precision precision, bool determini
 
 void SeedGenerators(uint64_t seed) { at::manual_seed(seed); }
 
+absl::Status ChooseHardware(const LoadedConfig& loaded, BuildContext* context) {
+  const Train& train = loaded.document.config.train();
+  const auto placed = [&](const absl::Status& status) {
+    Diagnostics errors;
+    errors.Add(loaded.document.where.Of("train." + OptionOf(status)),
+               std::string(status.message()));
+    return errors.ToStatus();
+  };
+  const absl::StatusOr<std::string> device = ChooseDevice(train.device());
+  if (!device.ok()) return placed(device.status());
+  const absl::StatusOr<Precision> precision = ChoosePrecision(train.precision(), *device);
+  if (!precision.ok()) return placed(precision.status());
+  context->device = *device;
+  context->precision = *precision;
+  context->seed = static_cast<uint64_t>(train.seed());
+  context->threads = SetThreads(train.threads());
+  if (*device != "cpu") ConfigureGpu(*device, *precision, train.deterministic());
+  SeedGenerators(context->seed);
+  return absl::OkStatus();
+}
+
 }  // namespace pipeline

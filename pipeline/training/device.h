@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "pipeline/config/config.h"
 #include "pipeline/stage.h"
 
 namespace pipeline {
@@ -36,6 +37,9 @@ void ConfigureGpu(const std::string& device, Precision precision, bool determini
 
 // Restarts LibTorch's random generators: initial weights and dropout draw from them.
 void SeedGenerators(uint64_t seed);
+
+// All of this as the config asks: sets device, precision, threads and seed of `context`.
+absl::Status ChooseHardware(const LoadedConfig& loaded, BuildContext* context);
 
 }  // namespace pipeline
 

@@ -11,8 +11,10 @@ namespace {
 
 std::atomic<int> interrupted{0};  // the signal
 
+void Remember(int signal) { interrupted = signal; }
+
 void OnInterrupt(int signal) {
-  interrupted = signal;
+  Remember(signal);
   std::signal(signal, SIG_DFL);
 }
 
@@ -26,8 +28,10 @@ void EndOnInterrupt() {
   }
 }
 
-void InstallInterruptHandler() {
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) std::signal(signal, OnInterrupt);
+void InstallInterruptHandler(bool patient) {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    std::signal(signal, patient ? Remember : OnInterrupt);
+  }
 }
 
 int InterruptSignal() { return interrupted; }

@@ -9,8 +9,9 @@ namespace pipeline {
 void EndOnInterrupt();
 
 // SIGINT (Ctrl-C), SIGTERM and SIGHUP ask a run to stop after the step; a second one ends the
-// process.
-void InstallInterruptHandler();
+// process, unless it is `patient`: of a process that is asked both by its maker and by who asks
+// all.
+void InstallInterruptHandler(bool patient = false);
 // The signal that asked, or 0.
 int InterruptSignal();
 
