@@ -12,6 +12,7 @@
 #include "absl/strings/str_split.h"
 #include "datasets/deepglobe.pb.h"
 #include "datasets/drawn/drawn_domains.h"
+#include "datasets/images/tiles.h"
 #include "datasets/masks/mask_folder.h"
 
 namespace datasets {
@@ -101,25 +102,6 @@ Counts Count(const cv::Mat& classes) {
   Counts known = {};
   std::copy_n(counts.begin(), kLandClasses, known.begin());
   return known;
-}
-
-// The grid of tile_size.
-std::vector<cv::Rect> Tiles(cv::Size image, int tile_size) {
-  if (tile_size == 0) return {cv::Rect({}, image)};
-  const int width = std::min(tile_size, image.width), height = std::min(tile_size, image.height);
-  std::vector<cv::Rect> tiles;
-  for (int y = 0; y + height <= image.height; y += height) {
-    for (int x = 0; x + width <= image.width; x += width) tiles.emplace_back(x, y, width, height);
-  }
-  return tiles;
-}
-
-// How many these are.
-int64_t CountTiles(cv::Size image, int tile_size) {
-  if (tile_size == 0) return 1;
-  if (image.empty()) return 0;
-  return int64_t{image.width / std::min(tile_size, image.width)} *
-         (image.height / std::min(tile_size, image.height));
 }
 
 // The label by the task; nothing where no class is clear. Of equal counts the first class wins.

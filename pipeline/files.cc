@@ -75,6 +75,12 @@ AtomicFile::AtomicFile(const std::string& path)
       temporary_(absl::StrCat(path, kTemporary, getpid())),
       descriptor_(open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)) {
   if (descriptor_ < 0) Fail("write");
+  struct stat info = {};
+  // A rename would say so only at the end.
+  if (status_.ok() && stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) {
+    errno = EISDIR;
+    Fail("write");
+  }
 }
 
 AtomicFile::~AtomicFile() {

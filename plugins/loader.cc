@@ -39,7 +39,7 @@ constexpr int64_t kDepth = 2;  // batches ready before the step that takes them
 
 }  // namespace
 
-class Loader : public pipeline::Source {
+class Loader : public pipeline::Source, public pipeline::TiledSource {
  public:
   explicit Loader(const LoaderOptions& options) : options_(options) {}
 
@@ -167,6 +167,12 @@ class Loader : public pipeline::Source {
 
   absl::StatusOr<at::Tensor> ReadWhole(const std::string& path) const override {
     return Outside().ReadWhole(path);
+  }
+
+  int64_t TileSize() const override { return TileSizeOf(options_.dataset()); }
+  absl::StatusOr<pipeline::TiledImage> ReadTiles(const std::string& path,
+                                                 bool color) const override {
+    return Outside().ReadTiles(path, color, static_cast<int>(TileSize()));
   }
 
   std::vector<std::string> BrokenFiles(bool decode) override {

@@ -175,6 +175,16 @@ TEST_F(Explain, RefusesWhatCannotBe) {
     EXPECT_EQ(ran.code, 2);
     EXPECT_EQ(ran.err, error);
   }
+  // A predictions.csv that is not this run's, or was edited.
+  workspace_.Write(
+      "out/predictions.csv",
+      absl::StrReplaceAll(workspace_.Read("out/predictions.csv"), {{".png,disc,", ".png,disk,"}}));
+  const Ran ran = RunPipeline({"explain", "out", image});
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_EQ(ran.err, image +
+                         ": predictions.csv says that it shows \"disk\", which is no class of "
+                         "the run; give --label=disc|none\n");
+  EXPECT_EQ(RunPipeline({"explain", "out", image, "--label=disc"}).code, 0);
 }
 
 }  // namespace

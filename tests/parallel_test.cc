@@ -101,7 +101,9 @@ void ExpectOk(const std::vector<Ran>& all) {
   for (size_t rank = 0; rank < all.size(); ++rank) {
     EXPECT_EQ(all[rank].code, 0) << "rank " << rank << ": " << all[rank].err;
     EXPECT_EQ(all[rank].err, "") << "rank " << rank;
-    if (rank > 0) EXPECT_EQ(all[rank].out, "") << "rank " << rank;
+    if (rank > 0) {
+      EXPECT_EQ(all[rank].out, "") << "rank " << rank;
+    }
   }
 }
 

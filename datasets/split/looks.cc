@@ -16,7 +16,7 @@
 #include "absl/strings/strip.h"
 #include "datasets/images/image_file.h"
 #include "datasets/images/image_header.h"
-#include "datasets/split/split_file.h"
+#include "pipeline/content_hash.h"
 
 namespace datasets {
 namespace {
@@ -149,10 +149,11 @@ bool MayCorrelate(const Look& a, const Look& b) {
 
 Seen See(const std::string& path, int64_t max_pixels) try {
   const auto bytes = ReadImageBytes(path, max_pixels);
-  if (!bytes.ok()) return {ContentHash(path), bytes.status(), IsOfTheFile(bytes.status()), {}};
+  if (!bytes.ok())
+    return {pipeline::ContentHash(path), bytes.status(), IsOfTheFile(bytes.status()), {}};
   const absl::StatusOr<cv::Mat> gray = DecodeImage(*bytes, Channels::kGray);
   if (!gray.ok()) {
-    return {HashOf(*bytes),
+    return {pipeline::HashOf(*bytes),
             absl::InvalidArgumentError(absl::StrCat(path, ": damaged: ", gray.status().message())),
             IsOfTheFile(gray.status()),
             {}};
@@ -160,7 +161,7 @@ Seen See(const std::string& path, int64_t max_pixels) try {
   Thumbnail thumbnail = ThumbnailOf(*gray);
   Look look = LookAt(thumbnail);
   if (IsDeep(*bytes)) look.deep = BrightestDeep(*bytes, *gray);
-  return {HashOf(*bytes), look, true, std::move(thumbnail)};
+  return {pipeline::HashOf(*bytes), look, true, std::move(thumbnail)};
 } catch (const std::exception& error) {
   return {"unreadable", WhenDecoded(path, error), false, {}};
 }

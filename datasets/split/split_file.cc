@@ -2,15 +2,11 @@
 #include "datasets/split/split_file.h"
 
 #include <unistd.h>
-#include <xxhash.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <memory>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -22,12 +18,12 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "datasets/split/names.h"
 #include "pipeline/all_cores.h"
+#include "pipeline/content_hash.h"
 #include "pipeline/csv.h"
 #include "pipeline/files.h"
 #include "pipeline/pipeline.pb.h"
@@ -41,18 +37,11 @@ constexpr char kBegin[] = "# lossfusion split 1:";
 constexpr char kWhatItIs[] =
     " the split of each file, its path below the dataset's folder, its content";
 constexpr char kColumns[] = "split,path,xxh3_128";
-constexpr size_t kMaxBytes = size_t{1} << 28;       // about a million files
-constexpr size_t kMaxImageBytes = size_t{1} << 30;  // as much as images may have
-constexpr size_t kPieceBytes = 1 << 16;
-constexpr char kUnreadable[] = "unreadable";
+constexpr size_t kMaxBytes = size_t{1} << 28;                 // about a million files
 constexpr absl::string_view kByteOrderMark = "\xEF\xBB\xBF";  // some programs begin UTF-8 with it
 
 absl::Status Refuse(const std::string& path, int64_t line, absl::string_view why) {
   return absl::InvalidArgumentError(absl::StrCat(path, ":", line, ": ", why));
-}
-
-std::string Hex(const XXH128_hash_t& hash) {
-  return absl::StrFormat("%016x%016x", hash.high64, hash.low64);
 }
 
 // The bytes that ValidUtf8 may have shown so.
@@ -98,37 +87,15 @@ absl::Status SplitFileError(const absl::Status& status) {
   return pipeline::OptionError("split_file", absl::StrCat("split_file: ", status.message()));
 }
 
-std::string ContentHash(const std::string& path) {
-  std::error_code error;
-  const auto size = std::filesystem::file_size(path, error);
-  if (error || size > kMaxImageBytes) return kUnreadable;
-  // Piece by piece, as it may be large. Only regular files have a size.
-  std::ifstream stream(path, std::ios::binary);
-  const std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state(XXH3_createState(),
-                                                                       &XXH3_freeState);
-  if (!stream || state == nullptr || XXH3_128bits_reset(state.get()) != XXH_OK) return kUnreadable;
-  std::array<char, kPieceBytes> piece;
-  do {
-    stream.read(piece.data(), static_cast<std::streamsize>(piece.size()));
-    XXH3_128bits_update(state.get(), piece.data(), static_cast<size_t>(stream.gcount()));
-  } while (stream);
-  if (!stream.eof()) return kUnreadable;
-  return Hex(XXH3_128bits_digest(state.get()));
-}
-
 std::string ContentHash(const std::string& path, FileFacts* facts) {
   constexpr char kFact[] = "content 1";
   const auto before = facts->MomentOf(kFact, path);
-  if (!before.has_value()) return ContentHash(path);
+  if (!before.has_value()) return pipeline::ContentHash(path);
   const std::optional<std::string> known = facts->Find(before->key);
   if (known.has_value()) return *known;
-  std::string content = ContentHash(path);
-  if (content != kUnreadable) facts->AddOf(*before, kFact, path, content);
+  std::string content = pipeline::ContentHash(path);
+  if (content != pipeline::kUnreadable) facts->AddOf(*before, kFact, path, content);
   return content;
-}
-
-std::string HashOf(absl::string_view bytes) {
-  return Hex(XXH3_128bits(bytes.data(), bytes.size()));
 }
 
 absl::StatusOr<std::vector<SplitEntry>> ReadSplitFile(const std::string& path) {

@@ -45,12 +45,8 @@ absl::Status SplitFileError(const absl::Status& status);
 // What the last column says of a file that nobody read; it fits any content.
 constexpr char kUnread[] = "unread";
 
-// What the last column says of a file.
-std::string ContentHash(const std::string& path);
-// The same; nothing is read where it is known.
+// What the last column says of a file (pipeline::ContentHash); nothing is read where it is known.
 std::string ContentHash(const std::string& path, FileFacts* facts);
-// The same of a file that was read.
-std::string HashOf(absl::string_view bytes);
 
 // Told how many files of those that were to be compared were.
 using Comparing = std::function<void(int64_t done, int64_t total)>;

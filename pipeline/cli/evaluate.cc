@@ -6,7 +6,6 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "pipeline/cli/header.h"
 #include "pipeline/cli/load_graph.h"
 #include "pipeline/cli/terminal.h"
@@ -54,22 +53,16 @@ absl::StatusOr<Run> OpenOnData(const CommandLine& line) {
   return Run::Open(run->path(), sets);
 }
 
-// What --data may be, where it was a folder and did not do.
+// What --data may be, where it was a folder and could not be read as one of the run's dataset.
 absl::Status WithHint(const absl::Status& status) {
-  if (status.ok() || FLAGS_data.empty() || absl::StartsWith(FLAGS_data, "[")) return status;
+  const bool other_classes = absl::IsFailedPrecondition(status);
+  if (status.ok() || other_classes) return status;
+  if (FLAGS_data.empty() || absl::StartsWith(FLAGS_data, "[")) return status;
   return absl::Status(status.code(),
                       absl::StrCat(status.message(),
                                    "\n--data may be a dataset too, as in --data='[datasets/Folder] "
                                    "{ root: \"",
                                    FLAGS_data, "\" }'"));
-}
-
-absl::Status CheckClasses(const DataInfo& trained, const DataInfo& data) {
-  if (trained.classes == data.classes && trained.task == data.task) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat(data.origin, " has the classes ", absl::StrJoin(data.classes, ", "), " (",
-                   TaskName(data.task), "), but the run was trained on ",
-                   absl::StrJoin(trained.classes, ", "), " (", TaskName(trained.task), ")"));
 }
 
 struct Evaluated {
@@ -78,6 +71,7 @@ struct Evaluated {
   const DataInfo& data;
   const std::vector<Phase>& phases;
   const Report& report;
+  std::vector<std::string> notes;
 
   int64_t Images() const {
     int64_t images = 0;
@@ -103,6 +97,7 @@ void PrintJson(const Evaluated& evaluated) {
       {"seed", evaluated.context.seed},
       {"device", evaluated.context.device},
       {"precision", Train::Precision_Name(evaluated.context.precision)},
+      {"notes", evaluated.notes},
       {"result", ReportJson(evaluated.report)},
   };
   std::fputs(JsonText(result).c_str(), stdout);
@@ -111,10 +106,13 @@ void PrintJson(const Evaluated& evaluated) {
 void PrintText(const Evaluated& evaluated) {
   Terminal terminal;
   const DataInfo& data = evaluated.data;
-  terminal.Table({{"run", Shown(evaluated.run.path())},
-                  {"data", absl::StrCat(data.dataset, " from ", data.origin)},
-                  {"device", absl::StrCat(evaluated.context.device, ", ",
-                                          Train::Precision_Name(evaluated.context.precision))}});
+  std::vector<std::pair<std::string, std::string>> rows = {
+      {"run", Shown(evaluated.run.path())},
+      {"data", absl::StrCat(data.dataset, " from ", data.origin)},
+      {"device", absl::StrCat(evaluated.context.device, ", ",
+                              Train::Precision_Name(evaluated.context.precision))}};
+  for (const std::string& note : evaluated.notes) rows.emplace_back("note", note);
+  terminal.Table(rows);
   PrintReport(absl::StrCat("result on ", Thousands(evaluated.Images()), " ", evaluated.Split(),
                            data.embedded_sample ? " of the EMBEDDED SAMPLE" : ""),
               evaluated.report, &terminal);
@@ -128,13 +126,15 @@ int EvaluateRun(const CommandLine& line) {
   }
   const absl::StatusOr<std::vector<Phase>> phases = Phases();
   if (!phases.ok()) return Complain(phases.status(), kMistake);
+  // What cannot be written is known before the work.
+  absl::Status status = FLAGS_out.empty() ? absl::OkStatus() : AtomicFile(FLAGS_out).status();
+  if (!status.ok()) return Complain(status, kMistake);
   const absl::StatusOr<Run> run = OpenOnData(line);
   if (!run.ok()) return Complain(WithHint(run.status()), kMistake);
   BuildContext context;
   const absl::StatusOr<LoadedGraph> loaded = BuildOnData(*run, &context);
   if (!loaded.ok()) return Complain(WithHint(loaded.status()), kMistake);
-  absl::Status status = CheckClasses(run->data(), *context.data);
-  if (status.ok()) status = ReadWeights(run->WeightsFile(), loaded->graph.get());
+  status = ReadWeights(run->WeightsFile(), loaded->graph.get());
   if (!status.ok()) return Complain(status, kMistake);
   InstallInterruptHandler();
   Graph* graph = loaded->graph.get();
@@ -150,7 +150,7 @@ int EvaluateRun(const CommandLine& line) {
     const int signal = InterruptSignal();
     return Complain(report.status(), signal != 0 ? kSignal + signal : kFailure);
   }
-  const Evaluated evaluated = {*run, context, *context.data, *phases, *report};
+  const Evaluated evaluated = {*run, context, *context.data, *phases, *report, graph->Notes()};
   if (evaluated.Images() == 0) {
     return Complain(absl::InvalidArgumentError(absl::StrCat(
                         context.data->origin, " has no ", evaluated.Split(), "; try --split=ALL")),
@@ -175,7 +175,8 @@ REGISTER_VERB({
             "the run stays as it is.",
     .flags = {{"data", "DIR",
                "other images, in place of the run's data: a folder for the run's dataset, or\n"
-               "a dataset such as '[datasets/Folder] { root: \"DIR\" }'; of the same classes"},
+               "a dataset such as '[datasets/Folder] { root: \"DIR\" }'; classes are known by\n"
+               "their names"},
               {"split", "NAME",
                "TEST, VAL, TRAIN (not augmented) or ALL; TEST, with --data ALL, if not given"},
               {"out", "FILE.csv", "what is predicted of each image, as in predictions.csv"},

@@ -66,6 +66,7 @@ class Explainer {
 
   const Source& source() const { return member_.source(); }
   const std::vector<std::string>& names() const { return names_; }
+  int64_t tile_size() const { return member_.tile_size(); }
 
   absl::StatusOr<Explained> Explain(const std::string& path) {
     const absl::StatusOr<OutsideImage> image = member_.Read(path);
@@ -102,6 +103,11 @@ class Explainer {
     explained.probability = (*p)[0][predicted].item<double>();
     explained.label = LabelOf(explained.path);
     const int64_t label = explained.label.empty() ? predicted : IndexOf(explained.label);
+    if (label < 0) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          explained.path, ": predictions.csv says that it shows \"", explained.label,
+          "\", which is no class of the run; give --label=", absl::StrJoin(names_, "|")));
+    }
     absl::StatusOr<Graph*> graph = member_.RunWithGradients(batch, at::tensor({label}, at::kLong));
     if (!graph.ok()) return graph.status();
     const absl::StatusOr<std::vector<Pull>> pulls = Pulls(member_.step(), *graph);
@@ -226,6 +232,12 @@ int ExplainImages(const CommandLine& line) {
       {line.words.begin() + 1, line.words.end()},
       [&source](const std::string& path) { return source.HasImageName(path); }, std::cin);
   if (!files.ok()) return Complain(files.status(), kMistake);
+  if (explainer->tile_size() > 0) {
+    std::fprintf(stderr,
+                 "this run learned from tiles of %d pixels, but images are explained whole: cut "
+                 "out what you ask about\n",
+                 static_cast<int>(explainer->tile_size()));
+  }
   int code = 0;
   for (const std::string& file : *files) {
     const absl::StatusOr<Explained> explained = explainer->Explain(file);

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "pipeline/cli/terminal.h"
 #include "pipeline/clock.h"
+#include "pipeline/prediction/known_classes.h"
 #include "pipeline/runs/resume.h"
 #include "pipeline/training/device.h"
 #include "pipeline/training/signals.h"
@@ -87,11 +88,17 @@ absl::Status BuildGraph(const LoadedGraph& loaded, BuildContext* context) {
 
 absl::StatusOr<LoadedGraph> BuildOnData(const Run& run, BuildContext* context) {
   Diagnostics errors;
-  LoadedGraph loaded = {run.config(), Graph::Create(run.config().document, &errors)};
+  std::unique_ptr<Graph> data = Graph::Create(run.config().document, &errors);
+  if (!errors.empty()) return errors.ToStatus();
+  auto source = std::make_unique<KnownClasses>(std::move(data), run.data());
+  const KnownClasses& known = *source;
+  LoadedGraph loaded = {run.config(),
+                        Graph::Create(run.config().document, &errors, std::move(source))};
   if (!errors.empty()) return errors.ToStatus();
   context->writes = false;
   context->pretrained = false;
   const absl::Status built = BuildGraph(loaded, context);
+  if (!known.mismatch().ok()) return known.mismatch();
   if (!built.ok()) return built;
   return loaded;
 }

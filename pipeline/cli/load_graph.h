@@ -30,7 +30,7 @@ absl::StatusOr<std::string> FolderOfRun(const std::string& word);
 absl::StatusOr<Run> OpenRun(const std::string& word, const std::vector<std::string>& sets);
 
 // A run's graph, built with `context` on the data that its config names, for the run's own weights;
-// nothing is written.
+// nothing is written. Classes are known by their names; data with others are refused.
 absl::StatusOr<LoadedGraph> BuildOnData(const Run& run, BuildContext* context);
 
 // Chooses the hardware, and builds the graph on them.

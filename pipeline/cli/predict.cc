@@ -119,10 +119,13 @@ int Predict(const CommandLine& line) {
                         "list on standard input"),
                     kMistake);
   }
+  // What cannot be written is known before the work.
+  absl::Status status = FLAGS_out.empty() ? absl::OkStatus() : AtomicFile(FLAGS_out).status();
+  if (!status.ok()) return Complain(status, kMistake);
   const absl::StatusOr<std::vector<Run>> runs = OpenRuns(line);
   if (!runs.ok()) return Complain(runs.status(), kMistake);
   BuildContext context;
-  absl::Status status = ChooseHardware((*runs)[0].config(), &context);
+  status = ChooseHardware((*runs)[0].config(), &context);
   if (!status.ok()) return Complain(status, kMistake);
   const absl::StatusOr<PredictionOptions> options = OptionsOf(context.seed);
   if (!options.ok()) return Complain(options.status(), kMistake);
@@ -163,6 +166,8 @@ REGISTER_VERB({
         "RUN is a run's folder, or a config whose last run is meant. IMAGE is a file, a folder,\n"
         "a pattern, or - for a list of files on standard input. Prints a line of CSV each, in\n"
         "order; an image that cannot be read is a line with an error, and the exit code 1.\n"
+        "A run that learned from tiles sees images by tiles of that size: masks are joined,\n"
+        "probabilities averaged.\n"
         "Of a segmenter each line names a mask (a pixel's value is its class, 255 where the\n"
         "model saw nothing) as large as the image; an overlay lies beside it.",
     .flags = {{"json", "", "JSON lines in place of CSV"},

@@ -8,6 +8,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "pipeline/report/charts.h"
 #include "pipeline/utf8.h"
 
 namespace pipeline {
@@ -67,25 +68,6 @@ std::vector<Group> GroupsOf(const std::vector<Plotted>& all) {
     }
   }
   return groups;
-}
-
-// A step of 1, 2 or 5 times a power of ten, which divides `range` into about `parts`.
-double NiceStep(double range, int parts) {
-  const double raw = range / parts;
-  const double power = std::pow(10, std::floor(std::log10(raw)));
-  for (const double factor : {1.0, 2.0, 5.0}) {
-    if (raw <= factor * power * 1.0001) return factor * power;
-  }
-  return 10 * power;
-}
-
-std::vector<double> Ticks(const Span& span, int parts) {
-  std::vector<double> at;
-  const double step = NiceStep(span.high - span.low, parts);
-  for (double k = std::ceil(span.low / step - 1e-9); k * step <= span.high + 1e-9 * step; ++k) {
-    at.push_back(k == 0 ? 0 : k * step);
-  }
-  return at;
 }
 
 using Values = std::vector<double> Curve::*;
@@ -151,12 +133,12 @@ class Panel {
 
   std::string Svg(const std::string& name) const {
     std::string svg = Text(kLeft, top_ - 8, "class='title'", Escaped(name));
-    for (const double tick : Ticks(across_, 8)) {
+    for (const double tick : Ticks(across_.low, across_.high, 8, false)) {
       absl::StrAppend(
           &svg, Line(tick == 0 ? "axis" : "grid", Left(tick), top_, Left(tick), Bottom()),
           Text(Left(tick), Bottom() + 17, "text-anchor='middle'", absl::StrFormat("%.4g", tick)));
     }
-    for (const double tick : Ticks(up_, 5)) {
+    for (const double tick : Ticks(up_.low, up_.high, 5, false)) {
       absl::StrAppend(
           &svg,
           Line(tick == 0 ? "axis" : "grid", kLeft, Height(tick), kLeft + kWidth, Height(tick)),

@@ -185,14 +185,16 @@ int TrainAndWrite(const CommandLine& line, const Processes* processes) {
   if (train.profile()) graph->profile().Trace();
   Curves curves(run.File("tensorboard"), train.minimize(), graph);
   MetricsCsv metrics(run.File("metrics.csv"));
-  PredictionsCsv predictions(run.File("predictions.csv"), graph, processes);
+  Notable notable(graph);
+  PredictionsCsv predictions(
+      run.File("predictions.csv"), graph, processes,
+      [&](const std::vector<Prediction>& rows) { return notable.Look(rows); });
   BestWeights weights(run.WeightsFile(), graph);
   EpochLines lines(train, graph, &terminal);
   Checkpoints checkpoints(run.File("checkpoints"), train, FactsOf(config, begun->context));
-  Notable notable(graph);
   DataWatch watch(graph);
   Loop loop(config.document, begun->context, graph,
-            {&curves, &metrics, &predictions, &weights, &lines, &checkpoints, &notable, &watch});
+            {&curves, &metrics, &predictions, &weights, &lines, &checkpoints, &watch});
   InstallInterruptHandler();
   if (begun->context.device == "cpu") KeepFreedMemory();
   PrintHeader(config, begun->context, *graph, &terminal);

@@ -34,6 +34,10 @@ absl::StatusOr<Member> Member::Open(const Run& run, BuildContext context) {
   Diagnostics errors;
   member.files_ = Graph::Create(run.config().document, &errors);
   if (!errors.empty()) return errors.ToStatus();
+  const auto* tiles = dynamic_cast<const TiledSource*>(&member.files_->source());
+  // Drawn images are never cut.
+  const bool cut = tiles != nullptr && !run.data().embedded_sample && tiles->TileSize() > 0;
+  if (cut) member.tiles_ = tiles;
   absl::StatusOr<std::unique_ptr<Graph>> graph = run.MakeGraph(&context);
   if (!graph.ok()) return graph.status();
   member.graph_ = *std::move(graph);

@@ -13,6 +13,7 @@
 #include "pipeline/graph/graph.h"
 #include "pipeline/runs/run.h"
 #include "pipeline/stage.h"
+#include "pipeline/tiled_source.h"
 
 namespace pipeline {
 
@@ -25,6 +26,12 @@ class Member {
   // An image as the run's source would give it; by many threads at a time.
   absl::StatusOr<OutsideImage> Read(const std::string& path) const {
     return files_->source().ReadOutside(path, color_);
+  }
+  // The size of the tiles that the run's data were cut into; 0 where they were not.
+  int64_t tile_size() const { return tiles_ == nullptr ? 0 : tiles_->TileSize(); }
+  // The same of an image that is cut so, where they were.
+  absl::StatusOr<TiledImage> ReadTiles(const std::string& path) const {
+    return tiles_->ReadTiles(path, color_);
   }
   const Source& source() const { return files_->source(); }
   int64_t classes() const { return graph_->Spec(edges_.logits).shape[1]; }
@@ -44,7 +51,8 @@ class Member {
  private:
   Member() = default;
 
-  std::unique_ptr<Graph> files_;  // never built: its source reads images
+  std::unique_ptr<Graph> files_;        // never built: its source reads images
+  const TiledSource* tiles_ = nullptr;  // that source, where it cuts images
   std::unique_ptr<Graph> graph_;
   std::string judged_;  // the node that makes the logits
   Graph::Judged edges_;

@@ -23,7 +23,6 @@
 #include "pipeline/pictures.h"
 #include "pipeline/prediction/explanation.h"
 #include "pipeline/report.h"
-#include "pipeline/runs/judging.h"
 
 namespace pipeline {
 namespace {
@@ -57,19 +56,17 @@ void Notable::Keep(Seen seen, size_t most, std::vector<Seen>* kept) {
   if (kept->size() > most) kept->pop_back();
 }
 
-absl::Status Notable::StepDone(const PassEvent& event, double) {
-  if (event.step.phase != TEST) return absl::OkStatus();
+absl::Status Notable::Look(const std::vector<Prediction>& rows) {
   return Caught([&] {
-    Look(event.step);
+    Take(rows);
     return absl::OkStatus();
   });
 }
 
-void Notable::Look(const Step& step) {
+void Notable::Take(const std::vector<Prediction>& rows) {
   const std::optional<Graph::Judged> judged = graph_.FindJudged();
   const at::Tensor images = graph_.SourceOutput("images");
   if (!judged.has_value() || !images.defined()) return;
-  const std::vector<Prediction> rows = JudgeStep(step, &graph_);
   const at::Tensor labels = graph_.Output(judged->labels);
   const bool masks = labels.dim() > 1;
   const at::Tensor answers = masks ? graph_.Output(judged->logits).argmax(1) : labels;

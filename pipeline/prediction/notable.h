@@ -14,19 +14,16 @@
 #include "pipeline/gallery.h"
 #include "pipeline/graph/graph.h"
 #include "pipeline/runs/predictions.h"
-#include "pipeline/training/observer.h"
 
 namespace pipeline {
 
-class Notable : public Observer {
+class Notable {
  public:
   // The graph must outlive this object.
   explicit Notable(Graph* graph) : graph_(*graph) {}
 
-  // Looks at TEST.
-  absl::Status StepDone(const PassEvent& event, double loss) override;
-  // Looks at a step whose outputs are in the graph.
-  void Look(const Step& step);
+  // Looks at a step whose outputs are in the graph, and what JudgeStep said of it.
+  absl::Status Look(const std::vector<Prediction>& rows);
 
   // Of classes: the surest mistakes, the least certain images, Grad-CAM of a few of each class. Of
   // masks: those that fit worst and a few others, with their errors. None where nothing was seen.
@@ -44,6 +41,7 @@ class Notable : public Observer {
   // Keeps the `most` that rank highest.
   static void Keep(Seen seen, size_t most, std::vector<Seen>* kept);
 
+  void Take(const std::vector<Prediction>& rows);
   absl::StatusOr<Picture> OfImage(const Seen& seen) const;
   absl::StatusOr<Picture> OfMask(const Seen& seen) const;
   absl::StatusOr<at::Tensor> CamOf(const Seen& seen, int64_t predicted);

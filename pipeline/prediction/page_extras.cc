@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "pipeline/prediction/evaluation.h"
+#include "pipeline/runs/judging.h"
 
 namespace pipeline {
 
@@ -32,7 +33,8 @@ absl::StatusOr<PageExtras> ExtrasByPass(Graph* graph) {
               [&](const Step& step, const Tensors& batch) { return watch.Take(step, batch); });
   if (!read.ok()) return read;
   const absl::StatusOr<Report> tested = Evaluate({TEST}, graph, [&](const Step& step) {
-    notable.Look(step);
+    const absl::Status looked = notable.Look(JudgeStep(step, graph));
+    if (!looked.ok()) return looked;
     return watch.StepDone({step, counters, 0, 0, 0, 0, nullptr}, 0);
   });
   if (!tested.ok()) return tested.status();

@@ -70,6 +70,12 @@ absl::StatusOr<Predictor> Predictor::Open(const std::vector<Run>& runs, const Bu
       predictor.calibrations_.push_back(*std::move(calibration));
     }
     predictor.members_.push_back(*std::move(member));
+    if (predictor.members_.back().tile_size() != predictor.members_[0].tile_size()) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          run.path(), " learned from tiles of another size than ", runs[0].path(),
+          " (tile_size: ", predictor.members_.back().tile_size(), " and ",
+          predictor.members_[0].tile_size(), "): their answers are of different parts"));
+    }
     if (options.dropout_draws > 0) predictor.members_.back().DrawDropout(options.seed);
   }
   predictor.ahead_ = context.device != "cpu";
@@ -110,13 +116,15 @@ void Predictor::AnswerImage(const at::Tensor& probabilities, Answer* answer) con
   answer->probability = answer->probabilities[best];
 }
 
-absl::Status Predictor::AnswerMask(const at::Tensor& probabilities, const OutsideImage& image,
-                                   Answer* answer) {
-  const at::Tensor mask = MaskOf(probabilities, image);
+absl::Status Predictor::AnswerMask(const at::Tensor& mask, Answer* answer) {
   const absl::StatusOr<at::Tensor> whole = source().ReadWhole(answer->path);
-  if (!whole.ok()) return whole.status();
-  if (whole->size(1) != image.height || whole->size(2) != image.width) {
-    return absl::AbortedError(answer->path + ": changed while it was read");
+  if (!whole.ok()) {
+    answer->error = std::string(whole.status().message());
+    return absl::OkStatus();
+  }
+  if (whole->size(1) != mask.size(0) || whole->size(2) != mask.size(1)) {
+    answer->error = answer->path + ": changed while it was read";
+    return absl::OkStatus();
   }
   const absl::StatusOr<std::string> file = mask_files_[0].Write(answer->path, mask, *whole);
   if (!file.ok()) return file.status();
@@ -132,6 +140,7 @@ absl::Status Predictor::AnswerMask(const at::Tensor& probabilities, const Outsid
 
 absl::Status Predictor::Predict(const std::vector<std::string>& files,
                                 const std::function<absl::Status(const Answer&)>& take) {
+  if (members_[0].tile_size() > 0) return PredictTiles(files, take);
   std::vector<std::unique_ptr<Reading>> readings;
   for (const Member& member : members_) {
     readings.push_back(std::make_unique<Reading>(
@@ -169,13 +178,9 @@ absl::Status Predictor::Predict(const std::vector<std::string>& files,
         answer.entropy = opinion->entropy[at].mean().item<double>();
         answer.mutual_information = opinion->mutual_information[at].mean().item<double>();
         if (masks_) {
-          const absl::Status masked =
-              AnswerMask(opinion->probabilities[at], *read.batches[0].images[sound[row]], &answer);
-          if (absl::IsAborted(masked) || absl::IsInvalidArgument(masked)) {
-            answer.error = std::string(masked.message());
-          } else if (!masked.ok()) {
-            return masked;
-          }
+          const absl::Status masked = AnswerMask(
+              MaskOf(opinion->probabilities[at], *read.batches[0].images[sound[row]]), &answer);
+          if (!masked.ok()) return masked;
         } else {
           AnswerImage(opinion->probabilities[at], &answer);
         }

@@ -43,17 +43,22 @@ class Predictor {
   const Source& source() const { return members_[0].source(); }
 
   // Calls `take` with each file's answer, in order. A file that cannot be read is an answer with an
-  // error. CANCELLED after a signal.
+  // error. Where the runs' data were cut into tiles, images are cut so too: masks are joined,
+  // probabilities averaged. CANCELLED after a signal.
   absl::Status Predict(const std::vector<std::string>& files,
                        const std::function<absl::Status(const Answer&)>& take);
 
  private:
   Predictor() = default;
 
+  // Predict, where the members' data were cut into tiles.
+  absl::Status PredictTiles(const std::vector<std::string>& files,
+                            const std::function<absl::Status(const Answer&)>& take);
+  absl::Status AnswerTiles(Answer* answer);
   // Of images that were all read, by each member as it reads them.
   absl::StatusOr<Opinion> Ask(const std::vector<at::Tensor>& batches);
-  absl::Status AnswerMask(const at::Tensor& probabilities, const OutsideImage& image,
-                          Answer* answer);
+  // Writes the mask. An image that is not as large any more is an answer with an error.
+  absl::Status AnswerMask(const at::Tensor& mask, Answer* answer);
   void AnswerImage(const at::Tensor& probabilities, Answer* answer) const;
 
   PredictionOptions options_;

@@ -79,6 +79,21 @@ struct Intervals {
 };
 Chart Draw(const Intervals& intervals);
 
+// How values lie in each row: 90 % of them from low to high, half from lower to upper. Rows of one
+// group follow each other, below its name.
+struct Boxes {
+  struct Row {
+    std::string group, name;
+    double low = 0, lower = 0, middle = 0, upper = 0, high = 0;
+    int colour = 0;
+  };
+
+  std::string title;
+  std::vector<Row> rows;
+  std::string note;
+};
+Chart Draw(const Boxes& boxes);
+
 // Values between low and high (low < high) at round places, about `parts` of them.
 std::vector<double> Ticks(double low, double high, int parts, bool whole);
 

@@ -12,6 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "pipeline/report.h"
 #include "pipeline/report/charts.h"
+#include "pipeline/report/properties.h"
 #include "pipeline/statistics/drift.h"
 #include "pipeline/statistics/logistic.h"
 
@@ -26,22 +27,6 @@ constexpr double kSure = 0.01;               // p
 constexpr int kBins = 24;
 constexpr size_t kGroups = 50;
 
-struct Property {
-  const char* name;
-  double (*of)(const ImageFacts&);
-};
-const Property kProperties[] = {
-    {"width", [](const ImageFacts& i) { return i.width; }},
-    {"height", [](const ImageFacts& i) { return i.height; }},
-    {"aspect", [](const ImageFacts& i) { return i.width / i.height; }},
-    {"brightness", [](const ImageFacts& i) { return i.brightness; }},
-    {"contrast", [](const ImageFacts& i) { return i.contrast; }},
-    {"sharpness", [](const ImageFacts& i) { return std::log1p(i.sharpness); }},
-    {"red", [](const ImageFacts& i) { return i.red; }},
-    {"green", [](const ImageFacts& i) { return i.green; }},
-    {"blue", [](const ImageFacts& i) { return i.blue; }},
-};
-
 std::vector<double> ValuesOf(const Property& property, const std::vector<ImageFacts>& images,
                              Phase phase) {
   std::vector<double> values;
@@ -49,16 +34,6 @@ std::vector<double> ValuesOf(const Property& property, const std::vector<ImageFa
     if (image.phase == phase) values.push_back(property.of(image));
   }
   return values;
-}
-
-bool IsKnown(const std::vector<double>& values) {
-  return !values.empty() &&
-         std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); });
-}
-
-bool Varies(const std::vector<double>& values) {
-  const auto [low, high] = std::minmax_element(values.begin(), values.end());
-  return *low < *high;
 }
 
 // The mean over the classes of the share of their samples that are told.
@@ -225,43 +200,6 @@ Section DriftSection(const std::vector<Drift>& drifts, const std::vector<ImageFa
   return section;
 }
 
-double MedianOf(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
-
-// The median of each known property of each class, over all splits.
-Section ClassesSection(const DataInfo& data, const std::vector<ImageFacts>& images) {
-  Section section = {"properties", "Properties of each class", {}};
-  Table table = {"Medians over all splits", {"class"}, {}, true};
-  std::vector<std::vector<ImageFacts>> by_class(data.classes.size());
-  for (const ImageFacts& image : images) {
-    if (image.label >= 0) by_class[image.label].push_back(image);
-  }
-  const auto values = [](const Property& property, const std::vector<ImageFacts>& of) {
-    std::vector<double> all;
-    for (const ImageFacts& image : of) all.push_back(property.of(image));
-    return all;
-  };
-  std::vector<Property> known;
-  for (const Property& property : kProperties) {
-    if (!IsKnown(values(property, images))) continue;
-    known.push_back(property);
-    table.columns.emplace_back(property.name);
-  }
-  for (size_t c = 0; c < by_class.size(); ++c) {
-    if (by_class[c].empty()) continue;
-    std::vector<Cell> row = {Text(data.classes[c])};
-    for (const Property& property : known) {
-      row.push_back(Number(MedianOf(values(property, by_class[c])), 4));
-    }
-    table.rows.push_back(std::move(row));
-  }
-  if (!table.rows.empty()) section.blocks.emplace_back(std::move(table));
-  return section;
-}
-
 Section CopiesSection(const DataInfo& data) {
   Section section = {"copies", "Copies, leaks and conflicts", {}};
   if (data.duplicate_groups.empty()) return section;
@@ -352,7 +290,7 @@ DataStory TellOfData(const DataInfo& data, const std::vector<ImageFacts>& images
   for (const Gallery& gallery : galleries) examples.blocks.emplace_back(gallery);
   for (Section& section :
        std::vector<Section>{ShortcutSection(shortcuts, classes), DriftSection(drifts, images),
-                            ClassesSection(data, images), std::move(examples)}) {
+                            PropertiesSection(data, images), std::move(examples)}) {
     if (!section.blocks.empty()) story.sections.push_back(std::move(section));
   }
   return story;

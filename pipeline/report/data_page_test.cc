@@ -92,6 +92,37 @@ TEST(DataPage, FindsDrift) {
               HasSubstr(HtmlText("differ from TRAIN's in sharpness")));
 }
 
+// The numbers of TRAIN's cats: 101 values from 0 to 100, of which quantiles are whole.
+TEST(DataPage, ShowsHowPropertiesLieInEachClassAndSplit) {
+  std::vector<ImageFacts> images;
+  for (int i = 0; i <= 100; ++i) {
+    ImageFacts facts;
+    facts.label = 0;
+    facts.width = facts.height = 64;
+    facts.brightness = i;
+    facts.contrast = 7;
+    images.push_back(facts);
+  }
+  images.push_back(images[3]);
+  images.back().phase = TEST;
+  images.push_back(images[90]);
+  images.back().label = 1;
+  const std::string page = Html(DataPage(Info(), images, {}));
+  EXPECT_THAT(page,
+              HasSubstr("cat, TRAIN: median 50, half of the values from 25 to 75, 90 % from 5 "
+                        "to 95"));
+  EXPECT_THAT(page, HasSubstr("cat, TEST: median 3, half of the values from 3 to 3, 90 % from 3"));
+  EXPECT_THAT(page, HasSubstr("dog, TRAIN: median 90"));
+  EXPECT_THAT(page, Not(HasSubstr("dog, TEST: median")));
+  EXPECT_THAT(page, Not(HasSubstr("median 7,")));  // contrast does not vary
+  const DataInfo many = [] {
+    DataInfo data = Info();
+    for (int c = 2; c < 30; ++c) data.classes.push_back(std::to_string(c));
+    return data;
+  }();
+  EXPECT_THAT(Html(DataPage(many, images, {})), HasSubstr("The first 12 of 30 classes."));
+}
+
 TEST(DataPage, TellsCopiesByWhatTheyCost) {
   DataInfo data = Info();
   data.duplicate_groups = {{true, {{"a.png", 0, TRAIN}, {"b.png", 0, TEST}}},

@@ -3,12 +3,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "pipeline/report.h"
+#include "pipeline/report/file_findings.h"
 #include "pipeline/statistics/calibration.h"
 
 namespace pipeline {
@@ -80,28 +80,6 @@ void AboutTheData(const Seen& seen, List* list) {
                      " could not be read and took no part."),
         ending.skipped);
   }
-}
-
-// Files that were split are looked for, not read.
-void AboutMissingFiles(const Seen& seen, List* list) {
-  const RunRecord& record = seen.record;
-  std::error_code error;
-  if (record.embedded_sample || !std::filesystem::is_directory(record.origin, error)) return;
-  std::vector<std::string> gone;
-  size_t all = 0;
-  for (const auto& files : record.split_files) {
-    for (const auto& [path, content] : files) {
-      ++all;
-      // What is shown by its bytes has another name on disk.
-      if (absl::StrContains(path, "\\x")) continue;
-      if (!std::filesystem::exists(record.origin + "/" + path, error)) gone.push_back(path);
-    }
-  }
-  if (gone.empty()) return;
-  Add(list, Severity::kCare,
-      absl::StrCat("The data changed since: ", gone.size(), " of ", all,
-                   " files of split.csv are not in ", record.origin, " any more."),
-      gone);
 }
 
 void AboutTheEnd(const Seen& seen, List* list) {
@@ -318,10 +296,11 @@ void SortBySeverity(std::vector<Finding>* findings) {
 std::vector<Finding> FindingsOf(const RunRecord& record, const Judgement& judgement) {
   const Seen seen = {record, judgement};
   List list;
-  for (const auto rule : {AboutTheData, AboutTheEnd, AboutTheAnswers, AboutMissingFiles,
-                          AboutTheCourse, AboutTheSize, AboutConfidence, AboutTheFiles}) {
+  for (const auto rule : {AboutTheData, AboutTheEnd, AboutTheAnswers, AboutTheCourse, AboutTheSize,
+                          AboutConfidence, AboutTheFiles}) {
     rule(seen, &list);
   }
+  for (Finding& one : FileFindings(record)) list.push_back(std::move(one));
   constexpr size_t kMostDetails = 100;
   for (Finding& one : list) {
     if (one.details.size() <= kMostDetails) continue;

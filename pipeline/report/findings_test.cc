@@ -7,6 +7,8 @@
 #include <cmath>
 #include <functional>
 
+#include "absl/strings/str_format.h"
+#include "pipeline/content_hash.h"
 #include "pipeline/report/judgement.h"
 #include "pipeline/report/run_folders.h"
 #include "pipeline/report/sections.h"
@@ -86,6 +88,28 @@ TEST(Findings, NameFilesThatAreGone) {
   WriteText(folder + "/split.csv",
             "# lossfusion split 1\nsplit,path,xxh3_128\nTRAIN,a.png,unread\nTEST,b.png,unread\n");
   EXPECT_THAT(FindingTexts(folder), Contains(HasSubstr("1 of 2 files of split.csv are not in ")));
+}
+
+TEST(Findings, CompareTheContentOfAFewFiles) {
+  const std::string data = FolderOf("compared");
+  const std::string folder =
+      WithSummary([&](nlohmann::ordered_json* summary) { (*summary)["data"] = data; });
+  std::string split = "split,path,xxh3_128\n";
+  for (int i = 0; i < 300; ++i) {
+    const std::string name = absl::StrFormat("%03d.png", i);
+    WriteText(data + "/" + name, absl::StrCat("image ", i));
+    absl::StrAppend(&split, "TRAIN,", name, ",", ContentHash(data + "/" + name), "\n");
+  }
+  // Nobody read it then.
+  WriteText(data + "/unread.png", "image");
+  WriteText(folder + "/split.csv", split + "TRAIN,unread.png,unread\n");
+  EXPECT_THAT(FindingTexts(folder), Not(Contains(HasSubstr("The data changed since"))));
+  WriteText(data + "/000.png", "another");
+  EXPECT_THAT(FindingTexts(folder),
+              Contains("The data changed since: of 200 files that were compared (of 300), 1 has "
+                       "another content than split.csv says."));
+  WriteText(data + "/003.png", "another");
+  EXPECT_THAT(FindingTexts(folder), Contains(HasSubstr("(of 300), 2 have another content")));
 }
 
 TEST(Verdict, CountsWhatWasFoundElsewhere) {

@@ -79,11 +79,6 @@ std::vector<Prediction> JudgeMasks(const at::Tensor& logits, const at::Tensor& l
   return rows;
 }
 
-std::string TextOf(Predictions of, std::vector<Prediction> rows) {
-  of.rows = std::move(rows);
-  return RowsText(of);
-}
-
 }  // namespace
 
 std::vector<Prediction> Judge(const at::Tensor& logits, const at::Tensor& labels,
@@ -115,14 +110,17 @@ Predictions EmptyPredictions(Graph* graph) {
 
 absl::Status PredictionsCsv::StepDone(const PassEvent& event, double) {
   if (event.step.phase == TRAIN) return absl::OkStatus();
-  const std::string rows = TextOf(EmptyPredictions(&graph_), JudgeStep(event.step, &graph_));
+  Predictions step = EmptyPredictions(&graph_);
+  step.rows = JudgeStep(event.step, &graph_);
+  const std::string rows = RowsText(step);
   if (processes_ == nullptr) {
     pass_ += rows;
-    return absl::OkStatus();
+  } else {
+    const std::vector<std::string> all = processes_->Gather(rows);
+    if (Writes()) pass_ += absl::StrJoin(all, "");
   }
-  const std::vector<std::string> all = processes_->Gather(rows);
-  if (Writes()) pass_ += absl::StrJoin(all, "");
-  return absl::OkStatus();
+  const bool told = event.step.phase == TEST && tested_;
+  return told ? tested_(step.rows) : absl::OkStatus();
 }
 
 absl::Status PredictionsCsv::PassDone(const PassEvent& event) {

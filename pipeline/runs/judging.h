@@ -4,7 +4,9 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -32,9 +34,12 @@ Predictions EmptyPredictions(Graph* graph);
 // Writes predictions.csv: of VAL at each epoch that is the best so far, then of TEST.
 class PredictionsCsv : public Observer {
  public:
+  // Told what was said in each step of TEST, while its outputs are in the graph.
+  using Tested = std::function<absl::Status(const std::vector<Prediction>& rows)>;
   // Where several processes train, each has one; that of the first writes what all of them judge.
-  PredictionsCsv(std::string path, Graph* graph, const Processes* processes = nullptr)
-      : path_(std::move(path)), graph_(*graph), processes_(processes) {}
+  PredictionsCsv(std::string path, Graph* graph, const Processes* processes = nullptr,
+                 Tested tested = nullptr)
+      : path_(std::move(path)), graph_(*graph), processes_(processes), tested_(std::move(tested)) {}
 
   absl::Status StepDone(const PassEvent& event, double loss) override;
   absl::Status PassDone(const PassEvent& event) override;
@@ -51,6 +56,7 @@ class PredictionsCsv : public Observer {
   const std::string path_;
   Graph& graph_;
   const Processes* const processes_;
+  const Tested tested_;
   std::string pass_;  // rows of the pass of VAL or TEST that is under way
   std::string best_;  // of VAL
 };

@@ -3,6 +3,7 @@
 #define PLUGINS_LOADING_OUTSIDE_IMAGES_H_
 
 #include <ATen/core/Tensor.h>
+#include <google/protobuf/any.pb.h>
 
 #include <cstdint>
 #include <string>
@@ -10,10 +11,14 @@
 #include "absl/status/statusor.h"
 #include "datasets/images/fit.h"
 #include "pipeline/stage.h"
+#include "pipeline/tiled_source.h"
 
 namespace plugins {
 
-// The methods are those of pipeline::Source.
+// The option tile_size of a dataset that has one, and so cuts its images into tiles; else 0.
+int TileSizeOf(const google::protobuf::Any& dataset);
+
+// The methods are those of pipeline::Source and TiledSource.
 class OutsideImages {
  public:
   // `size`: height and width of an image as it is seen.
@@ -23,6 +28,8 @@ class OutsideImages {
   absl::StatusOr<pipeline::OutsideImage> Read(const std::string& path, bool color) const;
   absl::StatusOr<pipeline::OutsideImage::Size> SizeOf(const std::string& path) const;
   absl::StatusOr<at::Tensor> ReadWhole(const std::string& path) const;
+  absl::StatusOr<pipeline::TiledImage> ReadTiles(const std::string& path, bool color,
+                                                 int tile_size) const;
 
  private:
   const int size_;
