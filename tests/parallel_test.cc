@@ -107,7 +107,7 @@ void ExpectOk(const std::vector<Ran>& all) {
   }
 }
 
-constexpr double kFloats = 2e-4;  // of losses after two epochs of Adam in float32
+constexpr double kFloats = 1e-3;  // of losses after two epochs of Adam in float32; 1.5e-4 was seen
 
 void ExpectAsAlone(const Workspace& workspace, const std::vector<std::string>& sets) {
   std::vector<std::string> arguments = {"train", "small.pbtxt", "--out=alone"};
