@@ -288,7 +288,8 @@ absl::StatusOr<std::unique_ptr<Joined>> Meet(const Seat& seat,
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Joined>> Join(const Seat& seat) {
-  std::signal(SIGPIPE, SIG_IGN);  // writing to who is gone is an error, and the watch says whose end
+  std::signal(SIGPIPE,
+              SIG_IGN);  // writing to who is gone is an error, and the watch says whose end
   const absl::StatusOr<c10::intrusive_ptr<c10d::Store>> store = OpenStore(seat);
   if (!store.ok()) return store.status();
   absl::StatusOr<std::unique_ptr<Joined>> joined = absl::InternalError("nobody");
