@@ -62,11 +62,11 @@ TEST_F(CommandLine, AWordThatIsNothing) {
   EXPECT_EQ(Mistake({"chekc"}),
             "no verb or config \"chekc\"; verbs: train, calibrate, check, compare, describe, dot, "
             "evaluate, explain, export, list, plot, predict, "
-            "print-config, report; did you mean \"check\"?\n");
+            "print-config, report, study; did you mean \"check\"?\n");
   EXPECT_EQ(Mistake({"smalll"}),
             "no verb or config \"smalll\"; verbs: train, calibrate, check, compare, describe, dot, "
             "evaluate, explain, export, list, plot, predict, "
-            "print-config, report; did you mean \"small\"?\n");
+            "print-config, report, study; did you mean \"small\"?\n");
   EXPECT_EQ(Mistake({"list", "small"}), "list takes no argument \"small\"\n");
 }
 
@@ -75,14 +75,13 @@ TEST_F(CommandLine, FlagsThatAVerbDoesNotTake) {
             "train takes no --decode; it is a flag of check (--help shows all)\n");
   EXPECT_EQ(Mistake({"dot", "small", "--out", "x"}),
             "dot takes no --out; it is a flag of train, check, compare, evaluate, export, plot, "
-            "predict, report (dot --help shows all)\n");
+            "predict, report, study (dot --help shows all)\n");
   EXPECT_EQ(Mistake({"list", "--set", "train.epochs=1"}),
             "list takes no --set; it is a flag of train, check, dot, evaluate, explain, predict, "
-            "print-config (list --help "
-            "shows all)\n");
+            "print-config, study (list --help shows all)\n");
   EXPECT_EQ(Mistake({"plot", "lerch", "--config=small"}),
-            "plot takes no --config; it is a flag of train, check, dot, print-config (plot --help "
-            "shows all)\n");
+            "plot takes no --config; it is a flag of train, check, dot, print-config, study (plot "
+            "--help shows all)\n");
 }
 
 TEST_F(CommandLine, FlagsThatNoVerbTakes) {
@@ -124,6 +123,7 @@ TEST_F(CommandLine, HelpIsMadeOfTheVerbs) {
       "\n"
       "tries everything but training, in seconds; writes no run\n"
       "Reads every image's header and runs a small batch of each size that passes have.\n"
+      "Of a study: counts its runs, and says about how long they take.\n"
       "\n"
       "  --config CONFIG   the same as the word CONFIG: a path, or a file of configs/\n"
       "  --set PATH=VALUE  changes one value, as in --set train.epochs=5\n"

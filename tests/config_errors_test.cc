@@ -267,7 +267,7 @@ TEST(Program, RefusesBadConfigsWithoutATrace) {
   ExpectMistake({"trian"},
                 "no verb or config \"trian\"; verbs: train, calibrate, check, compare, "
                 "describe, dot, evaluate, explain, export, list, plot, predict, "
-                "print-config, report; did you mean \"train\"?");
+                "print-config, report, study; did you mean \"train\"?");
   ExpectMistake({"--confg=small"},
                 "no flag --confg; did you mean \"--config\"? (--help shows all)");
   const size_t gpus = torch::cuda::device_count();

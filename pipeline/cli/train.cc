@@ -202,8 +202,8 @@ int TrainAndWrite(const CommandLine& line, const Processes* processes) {
   if (!loaded.ok()) return Complain(loaded, kMistake);
   terminal.Line("");
   const Outcome outcome = loop.Run();
-  const Processes::Alone alone(processes);  // the others may be gone
   const std::string summary = SummaryText(config, begun->context, outcome);
+  const Processes::Alone alone(processes);  // the others may be gone
   const absl::Status summarised = WriteFileAtomically(run.File("summary.json"), summary);
   absl::Status status = outcome.status.ok() ? summarised : outcome.status;
   if (train.profile()) {

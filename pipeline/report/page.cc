@@ -34,7 +34,8 @@ data TextOrNone(const std::string& text) {
 
 data List() { return data(data::type::list); }
 
-// A name of so many characters has a wider column, where there is room, than its table would give it.
+// A name of so many characters has a wider column, where there is room, than its table would give
+// it.
 constexpr size_t kLongName = 20;
 
 // `numbers`: the column has some, so that a dash stands where they do.
