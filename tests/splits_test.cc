@@ -16,6 +16,7 @@
 #include "absl/strings/str_split.h"
 #include "datasets/split/split.h"
 #include "datasets/split/split_file.h"
+#include "pipeline/content_hash.h"
 #include "pipeline/files.h"
 #include "pipeline/registry.h"
 #include "tests/image_folders.h"
@@ -217,12 +218,12 @@ TEST_F(SplitFile, HoldsTheHashesThatXxh128sumPrints) {
   workspace_.Write("empty", "");
   workspace_.Write("blank", " ");
   // The published value of XXH3's 128 bits for no bytes.
-  EXPECT_EQ(datasets::ContentHash("empty"), "99aa06d3014798d86001c324468d497f");
-  EXPECT_NE(datasets::ContentHash("blank"), datasets::ContentHash("empty"));
-  EXPECT_EQ(datasets::ContentHash("nowhere"), "unreadable");
+  EXPECT_EQ(pipeline::ContentHash("empty"), "99aa06d3014798d86001c324468d497f");
+  EXPECT_NE(pipeline::ContentHash("blank"), pipeline::ContentHash("empty"));
+  EXPECT_EQ(pipeline::ContentHash("nowhere"), "unreadable");
   const std::string large(200001, 'x');  // several pieces
   workspace_.Write("large", large);
-  EXPECT_EQ(datasets::ContentHash("large"), datasets::HashOf(large));
+  EXPECT_EQ(pipeline::ContentHash("large"), pipeline::HashOf(large));
 }
 
 TEST_F(SplitFile, IsNotWrittenWhereNothingMayBe) {

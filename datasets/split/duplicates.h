@@ -36,7 +36,8 @@ struct Copies {
   // Files connected by near pairs, if not all of them are identical. All files identical to a
   // member are members.
   std::vector<std::vector<size_t>> near;
-  std::vector<std::string> contents;  // of each file, as ContentHash (split_file.h) has it
+  std::vector<std::string>
+      contents;  // of each file, as ContentHash (pipeline/content_hash.h) has it
   // Of each file "PATH: why" if it cannot be read or decoded, else "".
   std::vector<std::string> broken;
   // Images of more than 8 bits a sample: how many, and the largest sample of any, of 16 bits; it is

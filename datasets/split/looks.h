@@ -42,7 +42,7 @@ bool MayCorrelate(const Look& a, const Look& b);
 
 // What one file shows.
 struct Seen {
-  std::string content;  // as ContentHash (split_file.h) has it
+  std::string content;  // as ContentHash (pipeline/content_hash.h) has it
   absl::StatusOr<Look> look;
   bool lasting = true;  // false: another try may end otherwise, as memory or a disk was to blame
   Thumbnail thumbnail;  // empty where this was known before
