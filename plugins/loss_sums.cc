@@ -11,6 +11,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "pipeline/count.h"
 
 namespace plugins {
 namespace {
@@ -182,6 +183,9 @@ absl::Status LossSums::Load(const std::string& node, const pipeline::State& stat
   for (const Term& term : sums_.terms) count += 5 + 3 * term.parts.size();
   const auto sums = state.Numbers(node + ".sums", count);
   if (!sums.ok()) return sums.status();
+  if (!pipeline::IsCount((*sums)[0]) || !pipeline::IsCount((*sums)[1])) {
+    return absl::DataLossError(node + ".sums holds what is no count");
+  }
   unread_.clear();
   auto next = sums->begin();
   sums_.steps = static_cast<int64_t>(*next++);

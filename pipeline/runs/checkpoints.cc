@@ -111,7 +111,10 @@ absl::StatusOr<State> CheckpointFolder::Read(const std::string& name) const {
                                "; this program reads version ", kVersion));
   }
   State state;
-  for (const auto& [key, tensor] : *tensors) state.Put(key, tensor);
+  for (const auto& [key, tensor] : *tensors) {
+    if (MustBeFinite(key) && !IsFinite(tensor)) return refuse(key + " is not finite");
+    state.Put(key, tensor);
+  }
   return state;
 }
 

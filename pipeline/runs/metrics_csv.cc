@@ -42,6 +42,7 @@ absl::Status MetricsCsv::Save(State* state) const {
 absl::Status MetricsCsv::Load(const State& state) {
   const absl::StatusOr<std::string> text = state.Text("metrics.rows");
   if (!text.ok()) return text.status();
+  if (NestsTooDeep(*text)) return absl::DataLossError("metrics.rows holds no rows");
   try {
     const auto json = nlohmann::ordered_json::parse(*text);
     columns_ = json.at("columns").get<std::vector<std::string>>();

@@ -14,6 +14,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "pipeline/count.h"
 #include "pipeline/files.h"
 #include "pipeline/pictures.h"
 #include "pipeline/runs/tensorboard.pb.h"
@@ -95,8 +96,8 @@ absl::Status TensorBoard::Load(const State& state) {
     files_[PhaseIndex(phase)] = nullptr;
     const absl::StatusOr<std::string> name = state.Text(kNames + Phase_Name(phase));
     const auto size = state.Numbers(kSizes + Phase_Name(phase), 1);
-    const absl::Status status =
-        name.ok() && size.ok() ? GoOn(phase, *name, (*size)[0]) : GoOn(phase, "", 0);
+    const bool known = name.ok() && size.ok() && IsCount((*size)[0]);
+    const absl::Status status = known ? GoOn(phase, *name, (*size)[0]) : GoOn(phase, "", 0);
     if (!status.ok()) return status;
   }
   return absl::OkStatus();

@@ -1,10 +1,12 @@
 // What a loop saves, and how it goes on from that.
 #include <ATen/core/Tensor.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
 #include "pipeline/clock.h"
+#include "pipeline/count.h"
 #include "pipeline/training/loop.h"
 
 namespace pipeline {
@@ -14,16 +16,17 @@ namespace {
 constexpr char kGraph[] = "graph/", kStages[] = "stages/", kTrained[] = "trained/";
 
 constexpr char kCounters[] = "loop.counters", kPlace[] = "loop.place";
-constexpr double kMostSteps = 1e15;
 
 double Number(int64_t count) { return static_cast<double>(count); }
 
-// Whether all are whole numbers that counters can have.
 bool AreCounts(std::initializer_list<double> numbers) {
-  for (const double number : numbers) {
-    if (!(number >= 0 && number <= kMostSteps && number == std::floor(number))) return false;
-  }
-  return true;
+  return std::all_of(numbers.begin(), numbers.end(), IsCount);
+}
+
+bool AreSeconds(std::initializer_list<double> numbers) {
+  constexpr double kMost = 1e10;  // centuries
+  return std::all_of(numbers.begin(), numbers.end(),
+                     [](double number) { return number >= 0 && number <= kMost; });
 }
 
 }  // namespace
@@ -68,6 +71,7 @@ absl::Status Loop::LoadCounters(const State& state) {
   if (!place.ok()) return place.status();
   const std::vector<double>&c = *counters, &p = *place;
   const bool sound = AreCounts({c[0], c[1], c[2], c[7], c[8], p[1], p[2], p[6]}) &&
+                     AreSeconds({c[3], c[4], c[5], c[6], p[3], p[4]}) && std::isfinite(p[5]) &&
                      (p[0] == Number(TRAIN) || (p[0] == Number(VAL) && HasValidation()));
   if (!sound) return absl::DataLossError("loop.counters and loop.place say nothing sensible");
   const auto count = [](double number) { return static_cast<int64_t>(number); };

@@ -5,6 +5,8 @@
 
 #include <cmath>
 
+#include "pipeline/count.h"
+
 namespace pipeline {
 at::Tensor LossScaler::Scale(const at::Tensor& loss) const { return loss.to(at::kFloat) * scale_; }
 
@@ -28,7 +30,7 @@ absl::Status LossScaler::Load(const State& state) {
   const auto numbers = state.Numbers("scaler.scale", 2);
   if (!numbers.ok()) return numbers.status();
   const double scale = (*numbers)[0], good_steps = (*numbers)[1];
-  const bool sound = scale > 0 && std::isfinite(scale) && good_steps >= 0;
+  const bool sound = scale > 0 && std::isfinite(scale) && IsCount(good_steps);
   if (!sound) return absl::DataLossError("scaler.scale is no scale and count of steps");
   scale_ = scale;
   good_steps_ = static_cast<int64_t>(good_steps);

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "pipeline/count.h"
 #include "pipeline/training/optimizer.h"
 
 namespace pipeline {
@@ -38,8 +39,12 @@ absl::Status Monitor::Load(const State& state, int64_t epochs) {
   const auto which = state.Numbers("monitor.epochs", 2);
   if (!which.ok()) return which.status();
   for (const double epoch : *which) {
-    const bool sound = epoch >= -1 && epoch < static_cast<double>(epochs);
+    const bool sound = epoch == -1 || (IsCount(epoch) && epoch < static_cast<double>(epochs));
     if (!sound) return absl::DataLossError("monitor.epochs names an epoch that was not");
+  }
+  // Where a value was defined, the best one is.
+  if ((*which)[1] < (*which)[0]) {
+    return absl::DataLossError("monitor.epochs has its best epoch before the first that counts");
   }
   goodness_ = *std::move(goodness);
   first_defined_ = static_cast<int64_t>((*which)[0]);

@@ -27,6 +27,7 @@
 #include <numeric>
 
 #include "absl/strings/str_cat.h"
+#include "pipeline/count.h"
 #include "pipeline/training/optimizer_kernels.h"
 
 namespace pipeline {
@@ -267,6 +268,9 @@ absl::Status Optimizer::Load(const State& state) {
   if (!steps.ok()) return steps.status();
   const auto moments = state.Numbers("optimizer.moments", 1);
   if (!moments.ok()) return moments.status();
+  for (const double count : *steps) {
+    if (!IsCount(count)) return absl::DataLossError("optimizer.steps holds what is no count");
+  }
   steps_.assign(steps->begin(), steps->end());
   const double own = options_.optimizer() == Train::SGD ? 1 : 2;
   if ((*moments)[0] != own) steps_.assign(steps->size(), 0);
@@ -277,6 +281,10 @@ absl::Status Optimizer::Load(const State& state) {
     if (status.ok() && options_.optimizer() != Train::SGD) {
       second_[i] = at::zeros_like(parameters_[i]);
       status = state.CopyTo(absl::StrCat("optimizer.second.", i), second_[i]);
+      // Means of squares.
+      if (status.ok() && (second_[i] < 0).any().item<bool>()) {
+        status = absl::DataLossError(absl::StrCat("optimizer.second.", i, " is below 0"));
+      }
     }
     if (!status.ok()) return status;
   }
