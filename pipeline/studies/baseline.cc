@@ -109,9 +109,7 @@ void ChooseBaseline(const Plan& plan, const StageAnalysis* screen, StageAnalysis
   const std::vector<int> singles = SinglesOf(plan);
   if (!named.empty()) {
     stage->baseline_reason = "named by the study";
-    for (const int i : AllOf(plan)) {
-      if (plan.combinations[i].name == named) stage->baseline = i;
-    }
+    stage->baseline = plan.CombinationNamed(named);
   } else if (!singles.empty()) {
     stage->baseline_reason = "the single loss that VAL puts first";
     stage->baseline = FirstByValidation(*stage, singles);

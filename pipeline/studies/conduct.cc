@@ -104,7 +104,7 @@ class Conductor {
       stopped.status = RunStatus::kStopped;
       const absl::Status status = Done(stopped);
       if (!status.ok()) return status;
-      Discard(folder_, stopped).IgnoreError();
+      Discard(folder_, stopped);
     }
     return absl::OkStatus();
   }
@@ -210,12 +210,6 @@ class Conductor {
   double seconds_ = 0;
 };
 
-template <class Names>
-int IndexOf(const Names& names, const std::string& name) {
-  const auto found = std::find(names.begin(), names.end(), name);
-  return found == names.end() ? -1 : static_cast<int>(found - names.begin());
-}
-
 }  // namespace
 
 Ledger::Ledger(const Plan& plan, const std::vector<StudyResult>& results) : plan_(plan) {
@@ -223,12 +217,9 @@ Ledger::Ledger(const Plan& plan, const std::vector<StudyResult>& results) : plan
 }
 
 void Ledger::Add(const StudyResult& result) {
-  const int config = IndexOf(plan_.configs, result.config);
-  const auto found = std::find_if(
-      plan_.combinations.begin(), plan_.combinations.end(),
-      [&](const Combination& combination) { return combination.name == result.combination; });
-  if (config < 0 || found == plan_.combinations.end()) return;
-  const auto combination = static_cast<int>(found - plan_.combinations.begin());
+  const int config = plan_.ConfigNamed(result.config),
+            combination = plan_.CombinationNamed(result.combination);
+  if (config < 0 || combination < 0) return;
   results_[{config, combination, result.seed, result.fold, result.stage}] = result;
 }
 

@@ -3,7 +3,6 @@
 
 #include <ATen/core/Tensor.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 #include <cmath>
 #include <filesystem>
@@ -12,10 +11,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "pipeline/clock.h"
+#include "pipeline/content_hash.h"
 #include "pipeline/exceptions.h"
 #include "pipeline/files.h"
 #include "pipeline/graph/graph.h"
@@ -148,27 +147,13 @@ std::string IdentityOf(const State& facts) {
     const absl::StatusOr<std::string> text = facts.Text(name);
     if (text.ok()) absl::StrAppend(&all, name, " ", text->size(), "\n", *text);
   }
-  const XXH128_hash_t hash = XXH3_128bits(all.data(), all.size());
-  return absl::StrFormat("%016x%016x", hash.high64, hash.low64);
+  return HashOf(all);
 }
 
 std::string HostName() {
   char name[256] = "";
   gethostname(name, sizeof(name) - 1);
   return name;
-}
-
-// What is known of a run before it is trained.
-StudyResult Asked(const Plan& plan, const StudyRun& run) {
-  StudyResult result;
-  result.config = plan.configs[run.config];
-  result.combination = plan.combinations[run.combination].name;
-  result.seed = run.seed;
-  result.fold = run.fold;
-  result.stage = run.stage;
-  result.fingerprint = plan.fingerprints[run.config][run.combination];
-  result.host = HostName();
-  return result;
 }
 
 void Describe(const Built& built, StudyResult* result) {
@@ -286,7 +271,8 @@ absl::Status TrainRun(const Plan& plan, const Built& built, const std::string& f
 absl::StatusOr<StudyResult> Execute(const Plan& plan, const StudyRun& run,
                                     const StudyFolder& folder, int64_t epochs, Pool* pool) {
   const double begun = Now();
-  StudyResult result = Asked(plan, run);
+  StudyResult result = ResultOf(plan, run);
+  result.host = HostName();
   absl::Status status = Caught([&] {
     absl::StatusOr<Built> built = Build(plan, run, pool);
     if (!built.ok()) return built.status();
@@ -310,11 +296,10 @@ absl::StatusOr<StudyResult> Execute(const Plan& plan, const StudyRun& run,
   return result;
 }
 
-absl::Status Discard(const StudyFolder& folder, const StudyResult& result) {
+void Discard(const StudyFolder& folder, const StudyResult& result) {
   const std::string path = folder.RunFolder(result.identity);
   Remove(path + "/checkpoints");
   Remove(path + "/weights.safetensors");
-  return absl::OkStatus();
 }
 
 namespace {

@@ -18,8 +18,8 @@ namespace pipeline {
 absl::StatusOr<StudyResult> Execute(const Plan& plan, const StudyRun& run,
                                     const StudyFolder& folder, int64_t epochs, Pool* pool);
 
-// What stays of a run that halving has stopped: no checkpoints.
-absl::Status Discard(const StudyFolder& folder, const StudyResult& result);
+// Removes what a run that halving has stopped would go on from.
+void Discard(const StudyFolder& folder, const StudyResult& result);
 
 // Seconds that a run of this config would take, from a few steps of it.
 absl::StatusOr<double> EstimateSeconds(const Plan& plan, const StudyRun& run, Pool* pool);

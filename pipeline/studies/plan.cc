@@ -2,7 +2,6 @@
 #include "pipeline/studies/plan.h"
 
 #include <google/protobuf/descriptor.h>
-#include <xxhash.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -12,9 +11,9 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "pipeline/config/text.h"
+#include "pipeline/content_hash.h"
 #include "pipeline/files.h"
 #include "pipeline/registry.h"
 #include "pipeline/utf8.h"
@@ -163,11 +162,6 @@ absl::Status ReadStudy(const std::string& path, int depth, Study* study, Locatio
   return absl::OkStatus();
 }
 
-std::string HashText(const std::string& text) {
-  const XXH128_hash_t hash = XXH3_128bits(text.data(), text.size());
-  return absl::StrFormat("%016x%016x", hash.high64, hash.low64);
-}
-
 // Makes the config of every combination; the mistakes, each once.
 absl::Status MakeFingerprints(Plan* plan) {
   constexpr size_t kMistakes = 10;
@@ -178,8 +172,8 @@ absl::Status MakeFingerprints(Plan* plan) {
       const std::vector<std::string> sets = plan->combinations[i].Sets(*plan);
       const absl::StatusOr<LoadedConfig> loaded =
           ConfigOf(*plan, {config, i, plan->seeds[0], -1, StudyStage::kScreen, sets});
-      plan->fingerprints[config].push_back(
-          loaded.ok() ? HashText(PrintText(loaded->document.config)) : "");
+      plan->fingerprints[config].push_back(loaded.ok() ? HashOf(PrintText(loaded->document.config))
+                                                       : "");
       if (loaded.ok()) continue;
       const std::string line(loaded.status().message());
       if (std::find(lines.begin(), lines.end(), line) == lines.end()) lines.push_back(line);
@@ -210,6 +204,18 @@ std::vector<std::string> Combination::Sets(const Plan& plan) const {
 
 const char* StageName(StudyStage stage) {
   return stage == StudyStage::kScreen ? "screen" : "confirm";
+}
+
+int Plan::ConfigNamed(const std::string& name) const {
+  const auto found = std::find(configs.begin(), configs.end(), name);
+  return found == configs.end() ? -1 : static_cast<int>(found - configs.begin());
+}
+
+int Plan::CombinationNamed(const std::string& name) const {
+  const auto found =
+      std::find_if(combinations.begin(), combinations.end(),
+                   [&](const Combination& combination) { return combination.name == name; });
+  return found == combinations.end() ? -1 : static_cast<int>(found - combinations.begin());
 }
 
 std::vector<StudyRun> Plan::Runs(int config, const std::vector<int>& chosen,

@@ -59,6 +59,10 @@ struct Plan {
   std::vector<int64_t> confirm_seeds;  // empty where nothing is confirmed
   int folds = 0;
 
+  // Indices of what has that name; -1 where nothing has.
+  int ConfigNamed(const std::string& name) const;
+  int CombinationNamed(const std::string& name) const;
+
   // Of the screening, or of what it chose (indices into `combinations`) of a config: in the order
   // in which they are run and shown. Runs that share data follow each other.
   std::vector<StudyRun> Screening() const;

@@ -86,12 +86,6 @@ StudyResult Parse(const Json& json) {
 // What a line is about.
 using Subject = std::tuple<int, int, int64_t, int, StudyStage>;
 
-template <class Names>
-int IndexOf(const Names& names, const std::string& name) {
-  const auto found = std::find(names.begin(), names.end(), name);
-  return found == names.end() ? -1 : static_cast<int>(found - names.begin());
-}
-
 absl::Status ReadLines(const std::string& path, std::vector<StudyResult>* results) {
   const absl::StatusOr<std::string> text = ReadFile(path, kMaxResults);
   if (!text.ok()) return text.status();
@@ -122,6 +116,17 @@ const char* StatusName(RunStatus status) {
       return "stopped";
   }
   return "";
+}
+
+StudyResult ResultOf(const Plan& plan, const StudyRun& run) {
+  StudyResult result;
+  result.fingerprint = plan.fingerprints[run.config][run.combination];
+  result.config = plan.configs[run.config];
+  result.combination = plan.combinations[run.combination].name;
+  result.seed = run.seed;
+  result.fold = run.fold;
+  result.stage = run.stage;
+  return result;
 }
 
 std::string ResultLine(const StudyResult& result) {
@@ -199,12 +204,10 @@ absl::StatusOr<std::vector<StudyResult>> StudyFolder::Results(const Plan& plan) 
     const absl::Status read = ReadLines(file, &lines);
     if (!read.ok()) return read;
   }
-  std::vector<std::string> names;
-  for (const Combination& combination : plan.combinations) names.push_back(combination.name);
   std::map<Subject, StudyResult> kept;
   for (StudyResult& line : lines) {
-    const int config = IndexOf(plan.configs, line.config),
-              combination = IndexOf(names, line.combination);
+    const int config = plan.ConfigNamed(line.config),
+              combination = plan.CombinationNamed(line.combination);
     const auto& seeds = line.stage == StudyStage::kScreen ? plan.seeds : plan.confirm_seeds;
     const bool asked = config >= 0 && combination >= 0 &&
                        std::find(seeds.begin(), seeds.end(), line.seed) != seeds.end();

@@ -57,6 +57,9 @@ struct StudyResult {
   std::string host;
 };
 
+// What is known of a run before it is trained.
+StudyResult ResultOf(const Plan& plan, const StudyRun& run);
+
 // One line, without its end. Numbers are written so that they are read back exactly; NaN is null.
 std::string ResultLine(const StudyResult& result);
 absl::StatusOr<StudyResult> ParseResultLine(const std::string& line);

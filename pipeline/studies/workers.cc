@@ -215,19 +215,6 @@ void Workers::Serve(int from, int to) const {
   }
 }
 
-StudyResult Workers::Lost(const StudyRun& run, const std::string& why) const {
-  StudyResult result;
-  result.config = plan_.configs[run.config];
-  result.combination = plan_.combinations[run.combination].name;
-  result.fingerprint = plan_.fingerprints[run.config][run.combination];
-  result.seed = run.seed;
-  result.fold = run.fold;
-  result.stage = run.stage;
-  result.status = RunStatus::kFailed;
-  result.error = why;
-  return result;
-}
-
 absl::Status Workers::Bury(Worker* worker,
                            const std::function<absl::Status(const StudyResult&)>& done) {
   int status = 0;
@@ -239,7 +226,10 @@ absl::Status Workers::Bury(Worker* worker,
   if (WIFEXITED(status) && WEXITSTATUS(status) == kStopped) {
     return absl::CancelledError("a worker was asked to stop");
   }
-  return done(Lost(run, HowItEnded(status)));
+  StudyResult lost = ResultOf(plan_, run);
+  lost.status = RunStatus::kFailed;
+  lost.error = HowItEnded(status);
+  return done(lost);
 }
 
 absl::Status Workers::Listen(Worker* worker,

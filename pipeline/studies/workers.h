@@ -70,8 +70,6 @@ class Workers {
   absl::Status Listen(Worker* worker, const std::function<absl::Status(const StudyResult&)>& done);
   // Of one that died within a task.
   absl::Status Bury(Worker* worker, const std::function<absl::Status(const StudyResult&)>& done);
-  // The result of a run whose worker died.
-  StudyResult Lost(const StudyRun& run, const std::string& why) const;
   void Stop();
 
   const Plan& plan_;
