@@ -5,14 +5,10 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
-#include <filesystem>
 #include <thread>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "pipeline/cli/terminal.h"
 #include "pipeline/config/config.h"
@@ -25,6 +21,7 @@
 #include "pipeline/studies/merge.h"
 #include "pipeline/studies/plan.h"
 #include "pipeline/studies/results.h"
+#include "pipeline/studies/shard.h"
 #include "pipeline/studies/study_page.h"
 #include "pipeline/studies/workers.h"
 #include "pipeline/training/signals.h"
@@ -40,52 +37,6 @@ namespace {
 
 constexpr int kWaits = 75;  // the exit code where other shards have to end first
 constexpr size_t kShownBest = 5;
-
-std::string Environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
-
-absl::StatusOr<Shard> ParseShard(const std::string& text) {
-  const std::vector<std::string> parts = absl::StrSplit(text, '/');
-  Shard shard;
-  const bool numbers = parts.size() == 2 && absl::SimpleAtoi(parts[0], &shard.number) &&
-                       absl::SimpleAtoi(parts[1], &shard.count);
-  if (numbers && shard.number >= 1 && shard.number <= shard.count) return shard;
-  return absl::InvalidArgumentError(absl::StrCat("--shard=", text, ": it is i/n, from 1/n to n/n"));
-}
-
-// By the task of a Slurm job array, or the index of a Kubernetes indexed job; `from` says which.
-absl::StatusOr<Shard> ShardOfEnvironment(std::string* from) {
-  const std::string task = Environment("SLURM_ARRAY_TASK_ID"),
-                    index = Environment("JOB_COMPLETION_INDEX");
-  Shard shard;
-  if (!task.empty()) {
-    int id = 0, first = 0, step = 1;
-    const bool known = absl::SimpleAtoi(task, &id) &&
-                       absl::SimpleAtoi(Environment("SLURM_ARRAY_TASK_COUNT"), &shard.count);
-    if (!known) return absl::InvalidArgumentError("SLURM_ARRAY_TASK_COUNT is no number");
-    if (!absl::SimpleAtoi(Environment("SLURM_ARRAY_TASK_MIN"), &first)) first = 0;
-    if (!absl::SimpleAtoi(Environment("SLURM_ARRAY_TASK_STEP"), &step)) step = 1;
-    shard.number = (id - first) / std::max(1, step) + 1;
-    *from = "SLURM_ARRAY_TASK_ID";
-    return shard;
-  }
-  if (index.empty()) return shard;
-  if (!absl::SimpleAtoi(index, &shard.number) ||
-      !absl::SimpleAtoi(Environment("JOB_COMPLETIONS"), &shard.count)) {
-    return absl::InvalidArgumentError(
-        "JOB_COMPLETION_INDEX says which shard this is; set JOB_COMPLETIONS to how many there are, "
-        "or give --shard=i/n");
-  }
-  ++shard.number;
-  *from = "JOB_COMPLETION_INDEX";
-  return shard;
-}
-
-absl::StatusOr<Shard> ChooseShard(std::string* from) {
-  return FLAGS_shard.empty() ? ShardOfEnvironment(from) : ParseShard(FLAGS_shard);
-}
 
 // The run of a config that all of it is judged by before it is trained: with the most losses.
 StudyRun TrialOf(const Plan& plan, int config) {
@@ -250,26 +201,23 @@ void PrintStanding(const Plan& plan, const std::vector<StudyResult>& results, Te
   }
 }
 
-absl::Status WriteMerged(const Plan& plan, const StudyFolder& folder) {
-  const absl::StatusOr<std::vector<StudyResult>> results = folder.Results(plan);
-  if (!results.ok()) return results.status();
+absl::Status WriteMerged(const std::vector<StudyResult>& results, const StudyFolder& folder) {
   std::string lines;
-  for (const StudyResult& result : *results) absl::StrAppend(&lines, ResultLine(result), "\n");
+  for (const StudyResult& result : results) absl::StrAppend(&lines, ResultLine(result), "\n");
   return WriteFileAtomically(folder.File("results.jsonl"), lines);
 }
 
 // Tells what there is; the exit code.
 int Finish(const Plan& plan, const StudyFolder& folder, const absl::Status& conducted,
            Terminal* terminal) {
-  const absl::Status merged = WriteMerged(plan, folder);
-  if (!merged.ok()) return Complain(merged, kFailure);
   const absl::StatusOr<std::vector<StudyResult>> results = folder.Results(plan);
   if (!results.ok()) return Complain(results.status(), kFailure);
+  const absl::Status merged = WriteMerged(*results, folder);
+  if (!merged.ok()) return Complain(merged, kFailure);
   PrintStanding(plan, *results, terminal);
-  const absl::Status reported = WriteStudyReport(plan, folder);
-  if (!reported.ok()) return Complain(reported, kFailure);
-  for (const absl::string_view line :
-       absl::StrSplit(StudyConclusion(plan, folder), '\n', absl::SkipEmpty())) {
+  const absl::StatusOr<std::string> conclusion = WriteStudyReport(plan, folder);
+  if (!conclusion.ok()) return Complain(conclusion.status(), kFailure);
+  for (const absl::string_view line : absl::StrSplit(*conclusion, '\n', absl::SkipEmpty())) {
     terminal->Line(std::string(line));
   }
   terminal->Line("report: " + Shown(folder.File("report.html")));
@@ -293,7 +241,7 @@ absl::Status PrepareFolder(const Plan& plan, const StudyFolder& folder) {
 
 int RunStudy(const Plan& plan, const StudyFolder& folder, Terminal* terminal) {
   std::string from;
-  const absl::StatusOr<Shard> shard = ChooseShard(&from);
+  const absl::StatusOr<Shard> shard = ChooseShard(FLAGS_shard, &from);
   if (!shard.ok()) return Complain(shard.status(), kMistake);
   const absl::Status prepared = PrepareFolder(plan, folder);
   if (!prepared.ok()) return Complain(prepared, kMistake);

@@ -39,8 +39,7 @@ bool StageAnalysis::asked_for() const {
                      [](const StudyCell& cell) { return cell.asked_for(); });
 }
 
-absl::StatusOr<StudyAnalysis> Analyse(const Plan& plan, const StudyFolder& folder,
-                                      bool statistics) {
+absl::StatusOr<StudyAnalysis> Analyse(const Plan& plan, const StudyFolder& folder) {
   absl::StatusOr<std::vector<StudyResult>> results = folder.Results(plan);
   if (!results.ok()) return results.status();
   StudyAnalysis analysis;
@@ -56,16 +55,15 @@ absl::StatusOr<StudyAnalysis> Analyse(const Plan& plan, const StudyFolder& folde
     ChooseBaseline(plan, nullptr, &config.screen);
     ChooseBaseline(plan, &config.screen, &config.confirm);
     MeasureOptimism(plan, &config);
-    CompareAll(plan, statistics, &config, &config.screen);
-    CompareAll(plan, statistics, &config, &config.confirm);
+    CompareAll(plan, &config, &config.screen);
+    CompareAll(plan, &config, &config.confirm);
     Count(config.screen, &analysis);
     Count(config.confirm, &analysis);
-    if (!statistics) continue;
     EstimateEffects(plan, &config);
     ReplayStudy(plan, &config);
     DoubtLabels(plan, folder, analysis.results, &config);
   }
-  if (statistics) RankOverDatasets(plan, &analysis);
+  RankOverDatasets(plan, &analysis);
   return analysis;
 }
 

@@ -195,8 +195,8 @@ struct StudyAnalysis {
   RanksAnalysis ranks;
 };
 
-// `statistics`: also what takes seconds, and only the page shows.
-absl::StatusOr<StudyAnalysis> Analyse(const Plan& plan, const StudyFolder& folder, bool statistics);
+// Of what a study's runs came to so far.
+absl::StatusOr<StudyAnalysis> Analyse(const Plan& plan, const StudyFolder& folder);
 
 }  // namespace pipeline
 

@@ -18,7 +18,7 @@ void FindLeaks(const Plan& plan, const StudyFolder& folder, const std::vector<St
                ConfigAnalysis* analysis);
 // The baseline, and what VAL puts first. `screen` is the screening where `stage` confirms it.
 void ChooseBaseline(const Plan& plan, const StageAnalysis* screen, StageAnalysis* stage);
-void CompareAll(const Plan& plan, bool statistics, ConfigAnalysis* analysis, StageAnalysis* stage);
+void CompareAll(const Plan& plan, ConfigAnalysis* analysis, StageAnalysis* stage);
 void MeasureOptimism(const Plan& plan, ConfigAnalysis* analysis);
 void EstimateEffects(const Plan& plan, ConfigAnalysis* analysis);
 void ReplayStudy(const Plan& plan, ConfigAnalysis* analysis);

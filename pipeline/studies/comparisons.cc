@@ -237,7 +237,7 @@ void NameFolds(Difference* difference) {
 
 }  // namespace
 
-void CompareAll(const Plan& plan, bool statistics, ConfigAnalysis* analysis, StageAnalysis* stage) {
+void CompareAll(const Plan& plan, ConfigAnalysis* analysis, StageAnalysis* stage) {
   if (stage->baseline < 0) return;
   const std::vector<int> members = MembersOf(plan, *stage);
   stage->family = FamilyOf(plan, *stage, members.size());
@@ -250,7 +250,7 @@ void CompareAll(const Plan& plan, bool statistics, ConfigAnalysis* analysis, Sta
     stage->differences.push_back(std::move(one));
   }
   AdjustByHolm(stage->family, &stage->differences);
-  if (statistics) AdjustByMaxT(*analysis, stage);
+  AdjustByMaxT(*analysis, stage);
   for (Difference& one : stage->differences) {
     one.comparison = ComparisonOf(plan, *analysis, *stage, one, epochs);
     if (analysis->leaks > 0) {

@@ -13,12 +13,9 @@
 #include "absl/status/status.h"
 #include "pipeline/studies/plan.h"
 #include "pipeline/studies/results.h"
+#include "pipeline/studies/shard.h"
 
 namespace pipeline {
-
-struct Shard {
-  int number = 1, count = 1;  // counted from 1
-};
 
 struct ConductOptions {
   int jobs = 1;

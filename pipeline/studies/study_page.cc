@@ -57,12 +57,27 @@ std::string LabelsCsv(const StudyAnalysis& analysis) {
   return text;
 }
 
+// What the study shows, in lines for the terminal.
+std::string ConclusionOf(const Plan& plan, const StudyAnalysis& analysis) {
+  std::vector<std::string> lines = {absl::StrCat(CountsText(analysis), ".")};
+  for (const ConfigAnalysis& config : analysis.configs) {
+    const ConfigVerdict verdict = VerdictOf(plan, analysis, config);
+    if (config.embedded_sample) {
+      lines.push_back(
+          absl::StrCat(config.name, ": drawn stand-in images, so nothing about these data."));
+    }
+    lines.push_back(absl::StrCat(config.name, ": ", absl::StrJoin(verdict.sentences, " ")));
+    if (!verdict.circumstances.empty()) lines.push_back("  " + verdict.circumstances);
+  }
+  return absl::StrJoin(lines, "\n");
+}
+
 }  // namespace
 
 Page StudyPage(const Plan& plan, const StudyAnalysis& analysis) { return PageOf({plan, analysis}); }
 
-absl::Status WriteStudyReport(const Plan& plan, const StudyFolder& folder) {
-  const absl::StatusOr<StudyAnalysis> analysis = Analyse(plan, folder, true);
+absl::StatusOr<std::string> WriteStudyReport(const Plan& plan, const StudyFolder& folder) {
+  const absl::StatusOr<StudyAnalysis> analysis = Analyse(plan, folder);
   if (!analysis.ok()) return analysis.status();
   std::vector<std::pair<const char*, std::string>> files = {
       {"table.csv", TableCsv(plan, *analysis)},
@@ -77,23 +92,7 @@ absl::Status WriteStudyReport(const Plan& plan, const StudyFolder& folder) {
     const absl::Status written = WriteFileAtomically(folder.File(name), text);
     if (!written.ok()) return written;
   }
-  return absl::OkStatus();
-}
-
-std::string StudyConclusion(const Plan& plan, const StudyFolder& folder) {
-  const absl::StatusOr<StudyAnalysis> analysis = Analyse(plan, folder, false);
-  if (!analysis.ok()) return std::string(analysis.status().message());
-  std::vector<std::string> lines = {absl::StrCat(CountsText(*analysis), ".")};
-  for (const ConfigAnalysis& config : analysis->configs) {
-    const ConfigVerdict verdict = VerdictOf(plan, *analysis, config);
-    if (config.embedded_sample) {
-      lines.push_back(
-          absl::StrCat(config.name, ": drawn stand-in images, so nothing about these data."));
-    }
-    lines.push_back(absl::StrCat(config.name, ": ", absl::StrJoin(verdict.sentences, " ")));
-    if (!verdict.circumstances.empty()) lines.push_back("  " + verdict.circumstances);
-  }
-  return absl::StrJoin(lines, "\n");
+  return ConclusionOf(plan, *analysis);
 }
 
 }  // namespace pipeline

@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "pipeline/report/page.h"
 #include "pipeline/studies/analysis.h"
 #include "pipeline/studies/plan.h"
@@ -17,10 +17,8 @@ namespace pipeline {
 // label_issues.csv, from what its runs came to so far. Whoever ran them, and in which order, these
 // are the same bytes, but for seconds: they stand in the section "time" of the page and in the last
 // column of table.csv, nowhere else.
-absl::Status WriteStudyReport(const Plan& plan, const StudyFolder& folder);
-
-// What the study shows, in lines for the terminal; or why that cannot be said.
-std::string StudyConclusion(const Plan& plan, const StudyFolder& folder);
+// Returns what the study shows, in lines for the terminal.
+absl::StatusOr<std::string> WriteStudyReport(const Plan& plan, const StudyFolder& folder);
 
 // Of an analysis with its statistics. Pictures of doubtful labels are read from the data's folder,
 // as far as they are still there.

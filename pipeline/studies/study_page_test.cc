@@ -52,11 +52,14 @@ MadeStudy StudyOf(const std::string& name, const std::vector<int>& wrong, int se
   return study;
 }
 
-std::string ConclusionOf(MadeStudy* study) { return StudyConclusion(study->plan, study->Save()); }
+std::string ConclusionOf(MadeStudy* study) {
+  const absl::StatusOr<std::string> written = WriteStudyReport(study->plan, study->Save());
+  EXPECT_TRUE(written.ok()) << written.status();
+  return written.ok() ? *written : "";
+}
 
 std::string PageOf(MadeStudy* study) {
-  const absl::Status written = WriteStudyReport(study->plan, study->Save());
-  EXPECT_TRUE(written.ok()) << written;
+  ConclusionOf(study);
   return study->File("report.html");
 }
 

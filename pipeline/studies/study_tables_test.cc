@@ -30,7 +30,7 @@ MadeAnswers Right(int right) {
 }
 
 StudyAnalysis AnalysisOf(MadeStudy* study) {
-  absl::StatusOr<StudyAnalysis> analysis = Analyse(study->plan, study->Save(), true);
+  absl::StatusOr<StudyAnalysis> analysis = Analyse(study->plan, study->Save());
   EXPECT_TRUE(analysis.ok()) << analysis.status();
   return *std::move(analysis);
 }
