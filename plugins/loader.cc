@@ -16,11 +16,11 @@
 #include "datasets/dataset.h"
 #include "datasets/images/image_file.h"
 #include "pipeline/exceptions.h"
-#include "pipeline/pool.h"
 #include "pipeline/processes.h"
 #include "pipeline/stage.h"
 #include "pipeline/utf8.h"
 #include "plugins/loader.pb.h"
+#include "plugins/loader_data.h"
 #include "plugins/loading/batch.h"
 #include "plugins/loading/left_out.h"
 #include "plugins/loading/outside_images.h"
@@ -47,8 +47,11 @@ class Loader : public pipeline::Source, public pipeline::TiledSource {
 
   absl::StatusOr<pipeline::Specs> Build(const pipeline::Specs&,
                                         pipeline::BuildContext* context) override {
-    const absl::Status read = OpenData(*context);
-    if (!read.ok()) return read;
+    absl::StatusOr<std::shared_ptr<LoaderData>> opened = OpenLoaderData(options_, *context);
+    if (!opened.ok()) return opened.status();
+    data_ = *std::move(opened);
+    dataset_ = data_->dataset.get();
+    reader_ = data_->reader.get();
     info_ = dataset_->info();
     for (const auto& files : info_.skipped)
       untold_.insert(untold_.end(), files.begin(), files.end());
@@ -195,77 +198,7 @@ class Loader : public pipeline::Source, public pipeline::TiledSource {
   bool masks() const { return data().task == pipeline::Task::kSegmentation; }
 
   OutsideImages Outside() const {
-    return {static_cast<int>(options_.image_size()), options_.max_pixels(), Fit()};
-  }
-
-  // A dataset, and what was decoded of it.
-  struct Data {
-    std::unique_ptr<datasets::Dataset> dataset;
-    std::unique_ptr<SampleReader> reader;
-  };
-
-  absl::Status OpenData(const pipeline::BuildContext& context) {
-    if (options_.folds() == 1 || options_.fold() > std::max(0, options_.folds() - 1)) {
-      return pipeline::OptionError("fold", absl::StrCat("fold ", options_.fold(), " of ",
-                                                        options_.folds(), ": there is none"));
-    }
-    if (options_.folds() > 0 && !options_.split_file().empty()) {
-      return pipeline::OptionError("folds", "folds and split_file cannot both make the split");
-    }
-    const int64_t own = options_.split_seed();
-    const datasets::DatasetContext wanted = {own >= 0 ? static_cast<uint64_t>(own) : context.seed,
-                                             options_.validation_fraction(),
-                                             options_.max_pixels(),
-                                             options_.test_fraction(),
-                                             options_.folds(),
-                                             options_.fold(),
-                                             options_.split_file(),
-                                             context.writes,
-                                             context.color,
-                                             Fit(),
-                                             Facts(context),
-                                             context.progress};
-    auto opened = context.pool == nullptr
-                      ? Open(wanted)
-                      : context.pool->Get<Data>(
-                            absl::StrCat(wanted.seed, " ", wanted.color, " ", wanted.write_split,
-                                         " ", options_.SerializeAsString()),
-                            [&] { return Open(wanted); });
-    if (!opened.ok()) return opened.status();
-    data_ = *std::move(opened);
-    dataset_ = data_->dataset.get();
-    reader_ = data_->reader.get();
-    return absl::OkStatus();
-  }
-
-  absl::StatusOr<std::shared_ptr<Data>> Open(const datasets::DatasetContext& wanted) const {
-    auto data = std::make_shared<Data>();
-    auto dataset = datasets::Datasets::Get().Create(options_.dataset(), wanted);
-    if (!dataset.ok()) {
-      // The split file is an option of the loader's own.
-      const bool own = pipeline::OptionOf(dataset.status()) == "split_file";
-      return own ? dataset.status() : pipeline::Within("dataset", dataset.status());
-    }
-    data->dataset = *std::move(dataset);
-    auto reader = SampleReader::Open(
-        data->dataset.get(),
-        {options_.image_size(), int64_t{options_.cache_mb()} << 20,
-         options_.dataset().SerializeAsString()},
-        {options_.cache_file(), options_.cache_file_mb() << 20, wanted.write_split});
-    if (!reader.ok()) return reader.status();
-    data->reader = *std::move(reader);
-    return data;
-  }
-
-  std::string Facts(const pipeline::BuildContext& context) const {
-    const std::string& beside = options_.cache_file();
-    return beside.empty() ? context.facts_folder : absl::StrCat(beside, ".facts");
-  }
-
-  datasets::Fit Fit() const {
-    return options_.fit() == LoaderOptions::LETTERBOX ? datasets::Fit::kLetterbox
-           : options_.fit() == LoaderOptions::CROP    ? datasets::Fit::kCrop
-                                                      : datasets::Fit::kStretch;
+    return {static_cast<int>(options_.image_size()), options_.max_pixels(), FitOf(options_)};
   }
 
   bool balanced() const { return options_.sampling() == LoaderOptions::BALANCED; }
@@ -415,7 +348,7 @@ class Loader : public pipeline::Source, public pipeline::TiledSource {
   }
 
   const LoaderOptions options_;
-  std::shared_ptr<Data> data_;            // maybe of several loaders, one after the other
+  std::shared_ptr<LoaderData> data_;      // maybe of several loaders, one after the other
   datasets::Dataset* dataset_ = nullptr;  // of data_
   SampleReader* reader_ = nullptr;        // of data_
   pipeline::DataInfo info_;  // the dataset's, less the files that turned out broken since
