@@ -189,7 +189,7 @@ TEST(ConfigErrors, SyntaxErrorComesAfterUnknownNamesBeforeIt) {
             "c.pbtxt:39:9: Train has no field \"epoch\"; it has: epochs, seed, device, precision, "
             "threads, optimizer, learning_rate, weight_decay, schedule, warmup_epochs, clip_norm, "
             "patience, minimize, monitor, ema_decay, on_bad_number, checkpoint_minutes, "
-            "keep_checkpoints, deterministic, profile; did you mean \"epochs\"?\n"
+            "keep_checkpoints, deterministic, accumulate, profile; did you mean \"epochs\"?\n"
             "c.pbtxt:39:24: Expected integer, got: seven");
 }
 
@@ -226,7 +226,7 @@ TEST(ConfigErrors, BadSetPaths) {
             "--set train.epoch=3: Train has no field \"epoch\"; it has: epochs, seed, device, "
             "precision, threads, optimizer, learning_rate, weight_decay, schedule, warmup_epochs, "
             "clip_norm, patience, minimize, monitor, ema_decay, on_bad_number, checkpoint_minutes, "
-            "keep_checkpoints, deterministic, profile; did you mean \"epochs\"?");
+            "keep_checkpoints, deterministic, accumulate, profile; did you mean \"epochs\"?");
   EXPECT_EQ(ErrorsOfSet("laod.batch_size=3"),
             "--set laod.batch_size=3: no node or field \"laod\"; there are: load, gray, augment, "
             "normalize, classify, loss, metrics, train; did you mean \"load\"?");

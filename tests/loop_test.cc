@@ -3,6 +3,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/allclose.h>
 #include <ATen/ops/equal.h>
 #include <gtest/gtest.h>
 
@@ -230,6 +231,63 @@ TEST_F(CutRun, GoesOnWithSgdAndBalancedSampling) {
 TEST_F(CutRun, GoesOnWithoutValidation) {
   ExpectGoesOn({"train.epochs=4", "load.validation_fraction=0", "train.ema_decay=0.9",
                 "loss.dynamic_loss_weighting=RANDOM"});
+}
+
+TEST_F(CutRun, GoesOnBetweenGroupsOfBatches) {
+  ExpectGoesOn(
+      {"train.epochs=6", "load.batch_size=4", "train.accumulate=3", "train.ema_decay=0.9"});
+}
+
+TEST_F(LoopTest, BatchesOfAGroupStepAsOneBatchOfTheirSize) {
+  const std::vector<std::string> plain = {"train.optimizer=SGD", "train.learning_rate=0.05",
+                                          "train.epochs=3"};
+  const auto train = [&](std::vector<std::string> sets) {
+    sets.insert(sets.end(), plain.begin(), plain.end());
+    Make(sets);
+    WeightsByStep watched(&graph());
+    EXPECT_TRUE(Run(&watched).status.ok());
+    return watched.weights;
+  };
+  // Twenty images: 6 x 3 and 2, against 3 x 6 and 2; 11 and 9, against 20.
+  for (const int batch : {3, 11}) {
+    SCOPED_TRACE(batch);
+    const std::vector<State> large = train({absl::StrCat("load.batch_size=", 2 * batch)});
+    const std::vector<State> small =
+        train({absl::StrCat("load.batch_size=", batch), "train.accumulate=2"});
+    ASSERT_GT(small.size(), large.size());
+    for (const auto& [name, tensor] : large.back()) {
+      // Sums of float32 in another order.
+      EXPECT_TRUE(at::allclose(tensor, small.back().at(name), 1e-4, 1e-6)) << name;
+    }
+    EXPECT_FALSE(at::equal(small[0].begin()->second, small[1].begin()->second));
+    // Nothing moves before a group is whole.
+    if (batch == 3) ExpectEqual(small[1], small[2]);
+  }
+}
+
+TEST_F(LoopTest, ABadGradientOfAGroupIsThatOfItsBatch) {
+  Make({"load.batch_size=4", "train.accumulate=3", "train.on_bad_number=SKIP", "train.epochs=1"});
+  int calls = 0;
+  graph().Parameters()[2].register_hook([&calls](const at::Tensor& gradient) {
+    return ++calls == 5 ? gradient.mul(std::numeric_limits<double>::quiet_NaN()) : gradient;
+  });
+  const State begin = Copied(graph(), "");
+  class Notes : public pipeline::Observer {
+   public:
+    void Noted(const std::string& line) override { lines.push_back(line); }
+    std::vector<std::string> lines;
+  } notes;
+  const pipeline::Outcome outcome = Run(&notes);
+  ASSERT_TRUE(outcome.status.ok()) << outcome.status;
+  EXPECT_EQ(outcome.counters.skipped_steps, 1);
+  ASSERT_FALSE(notes.lines.empty());
+  EXPECT_TRUE(absl::StartsWith(
+      notes.lines[0], "skipped: step 5 of epoch 1 (TRAIN), backward: the gradient of features.2."))
+      << notes.lines[0];
+  for (const auto& [name, tensor] : Copied(graph(), "")) {
+    EXPECT_TRUE(tensor.isfinite().all().item<bool>()) << name;
+  }
+  EXPECT_FALSE(at::equal(begin.begin()->second, Copied(graph(), "").begin()->second));
 }
 
 TEST_F(LoopTest, TheAverageFollowsItsFormula) {

@@ -133,6 +133,12 @@ TEST(ParallelTest, ClassifierIsThatOfOneProcess) {
   ExpectAsAlone(workspace, {});
 }
 
+TEST(ParallelTest, GroupsOfBatchesAreThoseOfOneProcess) {
+  Workspace workspace;
+  workspace.Write("small.pbtxt", Config());
+  ExpectAsAlone(workspace, {"--set", "train.accumulate=2", "--set", "load.batch_size=5"});
+}
+
 TEST(ParallelTest, DropoutBatchNormAndDynamicWeightsAreThoseOfOneProcess) {
   Workspace workspace;
   workspace.Write("small.pbtxt", Config());

@@ -152,7 +152,7 @@ TEST_F(StudyPlan, NamesEveryMistakeWithItsPlace) {
             "--set train.nope=1: Train has no field \"nope\"; it has: epochs, seed, device, "
             "precision, threads, optimizer, learning_rate, weight_decay, schedule, warmup_epochs, "
             "clip_norm, patience, minimize, monitor, ema_decay, on_bad_number, checkpoint_minutes, "
-            "keep_checkpoints, deterministic, profile");
+            "keep_checkpoints, deterministic, accumulate, profile");
   EXPECT_THAT(Error("confg: \"small\""),
               HasSubstr("Study has no field \"confg\"; it has: include, title, "));
   EXPECT_THAT(Error(absl::StrCat(kFusions, "seed: [1, 1]")), HasSubstr("a seed is named twice"));

@@ -53,14 +53,15 @@ class BucketSum : public GradientSum {
   }
 
   void Finish() override {
-    // What has no gradient here has none anywhere: all run the same graph.
+    // What backward has not reached here it reached nowhere: all run the same graph. Its gradient
+    // is that of earlier batches, or none.
     for (size_t i = 0; i < parameters_.size(); ++i) {
-      if (!taken_[i]) Settle(i, at::Tensor());
+      if (!taken_[i]) Settle(i, parameters_[i].grad());
     }
     begun_ = false;
     for (Bucket& bucket : buckets_) bucket.wait();
     for (size_t i = 0; i < parameters_.size(); ++i) {
-      if (taken_[i]) parameters_[i].mutable_grad() = slots_[i];
+      if (parameters_[i].grad().defined()) parameters_[i].mutable_grad() = slots_[i];
     }
   }
 
@@ -128,7 +129,8 @@ class BucketSum : public GradientSum {
   std::vector<bool> taken_;
   size_t next_ = 0;  // bucket to be sent
   bool begun_ = false;
-  std::vector<std::shared_ptr<torch::autograd::Node>> accumulators_;
+  // Pointers of another kind in later versions of LibTorch.
+  std::vector<decltype(torch::autograd::impl::grad_accumulator(at::Tensor()))> accumulators_;
   std::vector<uintptr_t> hooks_;
 };
 

@@ -144,56 +144,6 @@ double Loop::Rate(const Step& step) const {
   return LearningRate(options_, step.epoch, step.index, step.steps) * factor;
 }
 
-absl::Status Loop::Learn(const Step& step, double* loss) {
-  const at::Tensor total = graph_.Output(options_.minimize());
-  // In training a GPU is asked once for all, at the end of the step.
-  const bool later = step.phase == TRAIN && !total.is_cpu();
-  if (!later) {
-    *loss = total.item<double>();
-    if (!std::isfinite(*loss)) return BadLoss(step, *loss);
-  }
-  return step.phase == TRAIN ? Update(step, total, loss) : absl::OkStatus();
-}
-
-absl::Status Loop::BadLoss(const Step& step, double loss) {
-  return Bad(step, absl::StrCat(graph_.Describe(options_.minimize()), ": ", options_.minimize(),
-                                " is ", BadName(loss)));
-}
-
-absl::Status Loop::Update(const Step& step, const at::Tensor& total, double* loss) {
-  Optimizer::Taken taken;
-  const absl::Status learned = Caught([&] {
-    optimizer_.ZeroGradients();
-    const double backward = Now();
-    if (gradients_ != nullptr) gradients_->Begin();
-    (scaler_.has_value() ? scaler_->Scale(total) : total).backward();
-    graph_.profile().Add(step.phase, "backward", backward);
-    if (gradients_ != nullptr) AwaitGradients(step.phase);
-    learning_rate_ = Rate(step);
-    // A gradient that is not finite would leave no weight as it was.
-    const double scale = scaler_.has_value() ? scaler_->scale() : 1;
-    const double begin = Now();
-    taken = optimizer_.StepIfFinite(learning_rate_, total, scale);
-    graph_.profile().Add(step.phase, "optimizer", begin);
-    return absl::OkStatus();
-  });
-  if (!learned.ok()) {
-    return absl::Status(learned.code(),
-                        absl::StrCat(StepName(step), ", backward: ", learned.message()));
-  }
-  *loss = taken.loss;
-  if (!std::isfinite(taken.loss)) return BadLoss(step, taken.loss);
-  if (scaler_.has_value()) scaler_->Update(taken.finite());
-  // A scale that was too large is halved until it fits; at 1 it was not the scale.
-  const bool overflowed = scaler_.has_value() && scaler_->scale() >= 1;
-  if (taken.finite() && average_.has_value()) average_->Update(counters_.steps + 1);
-  if (taken.finite() || overflowed) return absl::OkStatus();
-  const std::string name = BadGradientName(graph_);
-  return Bad(step,
-             absl::StrCat("backward: the gradient of ", name, " is ", BadName(taken.gradient_norm),
-                          " although ", options_.minimize(), " is ", *loss));
-}
-
 absl::Status Loop::Pass(int64_t epoch, Place* place, Report* report) {
   const Phase phase = place->phase;
   Step step = FirstStep(phase, epoch);
@@ -213,17 +163,19 @@ absl::Status Loop::Pass(int64_t epoch, Place* place, Report* report) {
                      whole};
   };
   graph_.SetTraining(phase == TRAIN);
+  group_ = Group();
   absl::Status status = Caught([&] { return graph_.source().Begin(step); });
   while (status.ok() && step.index < step.steps) {
-    const bool alone = processes_ == nullptr;
-    if (alone && InterruptSignal() != 0) return absl::CancelledError("interrupted");
+    const bool alone = processes_ == nullptr, between = group_.batches == 0;
+    if (alone && between && InterruptSignal() != 0) return absl::CancelledError("interrupted");
     Prepare(&step, kLearning);
-    if (!alone && interrupted_) return absl::CancelledError("interrupted");
+    if (!alone && between && interrupted_) return absl::CancelledError("interrupted");
     if (phase == TRAIN && counters_.steps == 0) counters_.startup_seconds = ProcessAge();
     double loss = 0;
     // Nothing of the batch can be read.
     bool skipped = step.samples.empty();
     if (!skipped) status = Take(step, &loss, &skipped);
+    if (status.ok()) status = ApplyLeft(step);
     if (!status.ok()) return status;
     if (!skipped) {
       place->images += Images(step);
@@ -231,8 +183,9 @@ absl::Status Loop::Pass(int64_t epoch, Place* place, Report* report) {
       status = Tell([&](Observer* observer) { return observer->StepDone(event(nullptr), loss); });
     }
     place->index = ++step.index;
-    // TEST begins anew where it was cut.
-    if (status.ok() && phase != TEST) status = TellPaused(false, false, false);
+    // TEST begins anew where it was cut, and gradients are not kept.
+    const bool pauses = phase != TEST && group_.batches == 0;
+    if (status.ok() && pauses) status = TellPaused(false, false, false);
   }
   if (!status.ok()) return status;
   if (phase == TRAIN && HasValidation()) {

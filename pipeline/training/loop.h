@@ -59,6 +59,13 @@ class Loop {
     double seconds = 0, wait_seconds = 0;
   };
 
+  // Batches whose gradients wait for the optimizer.
+  struct Group {
+    int64_t batches = 0;
+    double images = 0;  // of the first batch
+    double weight = 0;  // images of all, in batches of that size
+  };
+
   absl::Status Pass(int64_t epoch, Place* place, Report* report);
   // Makes `step` the batch at its index, and seeds what stages draw in it.
   void Prepare(Step* step, uint64_t purpose);
@@ -69,8 +76,16 @@ class Loop {
   // Runs a step and learns from it; `skipped`: it was bad and left no trace, as on_bad_number asks.
   absl::Status Take(const Step& step, double* loss, bool* skipped);
   absl::Status Learn(const Step& step, double* loss);
+  // Adds the step's gradients to those of its group of train.accumulate batches; the group's last
+  // step lets the optimizer step.
   absl::Status Update(const Step& step, const at::Tensor& total, double* loss);
+  bool StepsAfter(const Step& step) const;
+  absl::Status Await(const Step& step, const at::Tensor& total, double* loss);
+  absl::Status Apply(const Step& step, const at::Tensor& total, double* loss);
+  // Apply where the group's last batch could not be used, and others could.
+  absl::Status ApplyLeft(const Step& step);
   absl::Status BadLoss(const Step& step, double loss);
+  absl::Status BadGradient(const Step& step, double norm, double loss);
   // The epoch under way, from place_ on.
   absl::Status Epoch();
   absl::Status Epochs(std::string* stopped);
@@ -116,6 +131,7 @@ class Loop {
   Report train_;       // of the epoch's TRAIN pass, once it is over
   State train_sums_;   // what it is made from
   Kept buffers_;       // before the step
+  Group group_;
   int64_t skipped_in_a_row_ = 0;
   bool interrupted_ = false;  // some process
   double started_ = 0;
