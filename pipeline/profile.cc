@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "pipeline/clock.h"
+#include "pipeline/json.h"
 #include "pipeline/utf8.h"
 
 namespace pipeline {
@@ -53,7 +54,7 @@ std::string Profile::TraceText() const {
                       {"pid", 1},
                       {"tid", 1}});
   }
-  return nlohmann::ordered_json({{"traceEvents", events}, {"displayTimeUnit", "ms"}}).dump();
+  return JsonLine({{"traceEvents", events}, {"displayTimeUnit", "ms"}});
 }
 
 }  // namespace pipeline

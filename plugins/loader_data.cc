@@ -14,7 +14,10 @@ namespace {
 using Opened = absl::StatusOr<std::shared_ptr<LoaderData>>;
 
 absl::Status CheckFolds(const LoaderOptions& options) {
-  if (options.folds() == 1 || options.fold() > std::max(0, options.folds() - 1)) {
+  if (options.folds() == 1) {
+    return pipeline::OptionError("folds", "one fold leaves nothing to train on");
+  }
+  if (options.fold() > std::max(0, options.folds() - 1)) {
     return pipeline::OptionError(
         "fold", absl::StrCat("fold ", options.fold(), " of ", options.folds(), ": there is none"));
   }

@@ -268,6 +268,15 @@ TEST(Program, RefusesBadConfigsWithoutATrace) {
                 "no verb or config \"trian\"; verbs: train, calibrate, check, compare, "
                 "describe, dot, evaluate, explain, export, list, plot, predict, "
                 "print-config, report, study; did you mean \"train\"?");
+  workspace.Write("studies/smoke.pbtxt", "");
+  ExpectMistake({"smoke"},
+                "\"smoke\" is a study: \"study smoke\" runs it, \"check smoke\" looks it over");
+  ExpectMistake({"--config=small", "--set", "load.folds=2", "--set", "load.fold=3"},
+                "--set load.fold=3: fold 3 of 2: there is none");
+  ExpectMistake({"--config=small", "--set", "load.folds=1"},
+                "--set load.folds=1: one fold leaves nothing to train on");
+  ExpectMistake({"--config=small", "--set", "load.folds=2", "--set", "load.split_file=s.csv"},
+                "--set load.folds=2: folds and split_file cannot both make the split");
   ExpectMistake({"--confg=small"},
                 "no flag --confg; did you mean \"--config\"? (--help shows all)");
   const size_t gpus = torch::cuda::device_count();

@@ -9,7 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "pipeline/config/text.h"
-#include "pipeline/studies/conduct.h"
+#include "pipeline/studies/ledger.h"
 #include "pipeline/studies/merge.h"
 #include "pipeline/studies/plan.h"
 #include "pipeline/studies/results.h"

@@ -10,6 +10,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/string_view.h"
 #include "pipeline/diagnostics.h"
+#include "pipeline/studies/plan.h"
 #include "pipeline/workspace.h"
 
 DEFINE_string(config, "", "");
@@ -114,6 +115,10 @@ absl::Status TakeFlags(const Typed& typed, CommandLine* line) {
 }
 
 absl::Status NoSuchVerb(const std::string& word) {
+  if (FindStudy(word).ok()) {
+    return Mistake(absl::StrCat("\"", word, "\" is a study: \"study ", word, "\" runs it, \"check ",
+                                word, "\" looks it over"));
+  }
   std::vector<std::string> verbs, near;
   for (const Verb& verb : Verbs::All()) verbs.push_back(verb.name);
   near = verbs;

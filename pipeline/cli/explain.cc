@@ -15,6 +15,7 @@
 #include "pipeline/cli/load_graph.h"
 #include "pipeline/cli/terminal.h"
 #include "pipeline/files.h"
+#include "pipeline/json.h"
 #include "pipeline/pictures.h"
 #include "pipeline/prediction/explanation.h"
 #include "pipeline/prediction/image_list.h"
@@ -213,7 +214,7 @@ void PrintJson(const Explained& explained, const std::vector<std::string>& names
   }
   line["pictures"] = nlohmann::ordered_json::array();
   for (const std::string& file : explained.files) line["pictures"].push_back(ValidUtf8(file));
-  std::printf("%s\n", line.dump().c_str());
+  std::printf("%s\n", JsonLine(line).c_str());
 }
 
 int ExplainImages(const CommandLine& line) {

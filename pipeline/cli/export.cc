@@ -13,8 +13,8 @@
 #include "pipeline/export/model_card.h"
 #include "pipeline/export/onnx_file.h"
 #include "pipeline/files.h"
+#include "pipeline/json.h"
 #include "pipeline/runs/calibration.h"
-#include "pipeline/runs/json.h"
 #include "pipeline/workspace.h"
 
 DEFINE_bool(preprocessing, false, "");

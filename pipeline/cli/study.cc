@@ -18,6 +18,7 @@
 #include "pipeline/report.h"
 #include "pipeline/runs/run_lock.h"
 #include "pipeline/studies/conduct.h"
+#include "pipeline/studies/ledger.h"
 #include "pipeline/studies/merge.h"
 #include "pipeline/studies/plan.h"
 #include "pipeline/studies/results.h"
@@ -189,11 +190,8 @@ void PrintStanding(const Plan& plan, const std::vector<StudyResult>& results, Te
                      stopped > 0 ? absl::StrCat(", ", stopped, " stopped") : "",
                      paused > 0 ? absl::StrCat(", ", paused, " between two rungs") : "",
                      confirmed > 0 ? absl::StrCat(", ", confirmed, " of the confirmation") : ""));
-    std::vector<int> among;
-    for (int i = 0; i < static_cast<int>(plan.combinations.size()); ++i) {
-      if (ledger.Finished(config, i)) among.push_back(i);
-    }
-    for (const int i : ledger.Best(config, among, 0, kShownBest)) {
+    const std::vector<int> finished = ledger.FinishedOf(config, plan.All());
+    for (const int i : ledger.Best(config, finished, 0, kShownBest)) {
       terminal->Line(absl::StrFormat("  VAL %s %.4f  %s", plan.file.study.select(),
                                      ledger.Score(config, i, StudyStage::kScreen),
                                      plan.combinations[i].name));

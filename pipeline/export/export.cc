@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "pipeline/exceptions.h"
+#include "pipeline/json.h"
 #include "pipeline/runs/safetensors.h"
 #include "pipeline/runs/summary.h"
 
@@ -142,9 +143,7 @@ absl::Status TellOfRun(const Run& run, OperatorGraph* out) {
   const DataInfo& data = run.data();
   const Document& document = run.config().document;
   out->Tell("task", TaskName(data.task));
-  out->Tell(
-      "classes",
-      nlohmann::json(data.classes).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  out->Tell("classes", JsonLine(data.classes));
   out->Tell("config", run.config().name);
   out->Tell("run", RunName(run));
   out->Tell("weights_xxh3_128", *weights);

@@ -11,7 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "pipeline/export/export.h"
 #include "pipeline/files.h"
-#include "pipeline/runs/json.h"
+#include "pipeline/json.h"
 #include "pipeline/runs/summary.h"
 
 namespace pipeline {
@@ -36,7 +36,7 @@ absl::StatusOr<Json> SummaryOf(const Run& run) {
   if (!std::filesystem::exists(path, error)) return Json(nullptr);
   const absl::StatusOr<std::string> text = ReadFile(path, kMaxSummary);
   if (!text.ok()) return text.status();
-  const Json json = NestsTooDeep(*text) ? Json() : Json::parse(*text, nullptr, false);
+  const Json json = ParseJson(*text);
   if (json.is_object()) return json;
   return absl::DataLossError(absl::StrCat(path, ": is no JSON object"));
 }
@@ -53,7 +53,7 @@ std::string Text(const Json& value) {
   if (value.is_string()) return value.get<std::string>();
   if (value.is_number_float()) return absl::StrFormat("%.4g", value.get<double>());
   if (value.is_null()) return "-";
-  return value.dump();
+  return JsonLine(value);
 }
 
 // A cell of a table.

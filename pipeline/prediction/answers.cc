@@ -7,6 +7,7 @@
 #include "absl/strings/str_format.h"
 #include "pipeline/csv.h"
 #include "pipeline/data.h"
+#include "pipeline/json.h"
 #include "pipeline/utf8.h"
 
 namespace pipeline {
@@ -56,7 +57,7 @@ std::string AnswerFormat::JsonLine(const Answer& answer) const {
   nlohmann::ordered_json line = {{"path", ValidUtf8(answer.path)}};
   if (!answer.error.empty()) {
     line["error"] = ValidUtf8(answer.error);
-    return line.dump() + "\n";
+    return pipeline::JsonLine(line) + "\n";
   }
   nlohmann::ordered_json by_class = nlohmann::ordered_json::object();
   const std::vector<double>& values = shape_.masks ? answer.shares : answer.probabilities;
@@ -70,7 +71,7 @@ std::string AnswerFormat::JsonLine(const Answer& answer) const {
   line["entropy"] = answer.entropy;
   if (shape_.members) line["mutual_information"] = answer.mutual_information;
   line[shape_.masks ? "shares" : "probabilities"] = by_class;
-  return line.dump() + "\n";
+  return pipeline::JsonLine(line) + "\n";
 }
 
 }  // namespace pipeline

@@ -2,7 +2,7 @@
 #include "pipeline/prediction/image_facts.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/cat.h>
+#include <ATen/ops/concat.h>
 
 #include <algorithm>
 #include <array>
@@ -135,7 +135,7 @@ class DataWatch::Looking {
             source_.data().task == Task::kSegmentation ? "mask" : names_[file.label], ")");
       };
       const absl::StatusOr<Picture> picture =
-          ToPicture(at::cat({Thumbnail(a->pixels), Thumbnail(b->pixels)}, 2),
+          ToPicture(at::concat({Thumbnail(a->pixels), Thumbnail(b->pixels)}, 2),
                     absl::StrCat(told(first), "\n", told(second)), group->Text());
       if (!picture.ok()) return picture.status();
       gallery.pictures.push_back(*picture);

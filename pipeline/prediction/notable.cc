@@ -2,7 +2,7 @@
 #include "pipeline/prediction/notable.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/cat.h>
+#include <ATen/ops/concat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/where.h>
@@ -120,7 +120,7 @@ absl::StatusOr<Picture> Notable::OfMask(const Seen& seen) const {
   marked = Painted(marked, wrong & (seen.truth == 0), kOrange);
   marked = Painted(marked, wrong & (seen.answer == 0), kBlue);
   marked = Painted(marked, wrong & (seen.answer > 0) & (seen.truth > 0), kPurple);
-  const at::Tensor pair = at::cat({Thumbnail(image), Thumbnail(marked)}, 2);
+  const at::Tensor pair = at::concat({Thumbnail(image), Thumbnail(marked)}, 2);
   return ToPicture(
       pair, absl::StrFormat("%s\nmean IoU %s", NameOf(seen.row.path), Percent(seen.row.mean_iou)),
       absl::StrCat(seen.row.path, ": the image, and the same with its errors"));

@@ -2,10 +2,10 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "pipeline/json.h"
 #include "pipeline/pipeline.pb.h"
 #include "pipeline/report/comparison.h"
 #include "pipeline/report/judgement.h"
-#include "pipeline/runs/json.h"
 
 namespace pipeline {
 namespace {

@@ -13,7 +13,7 @@
 #include "pipeline/config/text.h"
 #include "pipeline/csv.h"
 #include "pipeline/files.h"
-#include "pipeline/runs/json.h"
+#include "pipeline/json.h"
 #include "pipeline/workspace.h"
 
 namespace pipeline {
@@ -78,8 +78,7 @@ class Reader {
   std::optional<Json> Object(const std::string& name) {
     const std::optional<std::string> text = Text(name, kMaxJson);
     if (!text.has_value()) return std::nullopt;
-    Json json;
-    if (!NestsTooDeep(*text)) json = Json::parse(*text, nullptr, /*allow_exceptions=*/false);
+    Json json = ParseJson(*text);
     if (json.is_object()) return json;
     Problem(name, "is no JSON object");
     return std::nullopt;

@@ -6,10 +6,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
+#include "pipeline/json.h"
 #include "pipeline/report.h"
 #include "pipeline/report/findings.h"
 #include "pipeline/report/sections.h"
-#include "pipeline/runs/json.h"
 #include "pipeline/statistics/calibration.h"
 #include "pipeline/statistics/ranking.h"
 
@@ -106,7 +106,7 @@ Plot RankingPlot(const std::string& title, const std::string& across, const std:
 // Scores of TEST as they were and as calibration.json makes them.
 void AddCalibration(const std::string& text, Section* section) {
   using Json = nlohmann::ordered_json;
-  const Json json = NestsTooDeep(text) ? Json() : Json::parse(text, nullptr, false);
+  const Json json = ParseJson(text);
   if (!json.is_object()) {
     section->blocks.push_back(Paragraph{"calibration.json cannot be read."});
     return;

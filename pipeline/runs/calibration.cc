@@ -13,7 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "pipeline/files.h"
-#include "pipeline/runs/json.h"
+#include "pipeline/json.h"
 #include "pipeline/runs/predictions.h"
 #include "pipeline/utf8.h"
 
@@ -197,8 +197,7 @@ absl::StatusOr<Calibration> LoadCalibration(const Run& run) {
   }
   const absl::StatusOr<std::string> text = ReadFile(path, kMaxBytes);
   if (!text.ok()) return text.status();
-  const Json json =
-      NestsTooDeep(*text) ? Json() : Json::parse(*text, nullptr, /*allow_exceptions=*/false);
+  const Json json = ParseJson(*text);
   if (!json.is_object() || json.value("format", Json()) != kFormat) {
     return absl::DataLossError(absl::StrCat(path, " is no calibration of format ", kFormat));
   }

@@ -10,7 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "pipeline/csv.h"
 #include "pipeline/files.h"
-#include "pipeline/runs/json.h"
+#include "pipeline/json.h"
 #include "pipeline/utf8.h"
 
 namespace pipeline {
@@ -42,9 +42,8 @@ absl::Status MetricsCsv::Save(State* state) const {
 absl::Status MetricsCsv::Load(const State& state) {
   const absl::StatusOr<std::string> text = state.Text("metrics.rows");
   if (!text.ok()) return text.status();
-  if (NestsTooDeep(*text)) return absl::DataLossError("metrics.rows holds no rows");
+  const nlohmann::ordered_json json = ParseJson(*text);
   try {
-    const auto json = nlohmann::ordered_json::parse(*text);
     columns_ = json.at("columns").get<std::vector<std::string>>();
     rows_ = json.at("rows").get<std::vector<std::map<std::string, std::string>>>();
   } catch (const nlohmann::json::exception& error) {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "pipeline/runs/json.h"
+#include "pipeline/json.h"
 
 namespace pipeline {
 namespace {
@@ -29,13 +29,13 @@ Json ToJson(const TensorSpec& spec) {
 // nlohmann would turn 1e92 into some integer.
 int64_t IntegerOf(const Json& json) {
   if (!json.is_number_integer()) {
-    throw std::invalid_argument(absl::StrCat(json.dump(), " is no whole number of 64 bits"));
+    throw std::invalid_argument(absl::StrCat(JsonLine(json), " is no whole number of 64 bits"));
   }
   return json.get<int64_t>();
 }
 
 std::vector<int64_t> IntegersOf(const Json& json) {
-  if (!json.is_array()) throw std::invalid_argument(json.dump() + " is no list");
+  if (!json.is_array()) throw std::invalid_argument(JsonLine(json) + " is no list");
   std::vector<int64_t> integers;
   for (const Json& number : json) integers.push_back(IntegerOf(number));
   return integers;
@@ -101,8 +101,7 @@ std::string FactsText(const RunFacts& facts) {
 }
 
 absl::StatusOr<RunFacts> ParseFacts(const std::string& text) {
-  if (NestsTooDeep(text)) return absl::DataLossError("nests too deep");
-  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const Json json = ParseJson(text);
   if (!json.is_object()) return absl::DataLossError("is no JSON object");
   if (json.value("format", Json()) != kFormat) {
     return absl::DataLossError(absl::StrCat("is not of format ", kFormat));

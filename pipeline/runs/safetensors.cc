@@ -16,7 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "pipeline/files.h"
-#include "pipeline/runs/json.h"
+#include "pipeline/json.h"
 
 namespace pipeline {
 namespace {

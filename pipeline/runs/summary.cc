@@ -6,9 +6,9 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "pipeline/json.h"
 #include "pipeline/processes.h"
 #include "pipeline/registry.h"
-#include "pipeline/runs/json.h"
 
 namespace pipeline {
 namespace {

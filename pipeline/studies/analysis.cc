@@ -52,8 +52,7 @@ absl::StatusOr<StudyAnalysis> Analyse(const Plan& plan, const StudyFolder& folde
     ConfigAnalysis& config = analysis.configs.emplace_back();
     FillCells(plan, folder, analysis.results, i, &config);
     FindLeaks(plan, folder, analysis.results, &config);
-    ChooseBaseline(plan, nullptr, &config.screen);
-    ChooseBaseline(plan, &config.screen, &config.confirm);
+    ChooseBaseline(plan, analysis.results, i, &config);
     MeasureOptimism(plan, &config);
     CompareAll(plan, &config, &config.screen);
     CompareAll(plan, &config, &config.confirm);

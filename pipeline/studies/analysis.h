@@ -107,7 +107,7 @@ struct StageAnalysis {
   std::vector<StudyCell> cells;         // by combination
   int baseline = -1;                    // what all are compared to; -1 where nothing is finished
   std::string baseline_reason;          // "the single loss that VAL puts first"
-  int chosen = -1;                      // what VAL puts first of all
+  int chosen = -1;                      // of the screening: what VAL puts first of all
   int64_t family = 0;                   // comparisons that the file fixed
   std::vector<Difference> differences;  // of the family, as far as both are there
 

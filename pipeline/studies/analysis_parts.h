@@ -16,8 +16,9 @@ void FillCells(const Plan& plan, const StudyFolder& folder, const std::vector<St
 // TEST images whose content is in TRAIN, by a run's split.csv.
 void FindLeaks(const Plan& plan, const StudyFolder& folder, const std::vector<StudyResult>& results,
                ConfigAnalysis* analysis);
-// The baseline, and what VAL puts first. `screen` is the screening where `stage` confirms it.
-void ChooseBaseline(const Plan& plan, const StageAnalysis* screen, StageAnalysis* stage);
+// The baseline of both stages, and what VAL puts first in the screening.
+void ChooseBaseline(const Plan& plan, const std::vector<StudyResult>& results, int config,
+                    ConfigAnalysis* analysis);
 void CompareAll(const Plan& plan, ConfigAnalysis* analysis, StageAnalysis* stage);
 void MeasureOptimism(const Plan& plan, ConfigAnalysis* analysis);
 void EstimateEffects(const Plan& plan, ConfigAnalysis* analysis);

@@ -6,38 +6,12 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "pipeline/report/record.h"
-#include "pipeline/statistics/percentile.h"
 #include "pipeline/studies/analysis_parts.h"
 #include "pipeline/studies/answers.h"
+#include "pipeline/studies/ledger.h"
 
 namespace pipeline {
 namespace {
-
-// Of those with a finished seed the one of the highest mean VAL, the first of equals, as the study
-// itself chooses what it confirms; -1 of none.
-int FirstByValidation(const StageAnalysis& stage, const std::vector<int>& among) {
-  int best = -1;
-  for (const int i : among) {
-    const OverSeeds& here = stage.cells[i].selected;
-    if (here.count == 0) continue;
-    if (best < 0 || Comparable(here.mean) > Comparable(stage.cells[best].selected.mean)) best = i;
-  }
-  return best;
-}
-
-std::vector<int> AllOf(const Plan& plan) {
-  std::vector<int> all;
-  for (size_t i = 0; i < plan.combinations.size(); ++i) all.push_back(static_cast<int>(i));
-  return all;
-}
-
-std::vector<int> SinglesOf(const Plan& plan) {
-  std::vector<int> singles;
-  for (const int i : AllOf(plan)) {
-    if (plan.combinations[i].losses().size() == 1) singles.push_back(i);
-  }
-  return singles;
-}
 
 // Of each fold one run that is done: all others have the same split.
 std::vector<const StudyResult*> RunsWithSplits(const std::vector<StudyResult>& results,
@@ -96,28 +70,22 @@ void FindLeaks(const Plan&, const StudyFolder& folder, const std::vector<StudyRe
   analysis->leaks = std::count(analysis->leaked.begin(), analysis->leaked.end(), true);
 }
 
-void ChooseBaseline(const Plan& plan, const StageAnalysis* screen, StageAnalysis* stage) {
-  stage->chosen = FirstByValidation(*stage, AllOf(plan));
-  if (screen != nullptr) {
-    // It was chosen before these runs.
-    stage->baseline_reason = screen->baseline_reason;
-    const int known = screen->baseline;
-    if (known >= 0 && !stage->cells[known].seeds.empty()) stage->baseline = known;
-    return;
+void ChooseBaseline(const Plan& plan, const std::vector<StudyResult>& results, int config,
+                    ConfigAnalysis* analysis) {
+  const Ledger ledger(plan, results);
+  StageAnalysis &screen = analysis->screen, &confirm = analysis->confirm;
+  screen.chosen = ledger.First(config);
+  screen.baseline = ledger.Baseline(config);
+  const bool single = plan.combinations[screen.baseline].losses().size() == 1;
+  screen.baseline_reason = !plan.file.study.baseline().empty() ? "named by the study"
+                           : single ? "the single loss that VAL puts first"
+                                    : "the first combination";
+  // It was chosen before the runs that confirm it.
+  confirm.baseline = screen.baseline;
+  confirm.baseline_reason = screen.baseline_reason;
+  for (StageAnalysis* stage : {&screen, &confirm}) {
+    if (stage->cells[stage->baseline].seeds.empty()) stage->baseline = -1;
   }
-  const std::string& named = plan.file.study.baseline();
-  const std::vector<int> singles = SinglesOf(plan);
-  if (!named.empty()) {
-    stage->baseline_reason = "named by the study";
-    stage->baseline = plan.CombinationNamed(named);
-  } else if (!singles.empty()) {
-    stage->baseline_reason = "the single loss that VAL puts first";
-    stage->baseline = FirstByValidation(*stage, singles);
-  } else {
-    stage->baseline_reason = "the first combination";
-    stage->baseline = 0;
-  }
-  if (stage->baseline >= 0 && stage->cells[stage->baseline].seeds.empty()) stage->baseline = -1;
 }
 
 }  // namespace pipeline

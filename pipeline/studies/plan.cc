@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <numeric>
 #include <set>
 
 #include "absl/strings/match.h"
@@ -101,7 +102,7 @@ void CheckSchedule(const Complaints& complain, const Study& study) {
   if (static_cast<int>(seeds.size()) < study.seed_size()) {
     complain(Path() / "seed", "a seed is named twice");
   }
-  if (study.folds() == 1) complain(Path() / "folds", "one fold leaves nothing to learn");
+  if (study.folds() == 1) complain(Path() / "folds", "one fold leaves nothing to train on");
   const auto& rungs = study.budget().halving().epochs();
   if (study.budget().has_halving() && rungs.empty()) {
     complain(Path() / "budget" / "halving", "halving needs epochs: [1, 3]");
@@ -232,12 +233,16 @@ std::vector<StudyRun> Plan::Runs(int config, const std::vector<int>& chosen,
   return runs;
 }
 
-std::vector<StudyRun> Plan::Screening() const {
+std::vector<int> Plan::All() const {
   std::vector<int> all(combinations.size());
-  for (size_t i = 0; i < all.size(); ++i) all[i] = static_cast<int>(i);
+  std::iota(all.begin(), all.end(), 0);
+  return all;
+}
+
+std::vector<StudyRun> Plan::Screening() const {
   std::vector<StudyRun> runs;
   for (int config = 0; config < static_cast<int>(configs.size()); ++config) {
-    const std::vector<StudyRun> more = Runs(config, all, StudyStage::kScreen);
+    const std::vector<StudyRun> more = Runs(config, All(), StudyStage::kScreen);
     runs.insert(runs.end(), more.begin(), more.end());
   }
   return runs;

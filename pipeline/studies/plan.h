@@ -63,6 +63,9 @@ struct Plan {
   int ConfigNamed(const std::string& name) const;
   int CombinationNamed(const std::string& name) const;
 
+  // Indices of all combinations.
+  std::vector<int> All() const;
+
   // Of the screening, or of what it chose (indices into `combinations`) of a config: in the order
   // in which they are run and shown. Runs that share data follow each other.
   std::vector<StudyRun> Screening() const;

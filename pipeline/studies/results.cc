@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "pipeline/files.h"
+#include "pipeline/json.h"
 #include "pipeline/utf8.h"
 #include "pipeline/workspace.h"
 
@@ -158,12 +159,14 @@ std::string ResultLine(const StudyResult& result) {
       {"evaluation_seconds", result.evaluation_seconds},
       {"host", ValidUtf8(result.host)},
   };
-  return json.dump();
+  return JsonLine(json);
 }
 
 absl::StatusOr<StudyResult> ParseResultLine(const std::string& line) {
+  const Json json = ParseJson(line);
+  if (json.is_discarded()) return absl::DataLossError("is no line about a run: no JSON");
   try {
-    return Parse(Json::parse(line));
+    return Parse(json);
   } catch (const std::exception& error) {
     return absl::DataLossError(absl::StrCat("is no line about a run: ", error.what()));
   }

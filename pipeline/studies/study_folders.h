@@ -92,8 +92,8 @@ class MadeStudy {
     return result;
   }
 
-  StudyResult& Fail(int combination, int64_t seed, const std::string& error) {
-    StudyResult& result = Line(combination, seed, 0, StudyStage::kScreen, -1);
+  StudyResult& Fail(int combination, int64_t seed, const std::string& error, int fold = -1) {
+    StudyResult& result = Line(combination, seed, 0, StudyStage::kScreen, fold);
     result.status = RunStatus::kFailed;
     result.error = error;
     return result;

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_split.h"
 #include "pipeline/csv.h"
+#include "pipeline/studies/ledger.h"
 #include "pipeline/studies/study_folders.h"
 
 namespace pipeline {
@@ -157,6 +158,23 @@ TEST(StudyTables, AreWholeInCsvInFullPrecision) {
   EXPECT_EQ(At(csv, 1, "p_wilcoxon_smallest"), "0.25");
   EXPECT_EQ(At(csv, 1, "seeds_above"), "3");
   EXPECT_EQ(At(csv, 1, "seconds_mean"), "10");
+}
+
+// A failed fold leaves its seed out of the table, not out of what the study went on with.
+TEST(StudyTables, CompareToWhatTheStudyItselfTookForTheBaseline) {
+  MadeStudy study(FolderNamed("baseline"), {"focal", "dice"});
+  study.plan.seeds = {0, 1};
+  study.plan.folds = 2;
+  const auto add = [&](int combination, int64_t seed, int fold, double validation) {
+    study.Add(combination, seed, Right(7), validation, 0, StudyStage::kScreen, fold, 10 * fold);
+  };
+  for (const int fold : {0, 1}) add(0, 0, fold, 0.9);
+  add(0, 1, 0, 0.1);
+  study.Fail(0, 1, "out of memory", 1);
+  for (const int fold : {0, 1, 2, 3}) add(1, fold / 2, fold % 2, 0.7);
+  const std::string csv = TableCsv(study.plan, AnalysisOf(&study));
+  EXPECT_EQ(At(csv, 0, "baseline"), "dice");
+  EXPECT_EQ(Ledger(study.plan, study.results).Baseline(0), 1);
 }
 
 TEST(StudyTables, EscapeNamesOfAnyKind) {

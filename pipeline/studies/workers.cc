@@ -22,6 +22,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "pipeline/exceptions.h"
+#include "pipeline/json.h"
 #include "pipeline/pool.h"
 #include "pipeline/studies/execute.h"
 #include "pipeline/training/device.h"
@@ -30,7 +31,7 @@
 namespace pipeline {
 namespace {
 
-using Json = nlohmann::json;
+using Json = nlohmann::ordered_json;
 
 constexpr int kWait = 200;  // milliseconds between two looks at signals and the clock
 // Datasets and features that a worker keeps for its next runs.
@@ -40,18 +41,17 @@ constexpr int kStopped = 75;
 
 std::string TaskLine(const StudyTask& task) {
   const StudyRun& run = task.run;
-  return Json{{"config", run.config},
-              {"combination", run.combination},
-              {"seed", run.seed},
-              {"fold", run.fold},
-              {"confirm", run.stage == StudyStage::kConfirm},
-              {"epochs", task.epochs}}
-             .dump() +
+  return JsonLine({{"config", run.config},
+                   {"combination", run.combination},
+                   {"seed", run.seed},
+                   {"fold", run.fold},
+                   {"confirm", run.stage == StudyStage::kConfirm},
+                   {"epochs", task.epochs}}) +
          "\n";
 }
 
 StudyTask ParseTask(const std::string& line, const Plan& plan) {
-  const Json json = Json::parse(line);
+  const Json json = ParseJson(line);
   StudyTask task;
   StudyRun& run = task.run;
   json.at("config").get_to(run.config);
