@@ -1,9 +1,8 @@
 // The special-function activations, forward and backward, against GELU, and against the truncated
 // series that others write with operators.
-#include <ATen/Context.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/cat.h>
+#include <ATen/ops/concat.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/linspace.h>
 #include <ATen/ops/logspace.h>
@@ -22,6 +21,7 @@
 #include "activations/piecewise.h"
 #include "bench/measure.h"
 #include "pipeline/config/text.h"
+#include "pipeline/training/device.h"
 
 DEFINE_double(seconds, 10, "time for all activations together");
 DEFINE_bool(series, true, "measure the series by operators as well");
@@ -89,7 +89,7 @@ double ConstructionMs(const std::string& plugin) {
 std::pair<double, double> Errors(Activation& f) {
   const at::Tensor near = at::linspace(-20, 20, 200001, at::kFloat);
   const at::Tensor far = at::logspace(1.3, 4, 1000, 10, at::kFloat);
-  const at::Tensor x = at::cat({near, far, -far}).reshape({-1, 1});
+  const at::Tensor x = at::concat({near, far, -far}).reshape({-1, 1});
   const auto both = [&](const at::Tensor& at) {
     const at::Tensor leaf = at.clone().requires_grad_();
     const at::Tensor y = f(leaf * 1);
@@ -119,7 +119,7 @@ int main(int argc, char** argv) {
       "Weierstrass] {}",
       "Weierstrass] { form: TANH_RIPPLE }",
   };
-  at::manual_seed(0);
+  pipeline::SeedGenerators(0);
   // Wider than a layer's input usually is: 3 deviations, so that tails are met.
   const at::Tensor x = (at::randn({8, 64, 112, 112}) * 3).requires_grad_();
   const at::Tensor g = at::ones_like(x);

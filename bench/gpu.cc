@@ -1,6 +1,5 @@
 // What has kernels of its own on a GPU, against LibTorch's there: losses, activations, optimizer,
 // pixels.
-#include <ATen/Context.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/cross_entropy_loss.h>

@@ -1,6 +1,5 @@
 // Fusions of losses, forward and backward, against one cross entropy of LibTorch and against the
 // same seven losses summed as users of LibTorch write them.
-#include <ATen/Context.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Reduction.h>
 #include <ATen/core/Tensor.h>
@@ -23,6 +22,7 @@
 #include "bench/measure.h"
 #include "losses/fusion.h"
 #include "pipeline/config/text.h"
+#include "pipeline/training/device.h"
 
 DEFINE_double(seconds, 2, "time for each shape, layout and weighting");
 DEFINE_string(python, "", "an interpreter with torch and MONAI, to run --peer with");
@@ -49,7 +49,7 @@ struct Batch {
 };
 
 Batch RandomBatch(const Setting& setting) {
-  at::manual_seed(0);
+  pipeline::SeedGenerators(0);
   Batch batch;
   batch.logits = at::randn(setting.shape);
   if (setting.channels_last) batch.logits = batch.logits.contiguous(at::MemoryFormat::ChannelsLast);

@@ -83,7 +83,7 @@ class CategoricalCrossEntropy : public Loss, public PixelLoss {
     shape[1] = input.classes();
     const at::Tensor weights = at::tensor(weights_, log_p.options()).view(shape);
     const at::Tensor inverses = at::tensor(inverses_, log_p.options());
-    return -(log_p * weights).mean(1) * inverses.index({input.target()});
+    return -(log_p * weights).mean(1) * inverses.take(input.target());
   }
 
   void AddSmooth(const Block& block, float scale) const {

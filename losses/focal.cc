@@ -1,5 +1,4 @@
 // Focal loss.
-#include <ATen/TensorIndexing.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/tensor.h>
@@ -59,7 +58,7 @@ class Focal : public Loss, public PixelLoss {
     if (gamma != 0) loss = loss * (AtTarget(input, input.log_complements()) * gamma).exp();
     if (alpha_.size() == 1) loss = loss * alpha_[0];
     if (alpha_.size() > 1) {
-      loss = loss * at::tensor(alpha_, input.logits().options()).index({input.target()});
+      loss = loss * at::tensor(alpha_, input.logits().options()).take(input.target());
     }
     return PerSample(input, loss);
   }

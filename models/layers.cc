@@ -5,7 +5,7 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/adaptive_avg_pool2d.h>
 #include <ATen/ops/arange.h>
-#include <ATen/ops/cat.h>
+#include <ATen/ops/concat.h>
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/empty.h>
@@ -171,7 +171,7 @@ at::Tensor Average(const at::Tensor& x, int64_t size) {
   return at::adaptive_avg_pool2d(x, {size, size}).flatten(1);
 }
 
-at::Tensor Joined(const at::Tensor& a, const at::Tensor& b) { return at::cat({a, b}, 1); }
+at::Tensor Joined(const at::Tensor& a, const at::Tensor& b) { return at::concat({a, b}, 1); }
 
 at::Tensor PadToMultiple(const at::Tensor& x, int64_t multiple) {
   const auto missing = [&](int64_t extent) { return (multiple - extent % multiple) % multiple; };

@@ -3,7 +3,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/cat.h>
+#include <ATen/ops/concat.h>
 #include <ATen/ops/dropout.h>
 #include <ATen/ops/empty.h>
 #include <c10/core/GradMode.h>
@@ -92,7 +92,7 @@ at::Tensor BatchNorm(torch::nn::BatchNorm2dImpl& norm, const at::Tensor& x) {
     return values.sum({0, 2, 3}, /*keepdim=*/false, at::kDouble);
   };
   const at::Tensor sums =
-      SumOfAll::apply(at::cat({by_channel(own), by_channel(own.square())}), sharing);
+      SumOfAll::apply(at::concat({by_channel(own), by_channel(own.square())}), sharing);
   const at::Tensor mean = sums.narrow(0, 0, channels) / count;
   const at::Tensor var = (sums.narrow(0, channels, channels) / count - mean.square()).clamp_min(0);
   UpdateAverages(&norm, mean, var, count);

@@ -1,7 +1,6 @@
 // Colors, and OpenCV's encoders.
 #include "pipeline/pictures.h"
 
-#include <ATen/TensorIndexing.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
@@ -47,7 +46,8 @@ at::Tensor ColoredMasks(const at::Tensor& masks) {
   at::Tensor table = at::full({kColors + 1, 3}, kIgnoredGray, at::kByte);
   std::copy_n(&kPalette[0][0], kColors * 3, table.data_ptr<uint8_t>());
   const at::Tensor colors = masks.remainder(kColors).masked_fill(masks < 0, kColors);
-  return table.index({colors}).permute({0, 3, 1, 2});
+  const at::Tensor colored = table.index_select(0, colors.flatten());
+  return colored.view({colors.size(0), colors.size(1), colors.size(2), 3}).permute({0, 3, 1, 2});
 }
 
 at::Tensor Thumbnail(const at::Tensor& image) {

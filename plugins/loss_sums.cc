@@ -3,7 +3,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/cat.h>
+#include <ATen/ops/concat.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
@@ -94,7 +94,7 @@ const LossSums::Sums& LossSums::Read() const {
     all.push_back(step.account.reshape(-1));
     if (step.norms.defined()) all.push_back(step.norms);
   }
-  const at::Tensor read = at::cat(all).cpu();
+  const at::Tensor read = at::concat(all).cpu();
   const double* next = read.data_ptr<double>();
   for (const Unread& step : unread_) {
     sums_.Add(step.weighings, next);

@@ -1,5 +1,4 @@
 // What every registered activation must hold: golden values, gradients, and safety at the edges.
-#include <ATen/Context.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
@@ -19,6 +18,7 @@
 
 #include "activations/activation.h"
 #include "pipeline/runs/safetensors.h"
+#include "pipeline/training/device.h"
 #include "tests/oracle.h"
 
 namespace {
@@ -52,7 +52,7 @@ bool IsSpecial(const std::string& file) {
 class EveryActivation : public testing::TestWithParam<PluginName> {
  protected:
   void SetUp() override {
-    at::manual_seed(7);
+    pipeline::SeedGenerators(7);
     f_ = Make(GetParam());
   }
   std::unique_ptr<Activation> f_;

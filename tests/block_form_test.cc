@@ -1,5 +1,4 @@
 // Losses in block form against their tensor form.
-#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
@@ -19,6 +18,7 @@
 #include <limits>
 
 #include "losses/fusion.h"
+#include "pipeline/training/device.h"
 #include "tests/fusions.h"
 
 namespace {
@@ -68,7 +68,7 @@ const Variant kVariants[] = {
 class BlockForm : public testing::TestWithParam<Variant> {
  protected:
   void SetUp() override {
-    at::manual_seed(3);
+    pipeline::SeedGenerators(3);
     loss_ = Make(GetParam().loss, GetParam().options);
   }
   std::unique_ptr<Loss> loss_;
@@ -197,7 +197,7 @@ TEST(BlockForms, ExistForAllSevenLosses) {
 }
 
 TEST(BlockForms, SmoothLabelsWithWeightsOfClasses) {
-  at::manual_seed(8);
+  pipeline::SeedGenerators(8);
   const auto smooth = Make("CategoricalCrossEntropy", "label_smoothing: 0.3"), dice = Make("Dice"),
              square = Make("Mse");
   losses::Classes classes;
@@ -214,7 +214,7 @@ TEST(BlockForms, SmoothLabelsWithWeightsOfClasses) {
   for (const auto& shape : std::vector<std::vector<int64_t>>{{70, 4}, {2, 4, 40, 30}}) {
     for (const double scale : {1.0, 30.0}) {
       Batch batch = RandomBatch(shape, scale, true, true);
-      batch.weight = batch.weight * table.index({batch.labels.clamp_min(0)});
+      batch.weight = batch.weight * table.take(batch.labels.clamp_min(0));
       for (const auto& terms : fusions) {
         const Result expected = RunFusion(batch, terms, at::kDouble, false);
         std::vector<at::MemoryFormat> formats = {at::MemoryFormat::Contiguous};

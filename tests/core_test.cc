@@ -1,5 +1,4 @@
 // Learning rates, optimizers, hashes: the parts of the core that stand alone.
-#include <ATen/Context.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/full.h>
@@ -20,6 +19,7 @@
 #include "pipeline/diagnostics.h"
 #include "pipeline/runs/metrics_csv.h"
 #include "pipeline/stage.h"
+#include "pipeline/training/device.h"
 #include "pipeline/training/optimizer.h"
 #include "tests/testing.h"
 
@@ -81,7 +81,7 @@ TEST(Optimizer, ClipsTheNormOfTheWholeGradient) {
 // LibTorch's own optimizers are the oracle: the same parameters after 20 steps of random gradients.
 template <class Reference, class Options>
 void ExpectSameAs(pipeline::Train::Optimizer method, Options reference_options) {
-  at::manual_seed(3);
+  pipeline::SeedGenerators(3);
   pipeline::Train options;
   options.set_optimizer(method);
   options.set_weight_decay(0.03);

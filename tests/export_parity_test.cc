@@ -1,7 +1,7 @@
 // What onnxruntime computes of exported models: the probabilities that they have here.
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/cat.h>
+#include <ATen/ops/concat.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/linspace.h>
 #include <ATen/ops/logspace.h>
@@ -28,6 +28,7 @@
 #include "activations/piecewise.h"
 #include "pipeline/export/fold.h"
 #include "pipeline/export/onnx_file.h"
+#include "pipeline/training/device.h"
 #include "tests/exported_runs.h"
 #include "tests/oracle.h"
 
@@ -125,7 +126,7 @@ class Parity : public testing::Test {
     }
     python_ = python;
     script_ = std::filesystem::absolute("tests/onnx_parity.py").string();
-    at::manual_seed(1);
+    pipeline::SeedGenerators(1);
     cases_ = std::make_unique<Cases>();
     cases_->workspace().Write("configs/small.pbtxt", SmallConfig());
   }
@@ -230,10 +231,10 @@ TEST_F(Parity, OfEveryActivationAsAFunction) {
   const double inf = std::numeric_limits<double>::infinity();
   constexpr int64_t kHuge = 5;  // of them, at the end
   const at::Tensor x =
-      at::cat({at::linspace(-25, 25, 20000, at::kFloat), at::randn({4000}) * 3, far, -far,
-               at::tensor({0., -0., 20., -20., 1e30, -1e30, inf, -inf,
-                           std::numeric_limits<double>::quiet_NaN()})
-                   .to(at::kFloat)})
+      at::concat({at::linspace(-25, 25, 20000, at::kFloat), at::randn({4000}) * 3, far, -far,
+                  at::tensor({0., -0., 20., -20., 1e30, -1e30, inf, -inf,
+                              std::numeric_limits<double>::quiet_NaN()})
+                      .to(at::kFloat)})
           .reshape({-1, 1})
           .repeat({1, 2});
   for (const std::string& config : AllActivations()) {

@@ -1,7 +1,6 @@
 // Parts of a model that do not learn.
 #include "models/freeze.h"
 
-#include <ATen/Context.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/randn.h>
 #include <c10/core/GradMode.h>
@@ -13,6 +12,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "pipeline/training/device.h"
 #include "pipeline/training/norms.h"
 #include "pipeline/training/optimizer.h"
 #include "tests/narrow_models.h"
@@ -35,7 +35,7 @@ std::map<std::string, at::Tensor> Copied(std::map<std::string, at::Tensor> state
 }
 
 TEST(Freeze, KeepsWeightsAndStatisticsThroughTraining) {
-  at::manual_seed(1);
+  pipeline::SeedGenerators(1);
   const auto model = Make("head: GAP width: 0.05 batch_norm: true");
   const auto frozen = models::Freeze({"features.0", "features.1", "features.3"}, model.get());
   ASSERT_TRUE(frozen.ok());

@@ -2,7 +2,6 @@
 // compiled for cards.
 #include "losses/fusion_gpu.h"
 
-#include <ATen/Context.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
@@ -25,6 +24,7 @@
 #include "kernels/gpu_check.h"
 #include "kernels/gpu_program.h"
 #include "losses/fusion.h"
+#include "pipeline/training/device.h"
 #include "tests/oracle.h"
 
 namespace losses {
@@ -174,7 +174,7 @@ void ExpectSame(const Fused& fused, const OnCpu& compiled, const at::Tensor& log
 }
 
 void ExpectSameOnBatches(const std::vector<int>& which, const std::vector<double>& class_weights) {
-  at::manual_seed(7);
+  pipeline::SeedGenerators(7);
   for (const auto& shape : std::vector<std::vector<int64_t>>{{9, 3}, {2, 3, 12, 11}}) {
     const Fused fused(which, 3, class_weights);
     const OnCpu compiled(MakeGpuSource(fused.gpu_terms(), 3, 0, /*for_gpu=*/false).source);

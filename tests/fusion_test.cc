@@ -1,7 +1,6 @@
 // Fusions of losses, and the weights of their labels.
 #include "losses/fusion.h"
 
-#include <ATen/Context.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/randint.h>
@@ -17,6 +16,7 @@
 #include <limits>
 
 #include "kernels/simd.h"
+#include "pipeline/training/device.h"
 #include "tests/fusions.h"
 
 namespace {
@@ -49,7 +49,7 @@ std::vector<std::vector<int>> Fusions() {
 }
 
 TEST(Fusions, AreTheWeightedSumOfTheirTerms) {
-  at::manual_seed(5);
+  pipeline::SeedGenerators(5);
   std::vector<std::unique_ptr<Loss>> losses;
   for (const char* name : kSeven) losses.push_back(Make(name));
   const auto fusions = Fusions();
@@ -86,7 +86,7 @@ class TensorFormAlone : public Loss {
 };
 
 TEST(Fusions, MixBothForms) {
-  at::manual_seed(6);
+  pipeline::SeedGenerators(6);
   const auto fast = Make("Dice");
   const auto slow = std::make_unique<TensorFormAlone>();
   const Batch batch = RandomBatch({2, 3, 6, 7}, 1, true, true);
@@ -98,7 +98,7 @@ TEST(Fusions, MixBothForms) {
 }
 
 TEST(Fusions, WidenHalfPrecision) {
-  at::manual_seed(7);
+  pipeline::SeedGenerators(7);
   const auto loss = Make("Mse");
   const at::Tensor logits = at::randn({6, 3}).to(at::kBFloat16);
   const at::Tensor labels = at::randint(3, {6}, at::kLong);

@@ -1,5 +1,4 @@
 // What takes another form on a GPU, against the processor's: skipped where there is none.
-#include <ATen/Context.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/full.h>
@@ -112,7 +111,7 @@ TEST_F(OnGpu, KernelsAgreeWithOperatorsWhereverTheyAreChecked) {
 }
 
 TEST_F(OnGpu, LossesEqualTheProcessors) {
-  at::manual_seed(3);
+  pipeline::SeedGenerators(3);
   losses::Classes classes;
   classes.count = 7;
   std::vector<std::unique_ptr<losses::Loss>> owned;
@@ -166,7 +165,7 @@ TEST_F(OnGpu, ALabelThatIsNoneMakesTheLossNaN) {
 }
 
 TEST_F(OnGpu, ActivationsEqualTheProcessors) {
-  at::manual_seed(4);
+  pipeline::SeedGenerators(4);
   const at::Tensor wide = at::randn({3, 5, 17, 13}) * 4;
   for (const auto& [type, tolerance] :
        {std::pair{at::kFloat, 3e-6}, {at::kBFloat16, 8e-3}, {at::kHalf, 2e-3}}) {
@@ -196,7 +195,7 @@ TEST_F(OnGpu, ActivationsEqualTheProcessors) {
 std::pair<at::Tensor, pipeline::Optimizer::Taken> Trained(const at::Device& device,
                                                           const pipeline::Train& options,
                                                           double scale, bool bad) {
-  at::manual_seed(5);
+  pipeline::SeedGenerators(5);
   const at::Tensor p = at::randn({700}).to(device).requires_grad_();
   pipeline::Optimizer optimizer(options, {p});
   pipeline::Optimizer::Taken taken;
@@ -233,7 +232,7 @@ TEST_F(OnGpu, OptimizersStepAsOnTheProcessor) {
 TEST_F(OnGpu, MetricsCountAsOnTheProcessor) {
   const pipeline::Specs in = {{"logits", {at::kFloat, {-1, 3, 20, 20}, 1}},
                               {"labels", {at::kLong, {-1, 20, 20}, 1}}};
-  at::manual_seed(6);
+  pipeline::SeedGenerators(6);
   const at::Tensor logits = at::randn({2, 3, 20, 20});
   at::Tensor labels = at::randint(3, {2, 20, 20}, at::kLong);
   labels.masked_fill_(at::rand({2, 20, 20}) < 0.1, pipeline::kIgnoredLabel);
@@ -254,7 +253,7 @@ TEST_F(OnGpu, MetricsCountAsOnTheProcessor) {
 }
 
 TEST_F(OnGpu, PixelsEqualTheProcessors) {
-  at::manual_seed(7);
+  pipeline::SeedGenerators(7);
   const at::Tensor images = at::randint(256, {3, 3, 40, 50}, at::kByte);
   EXPECT_TRUE(plugins::Gray(images.to(gpu_)).cpu().equal(plugins::Gray(images)));
   at::Tensor motion = at::rand({3, plugins::kMotion}) * 0.2;

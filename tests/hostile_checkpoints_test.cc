@@ -3,7 +3,7 @@
 // program: a fifth of them in every test run, all with EVERY_VALUE=1 in the environment.
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/cat.h>
+#include <ATen/ops/concat.h>
 #include <ATen/ops/full_like.h>
 #include <ATen/ops/isfinite.h>
 #include <gtest/gtest.h>
@@ -60,7 +60,7 @@ const Change kChanges[] = {
     {"1e300", [](const at::Tensor& t) { return Filled(t, 1e300); }},
     {"longer",
      [](const at::Tensor& t) {
-       return at::cat({t.flatten(), t.flatten()});
+       return at::concat({t.flatten(), t.flatten()});
      }},
     {"empty", [](const at::Tensor& t) { return t.flatten().slice(0, 0, 0); }},
     {"another type", [](const at::Tensor& t) { return t.to(at::kInt); }},

@@ -1,10 +1,10 @@
 // One process holds one protobuf, one OpenMP runtime and one OpenCV, whichever LibTorch it is built
 // against.
-#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <gtest/gtest.h>
+#include <libtorch_context.h>
 #include <unistd.h>
 
 #include <fstream>

@@ -1,4 +1,4 @@
-// Machines with little memory and small disks, for a while.
+// Machines with little memory and small disks, for a while; and what sanitizers change.
 #ifndef TESTS_LIMITS_H_
 #define TESTS_LIMITS_H_
 
@@ -10,6 +10,14 @@
 #include <fstream>
 
 namespace testing_support {
+
+// AddressSanitizer ends a process that runs out of memory, and keeps what is freed; loops are
+// compiled without vectors for it, and add in another order.
+#ifdef __SANITIZE_ADDRESS__
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
 
 // While it lives, the process may have little more memory than it has now.
 class LittleMemory {

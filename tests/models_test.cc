@@ -1,5 +1,4 @@
 // Models: names, shapes and counts as published, any activation, any size, and learning.
-#include <ATen/Context.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/conv_transpose2d.h>
@@ -15,6 +14,7 @@
 #include "models/layers.h"
 #include "models/model.h"
 #include "pipeline/precision.h"
+#include "pipeline/training/device.h"
 #include "tests/oracle.h"
 
 namespace {
@@ -101,7 +101,7 @@ TEST(Vgg16, UsesTheActivationItIsGiven) {
   const at::Tensor images = at::randn({2, 1, 32, 32});
   at::Tensor logits[2];
   for (const int i : {0, 1}) {
-    at::manual_seed(1);
+    pipeline::SeedGenerators(1);
     const auto model =
         MakeVgg16("head: GAP width: 0.1", 32, i == 0 ? "activations/Relu" : "activations/Softmax");
     logits[i] = model->Forward(images);
@@ -307,7 +307,7 @@ TEST_P(EveryModel, RepeatsItselfForwardsAndBackwards) {
   const auto model = MakeNarrow(33, 50);
   std::vector<at::Tensor> before;
   for (int run = 0; run < 2; ++run) {
-    at::manual_seed(3);
+    pipeline::SeedGenerators(3);
     model->zero_grad();
     const at::Tensor logits = model->Forward(images);
     logits.square().sum().backward();
@@ -321,7 +321,7 @@ TEST_P(EveryModel, RepeatsItselfForwardsAndBackwards) {
 }
 
 TEST_P(EveryModel, KeepsTheSignalAtItsInitialisation) {
-  at::manual_seed(1);
+  pipeline::SeedGenerators(1);
   const c10::NoGradGuard no_gradients;
   const auto model =
       Make(url(), url() == "models/Vgg16" ? "head: GAP width: 0.5" : "", Context(64, 64, task()));
@@ -337,7 +337,7 @@ TEST_P(EveryModel, KeepsTheSignalAtItsInitialisation) {
 TEST(EveryActivation, KeepsTheSignalThroughSixteenLayers) {
   const c10::NoGradGuard no_gradients;
   for (const auto& name : pipeline::PluginIndex::Get().In("activations")) {
-    at::manual_seed(1);
+    pipeline::SeedGenerators(1);
     const auto model = Make("models/Vgg16", "head: GAP width: 0.25",
                             Context(64, 64, Task::kMulticlass, name.Url()));
     model->eval();
@@ -351,7 +351,7 @@ TEST(EveryActivation, KeepsTheSignalThroughSixteenLayers) {
 }
 
 TEST_P(EveryModel, GivesEveryParameterAGradient) {
-  at::manual_seed(1);
+  pipeline::SeedGenerators(1);
   const auto model = Make(url(), "", Context(64, 64, task()));
   model->Forward(at::randn({2, 1, 64, 64})).square().sum().backward();
   for (const auto& item : model->named_parameters()) {

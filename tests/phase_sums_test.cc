@@ -1,10 +1,10 @@
 // What a stage gathers over a phase survives the stage: half of a phase before, half after.
-#include <ATen/Context.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/randint.h>
 #include <ATen/ops/randn.h>
 #include <gtest/gtest.h>
 
+#include "pipeline/training/device.h"
 #include "tests/stages.h"
 
 namespace {
@@ -22,7 +22,7 @@ using testing_support::TrainStep;
 constexpr char kNode[] = "node";
 
 std::vector<Tensors> Batches() {
-  at::manual_seed(3);
+  pipeline::SeedGenerators(3);
   std::vector<Tensors> batches;
   for (int i = 0; i < 4; ++i) {
     batches.push_back({{"logits", at::randn({2, 2, 6, 6}).requires_grad_()},

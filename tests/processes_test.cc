@@ -2,7 +2,6 @@
 // fused losses, gradients, dropout and batch norm.
 #include "pipeline/processes.h"
 
-#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
@@ -27,6 +26,7 @@
 #include "losses/fusion.h"
 #include "models/layers.h"
 #include "models/shared_batch.h"
+#include "pipeline/training/device.h"
 #include "plugins/loading/sampling.h"
 #include "tests/fusions.h"
 #include "tests/process_group.h"
@@ -141,7 +141,7 @@ const Case kCases[] = {
 // them. Gradients are put together by rank.
 std::string FuseAll(const Processes* processes, at::ScalarType type, bool masks, bool alone_rows) {
   at::set_num_threads(1);
-  at::manual_seed(3);
+  pipeline::SeedGenerators(3);
   std::vector<int64_t> shape = {alone_rows ? 2 : 7, 3};
   if (masks) shape.insert(shape.end(), {6, 5});
   const testing_support::Batch batch =
@@ -189,7 +189,7 @@ TEST(ProcessesTest, WhoHasNoRowTakesPart) {
 // Twenty steps of a two-layer network in float64, with dropout, on 7 rows: the curve of the loss.
 std::string Curve(const Processes* processes) {
   at::set_num_threads(1);
-  at::manual_seed(5);
+  pipeline::SeedGenerators(5);
   const at::Tensor x = at::randn({7, 20}, at::kDouble), y = at::randint(4, {7}, at::kLong);
   std::vector<at::Tensor> parameters = {(at::randn({20, 30}, at::kDouble) / 4).requires_grad_(),
                                         (at::randn({30, 4}, at::kDouble) / 5).requires_grad_(),
@@ -202,7 +202,7 @@ std::string Curve(const Processes* processes) {
   const at::Tensor own_y = Own(y, processes, pipeline::kIgnoredLabel);
   std::string text;
   for (uint64_t step = 0; step < 20; ++step) {
-    at::manual_seed(step);
+    pipeline::SeedGenerators(step);
     for (at::Tensor& parameter : parameters) parameter.mutable_grad().reset();
     at::Tensor hidden = own_x.matmul(parameters[0]).tanh();
     {
@@ -230,7 +230,7 @@ TEST(ProcessesTest, CurveInDoubleIsThatOfOne) { ExpectAsAlone(Curve, 1e-9); }
 // The output and the gradients of a convolution with batch norm, and the averages it keeps.
 std::string Norm(const Processes* processes, int64_t rows) {
   at::set_num_threads(1);
-  at::manual_seed(7);
+  pipeline::SeedGenerators(7);
   models::Sequence layers;
   layers.AddConvolution({2, 3, 3, /*batch_norm=*/true}, nullptr);
   const at::Tensor x = at::randn({rows, 2, 5, 4}) * 3 + 1, pull = at::randn({rows, 3, 5, 4});

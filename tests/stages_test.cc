@@ -1,7 +1,6 @@
 // The stages of the graph, one by one: values against OpenCV or by hand.
 #include "tests/stages.h"
 
-#include <ATen/Context.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/arange.h>
@@ -19,6 +18,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "pipeline/stage.h"
+#include "pipeline/training/device.h"
 #include "tests/testing.h"
 
 namespace {
@@ -250,7 +250,7 @@ TEST(Model, TakesAnyBoundedActivationInSoftmaxesPlace) {
   data.classes = {"a", "b", "c"};
   const pipeline::Tensors in = {{"images", at::randn({2, 1, 16, 16})}};
   const auto logits = [&](const std::string& more) {
-    at::manual_seed(1);
+    pipeline::SeedGenerators(1);
     Built built = Build("plugins/Model", CnnWith(more), FloatImages(), data);
     built.stage->module()->eval();
     return RunOnce(*built.stage, in).at("logits").detach();

@@ -1,5 +1,4 @@
 // Runs that start from pretrained weights and leave parts of the model as they are.
-#include <ATen/Context.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/rand_like.h>
@@ -8,6 +7,7 @@
 #include <map>
 
 #include "absl/strings/match.h"
+#include "pipeline/training/device.h"
 #include "tests/narrow_models.h"
 #include "tests/testing.h"
 
@@ -28,7 +28,7 @@ NamedTensors WriteRunWithWeights(const Workspace& workspace) {
   const std::string model = "[models/Vgg16] { head: GAP width: 0.07 }";
   config.replace(config.find(model), model.size(), kModel);
   workspace.Write("c.pbtxt", config);
-  at::manual_seed(5);
+  pipeline::SeedGenerators(5);
   const auto source = Make("head: GAP width: 0.05 batch_norm: true", 3, Task::kMulticlass, 9);
   NamedTensors tensors;
   for (const auto& [name, tensor] : StateOf(*source)) {

@@ -3,7 +3,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/cat.h>
+#include <ATen/ops/concat.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/rand.h>
@@ -68,7 +68,7 @@ constexpr double kLogitError = 1e-5;
 TEST(Weights, OfATorchvisionVgg16GiveItsLogits) {
   const auto oracle = Oracle();
   const at::Tensor gray = testing_support::TensorOf<float>(oracle["images"], oracle["shape"]);
-  const at::Tensor color = at::cat({gray, gray.flip({2}), gray.flip({3})}, 1);
+  const at::Tensor color = at::concat({gray, gray.flip({2}), gray.flip({3})}, 1);
   const auto model = Make(kNarrowOptions, 3);
   EXPECT_EQ(Load(kNarrow, *model).loaded, 28);
   model->eval();

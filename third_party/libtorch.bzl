@@ -16,21 +16,38 @@ cc_library(
     deps = [
         ":libraries",
         ":libtorch_precompiled",
+        ":modules_precompiled",
     ],
 )
 
 # Headers of an operator each: with the define, the others do not draw in all of them.
 cc_library(
     name = "libraries",
-    hdrs = {hdrs},
+    hdrs = glob(["narrow/**"]) + {hdrs},
     defines = ["AT_PER_OPERATOR_HEADERS"],
     includes = {includes},
     linkopts = {linkopts},
 )
 
+# What processes talk by. LibTorch's headers do not tell what it was built with.
+cc_library(
+    name = "c10d",
+    hdrs = {c10d_hdrs},
+    defines = {c10d_defines},
+    includes = {c10d_hdrs},
+    linkopts = {c10d_linkopts},
+    deps = [":libtorch"],
+)
+
 precompiled_header(
     name = "libtorch_precompiled",
     src = "@//third_party:libtorch_precompiled.h",
+    deps = [":libraries"],
+)
+
+precompiled_header(
+    name = "modules_precompiled",
+    src = "@//third_party:modules_precompiled.h",
     deps = [":libraries"],
 )
 
@@ -59,6 +76,18 @@ def _linkopts(libraries, folders):
     opts += ["-Wl,--push-state,--no-as-needed", "-lstdc++"]
     return opts + ["-l" + l for l in libraries] + ["-Wl,--pop-state"]
 
+def _nccl_headers(ctx, home):
+    """Folders with the headers of NCCL and CUDA beside a wheel; none where there is no NCCL."""
+    nvidia = ctx.path(home).dirname.get_child("nvidia")
+    if not nvidia.get_child("nccl").get_child("include").exists:
+        return []
+    folders = []
+    for package in nvidia.readdir():
+        if package.get_child("include").exists:
+            folders.append("nvidia_" + package.basename)
+            ctx.symlink(package.get_child("include"), folders[-1])
+    return folders
+
 def _from_folder(ctx, home):
     if not ctx.path(home + "/include").exists or not ctx.path(home + "/lib").exists:
         fail("LibTorch: %s has no include/ and lib/" % home)
@@ -68,14 +97,18 @@ def _from_folder(ctx, home):
             ctx.symlink(home + "/include/" + folder, "include/" + folder)
             hdrs.append("include/" + folder)
     libraries = ["torch", "torch_cpu", "c10"]
-    cuda = ctx.path(home + "/lib/libtorch_cuda.so").exists
-    if cuda:
+    nccl = []
+    if ctx.path(home + "/lib/libtorch_cuda.so").exists:
         libraries += ["torch_cuda", "c10_cuda"]
+        nccl = _nccl_headers(ctx, home)
     return struct(
         hdrs = hdrs,
         includes = ["include", "include/torch/csrc/api/include"],
         system_includes = [home + "/include", home + "/include/torch/csrc/api/include"],
         linkopts = _linkopts(libraries, [home + "/lib"]),
+        c10d_hdrs = nccl,
+        c10d_defines = ["USE_C10D_GLOO"] + (["USE_C10D_NCCL"] if nccl else []),
+        c10d_linkopts = [],  # Gloo is inside
     )
 
 def _from_wheel(ctx):
@@ -105,6 +138,9 @@ def _from_distribution(ctx):
         includes = ["include"],
         system_includes = ["/usr/include/torch/csrc/api/include"],
         linkopts = _linkopts(["torch", "torch_cpu", "c10"], []),
+        c10d_hdrs = [],
+        c10d_defines = ["USE_C10D_GLOO"],
+        c10d_linkopts = ["-lgloo"],
     )
 
 def _libtorch_impl(ctx):
@@ -115,10 +151,16 @@ def _libtorch_impl(ctx):
         found = _from_wheel(ctx)
     else:
         found = _from_distribution(ctx)
+
+    # Before LibTorch's own: a few headers of it are narrower for us.
+    ctx.symlink(ctx.path(Label("//third_party:libtorch_narrow/libtorch_context.h")).dirname, "narrow")
     ctx.file("BUILD", _BUILD.format(
         hdrs = repr(found.hdrs),
-        includes = repr(found.includes),
+        includes = repr(["narrow"] + found.includes),
         linkopts = repr(found.linkopts),
+        c10d_hdrs = repr(found.c10d_hdrs),
+        c10d_defines = repr(found.c10d_defines),
+        c10d_linkopts = repr(found.c10d_linkopts),
     ))
 
     # How to compile against it without Bazel.

@@ -1,7 +1,6 @@
 // What most files that know tensors include, compiled once for all of them
 // (third_party/precompiled.bzl). Whatever is added costs each of them some of the time to load it.
 #include <ATen/Parallel.h>
-#include <ATen/TensorIndexing.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>

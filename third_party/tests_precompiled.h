@@ -1,5 +1,4 @@
 // What most tests include, compiled once for all of them (third_party/precompiled.bzl).
-#include <ATen/TensorIndexing.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/full.h>

@@ -1,10 +1,10 @@
 // Devices, threads and generators of LibTorch.
 #include "pipeline/training/device.h"
 
-#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/core/impl/DeviceGuardImplInterface.h>
+#include <libtorch_context.h>
 #include <malloc.h>
 #include <torch/cuda.h>
 #include <torch/version.h>

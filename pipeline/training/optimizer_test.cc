@@ -1,7 +1,6 @@
 // Rates at the edges of schedules; gradients that are not finite, and their norm.
 #include "pipeline/training/optimizer.h"
 
-#include <ATen/Context.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/full.h>
@@ -12,6 +11,7 @@
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 #include <gtest/gtest.h>
+#include <libtorch_context.h>
 
 #include <cmath>
 #include <limits>

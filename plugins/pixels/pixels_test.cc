@@ -1,7 +1,6 @@
 // The loops over pixels against the same by tensor operators.
 #include "plugins/pixels/pixels.h"
 
-#include <ATen/Context.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/rand.h>
@@ -10,6 +9,7 @@
 #include <ATen/ops/upsample_bilinear2d.h>
 #include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
+#include <libtorch_context.h>
 
 #include "pipeline/stage.h"
 
