@@ -118,8 +118,11 @@ TEST(Bounds, NestingOfJson) {
   EXPECT_EQ(pipeline::ParseFacts(Repeated("{\"a\":", 33)).status().message(), "is no JSON object");
   std::string keys = "{\"0\":0";
   for (int i = 1; i < 400000; ++i) absl::StrAppend(&keys, ",\"", i, "\":0");
-  // Each with all before it would be a minute and a half.
+  // Each with all before it would be eight minutes.
   EXPECT_EQ(pipeline::ParseFacts(keys + "}").status().message(), "is no JSON object");
+  // What closes more than it opened is counted nowhere.
+  EXPECT_EQ(pipeline::ParseFacts(Repeated("]", 1 << 22) + "{").status().message(),
+            "is no JSON object");
   // Brackets in a text do not nest.
   EXPECT_EQ(pipeline::ParseFacts("{\"a\\\"" + Repeated("[", 40) + "\": 1}").status().message(),
             "is not of format 1");

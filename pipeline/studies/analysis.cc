@@ -48,11 +48,12 @@ absl::StatusOr<StudyAnalysis> Analyse(const Plan& plan, const StudyFolder& folde
   analysis.title = study.title().empty() ? plan.file.name : study.title();
   analysis.fusions = AreFusions(plan);
   analysis.what = WhatIsCompared(plan);
+  const Ledger ledger(plan, analysis.results);
   for (int i = 0; i < static_cast<int>(plan.configs.size()); ++i) {
     ConfigAnalysis& config = analysis.configs.emplace_back();
     FillCells(plan, folder, analysis.results, i, &config);
     FindLeaks(plan, folder, analysis.results, &config);
-    ChooseBaseline(plan, analysis.results, i, &config);
+    ChooseBaseline(plan, ledger, i, &config);
     MeasureOptimism(plan, &config);
     CompareAll(plan, &config, &config.screen);
     CompareAll(plan, &config, &config.confirm);

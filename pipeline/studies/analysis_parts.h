@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "pipeline/studies/analysis.h"
+#include "pipeline/studies/ledger.h"
 
 namespace pipeline {
 
@@ -17,8 +18,7 @@ void FillCells(const Plan& plan, const StudyFolder& folder, const std::vector<St
 void FindLeaks(const Plan& plan, const StudyFolder& folder, const std::vector<StudyResult>& results,
                ConfigAnalysis* analysis);
 // The baseline of both stages, and what VAL puts first in the screening.
-void ChooseBaseline(const Plan& plan, const std::vector<StudyResult>& results, int config,
-                    ConfigAnalysis* analysis);
+void ChooseBaseline(const Plan& plan, const Ledger& ledger, int config, ConfigAnalysis* analysis);
 void CompareAll(const Plan& plan, ConfigAnalysis* analysis, StageAnalysis* stage);
 void MeasureOptimism(const Plan& plan, ConfigAnalysis* analysis);
 void EstimateEffects(const Plan& plan, ConfigAnalysis* analysis);

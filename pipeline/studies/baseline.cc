@@ -8,7 +8,6 @@
 #include "pipeline/report/record.h"
 #include "pipeline/studies/analysis_parts.h"
 #include "pipeline/studies/answers.h"
-#include "pipeline/studies/ledger.h"
 
 namespace pipeline {
 namespace {
@@ -70,9 +69,7 @@ void FindLeaks(const Plan&, const StudyFolder& folder, const std::vector<StudyRe
   analysis->leaks = std::count(analysis->leaked.begin(), analysis->leaked.end(), true);
 }
 
-void ChooseBaseline(const Plan& plan, const std::vector<StudyResult>& results, int config,
-                    ConfigAnalysis* analysis) {
-  const Ledger ledger(plan, results);
+void ChooseBaseline(const Plan& plan, const Ledger& ledger, int config, ConfigAnalysis* analysis) {
   StageAnalysis &screen = analysis->screen, &confirm = analysis->confirm;
   screen.chosen = ledger.First(config);
   screen.baseline = ledger.Baseline(config);
