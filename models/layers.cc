@@ -22,6 +22,7 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
+#include "models/convolution.h"
 #include "models/shared_batch.h"
 #include "models/written_layers.h"
 
@@ -57,13 +58,6 @@ bool Counted(double parameters) {
   return counting != nullptr;
 }
 
-template <class Holder, class Written>
-void Sequence::Register(Holder module, Written written) {
-  register_module(absl::StrCat(size_), module);
-  layers_.push_back({size_++, [module](const at::Tensor& x) mutable { return module->forward(x); },
-                     [module, written](const Symbol& x) { return written(*module, x); }});
-}
-
 void Sequence::AddActivation(std::unique_ptr<Activation> activation) {
   if (activation == nullptr) return;
   // std::function wants what it holds to be copyable.
@@ -86,7 +80,12 @@ void Sequence::AddConvolution(const Convolution& shape, std::unique_ptr<Activati
   const int64_t channels = shape.fan == Fan::kIn ? shape.in : shape.out;
   Initialise(convolution->weight, convolution->bias, channels * shape.kernel * shape.kernel,
              GainOf(activation));
-  Register(convolution, WriteConvolution);
+  register_module(absl::StrCat(size_), convolution);
+  layers_.push_back({size_++,
+                     [convolution](const at::Tensor& x) {
+                       return Convolve(x, convolution->weight, convolution->bias);
+                     },
+                     [convolution](const Symbol& x) { return WriteConvolution(*convolution, x); }});
   if (shape.batch_norm) AddBatchNorm(shape.out);
   AddActivation(std::move(activation));
 }
@@ -105,7 +104,9 @@ void Sequence::AddLinear(int64_t in, int64_t out, std::unique_ptr<Activation> ac
   if (Counted(static_cast<double>(out) * static_cast<double>(in + 1))) return;
   nn::Linear linear(in, out);
   Initialise(linear->weight, linear->bias, in, GainOf(activation));
-  Register(linear, WriteLinear);
+  register_module(absl::StrCat(size_), linear);
+  layers_.push_back({size_++, [linear](const at::Tensor& x) mutable { return linear->forward(x); },
+                     [linear](const Symbol& x) { return WriteLinear(*linear, x); }});
   AddActivation(std::move(activation));
 }
 

@@ -72,9 +72,6 @@ class Sequence : public torch::nn::Module {
     std::function<pipeline::Symbol(const pipeline::Symbol&)> write;
   };
 
-  // A module of LibTorch, and its function on symbols.
-  template <class Holder, class Written>
-  void Register(Holder module, Written written);
   void AddActivation(std::unique_ptr<activations::Activation> activation);
   void AddBatchNorm(int64_t channels);
 

@@ -2,12 +2,15 @@
 #include <ATen/core/Tensor.h>
 #include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "pipeline/runs/run.h"
+#include "pipeline/runs/run_lock.h"
 #include "tests/testing.h"
 
 namespace {
@@ -141,6 +144,23 @@ TEST(NewRun, HasAFolderOfItsOwn) {
   ASSERT_TRUE(Run::Create("mine", loaded.config, *loaded.graph).ok());
   EXPECT_EQ(Run::Create("mine", loaded.config, *loaded.graph).status().message(),
             "--out=mine: already holds a run; give another folder");
+}
+
+// A study's workers outlive it by a step of theirs, and have its lock.
+TEST(RunLock, WaitsForWhatItsHolderLeftBehind) {
+  const Workspace workspace;
+  workspace.Write("run/run.json", "");
+  const pid_t holder = fork();
+  if (holder == 0) {
+    const auto lock = pipeline::RunLock::Take("run");
+    if (fork() == 0) usleep(300000);
+    _exit(lock.ok() ? 0 : 1);
+  }
+  int status = -1;
+  waitpid(holder, &status, 0);
+  ASSERT_EQ(status, 0);
+  const auto lock = pipeline::RunLock::Take("run");
+  EXPECT_TRUE(lock.ok()) << lock.status();
 }
 
 }  // namespace

@@ -1,7 +1,11 @@
 // Support for tests.
 #include "tests/testing.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -11,8 +15,10 @@
 #include <fstream>
 #include <sstream>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "pipeline/csv.h"
+#include "tests/limits.h"
 
 namespace testing_support {
 namespace {
@@ -32,6 +38,84 @@ std::string ReadAll(const std::string& path) {
   text << stream.rdbuf();
   return text.str();
 }
+
+std::string Program() { return RunfilesFolder() + "/pipeline/pipeline"; }
+
+// What a process has from the one that starts it, before its main.
+struct Inherited {
+  static Inherited Now() {
+    Inherited now;
+    for (char** variable = environ; *variable != nullptr; ++variable) {
+      // Libraries read these when they are loaded, and the program all others later.
+      for (const char* prefix : {"OMP_", "GOMP_", "LD_", "GLIBC_"}) {
+        if (absl::StartsWith(*variable, prefix)) now.loading.emplace_back(*variable);
+      }
+    }
+    for (const auto kind : {RLIMIT_AS, RLIMIT_FSIZE, RLIMIT_NOFILE}) {
+      rlimit limit = {};
+      getrlimit(kind, &limit);
+      now.limits.push_back(limit.rlim_cur);
+    }
+    return now;
+  }
+  bool operator==(const Inherited&) const = default;
+
+  std::vector<std::string> loading;
+  std::vector<rlim_t> limits;
+};
+
+// One process that has the program loaded, and runs it when asked (fork_server.cc).
+class ForkServer {
+ public:
+  static ForkServer& Get() {
+    static auto* server = std::make_unique<ForkServer>().release();
+    return *server;
+  }
+
+  ForkServer() : inherited_(Inherited::Now()) {
+    const std::string library = RunfilesFolder() + "/tests/libfork_server.so";
+    // A sanitizer wants to be the first library itself.
+    if (kSanitized || !fs::exists(library) || !fs::exists(Program())) return;
+    int sockets[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sockets) != 0) return;
+    if (fork() == 0) {
+      close(sockets[0]);
+      setenv("LD_PRELOAD", library.c_str(), 1);
+      setenv("LOSSFUSION_FORK_SERVER", std::to_string(sockets[1]).c_str(), 1);
+      execl(Program().c_str(), Program().c_str(), nullptr);
+      _exit(127);
+    }
+    close(sockets[1]);
+    fcntl(sockets[0], F_SETFD, FD_CLOEXEC);
+    socket_ = sockets[0];
+  }
+
+  // The process of a run; -1 where it has to be started in the ordinary way.
+  pid_t Run(const std::vector<std::string>& line, const std::string& out, const std::string& err) {
+    if (socket_ < 0 || Inherited::Now() != inherited_) return -1;
+    std::string variables;
+    int count = 0;
+    for (char** variable = environ; *variable != nullptr; ++variable, ++count) {
+      absl::StrAppend(&variables, *variable, kEnd);
+    }
+    std::string request = absl::StrCat(out, kEnd, err, kEnd, fs::current_path().string(), kEnd,
+                                       count, kEnd, variables);
+    for (const std::string& word : line) absl::StrAppend(&request, word, kEnd);
+    pid_t run = -1;
+    // Whose parent ends becomes a child of this process, for as long as a run takes to begin.
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    const bool asked = send(socket_, request.data(), request.size(), MSG_NOSIGNAL) ==
+                           static_cast<ssize_t>(request.size()) &&
+                       recv(socket_, &run, sizeof(run), 0) == sizeof(run);
+    prctl(PR_SET_CHILD_SUBREAPER, 0);
+    return asked ? run : -1;
+  }
+
+ private:
+  static constexpr absl::string_view kEnd{"\0", 1};
+  const Inherited inherited_;
+  int socket_ = -1;
+};
 
 }  // namespace
 
@@ -121,10 +205,11 @@ Pipeline::Pipeline(const std::vector<std::string>& arguments,
   if (mkdtemp(folder.data()) == nullptr) std::abort();
   out_ = folder + "/out";
   err_ = folder + "/err";
-  const std::string program = RunfilesFolder() + "/pipeline/pipeline";
   std::vector<std::string> line = before;
-  line.push_back(program);
+  line.push_back(Program());
   line.insert(line.end(), arguments.begin(), arguments.end());
+  if (before.empty()) process_ = ForkServer::Get().Run(line, out_, err_);
+  if (process_ != -1) return;
   std::vector<char*> words;
   for (std::string& word : line) words.push_back(word.data());
   words.push_back(nullptr);

@@ -65,7 +65,7 @@ class Pipeline {
   Ran Wait();
 
  private:
-  int process_;
+  int process_ = -1;
   std::string out_, err_;
 };
 // Runs it to its end.

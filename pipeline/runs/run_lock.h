@@ -14,7 +14,8 @@ namespace pipeline {
 // stale; the file only says who has it.
 class RunLock {
  public:
-  // FAILED_PRECONDITION where another process has it: names its pid and host.
+  // FAILED_PRECONDITION where another process has it: names its pid and host. Where that one was
+  // killed, what it had started has half a minute to end.
   static absl::StatusOr<RunLock> Take(const std::string& folder);
 
   RunLock(RunLock&& other) noexcept;
