@@ -93,11 +93,18 @@ bool Fits(const at::Tensor& x, const at::Tensor& weight) {
          !UnderAutocast();
 }
 
+// Maps of one channel lie in memory alike in both formats; LibTorch takes them for rows, and what
+// it makes of them has to be put into pixels by the next layer, and back by its gradient.
+at::Tensor InPixels(const at::Tensor& x) {
+  if (!x.is_cpu() || x.dim() != 4 || x.size(1) != 1 || !x.is_contiguous()) return x;
+  return x.as_strided(x.sizes(), {x.size(2) * x.size(3), 1, x.size(3), 1});
+}
+
 }  // namespace
 
 at::Tensor Convolve(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
   if (Fits(x, weight)) return Winograd::apply(x, weight, bias);
-  return at::conv2d(x, weight, bias, /*stride=*/1, /*padding=*/weight.size(2) / 2);
+  return at::conv2d(InPixels(x), weight, bias, /*stride=*/1, /*padding=*/weight.size(2) / 2);
 }
 
 }  // namespace models

@@ -10,7 +10,6 @@
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/matmul.h>
-#include <ATen/ops/max_pool2d.h>
 #include <ATen/ops/pixel_shuffle.h>
 #include <c10/core/GradMode.h>
 #include <c10/core/impl/LocalDispatchKeySet.h>
@@ -165,8 +164,6 @@ at::Tensor Upsample(const at::Tensor& x, int64_t height, int64_t width) {
   const at::Tensor columns = InterpolationMatrix(x.size(3), width, exact.options());
   return at::matmul(rows, at::matmul(exact, columns.t()));
 }
-
-at::Tensor MaxPool(const at::Tensor& x) { return at::max_pool2d(x, 2); }
 
 at::Tensor Average(const at::Tensor& x, int64_t size) {
   return at::adaptive_avg_pool2d(x, {size, size}).flatten(1);

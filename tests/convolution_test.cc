@@ -82,8 +82,8 @@ INSTANTIATE_TEST_SUITE_P(Shapes, EveryShape,
                                          Shape{7, 80, 16, 6, 6}, Shape{1, 512, 512, 14, 14},
                                          Shape{2, 16, 32, 65, 66}, Shape{9, 16, 16, 33, 31},
                                          // Not in sixteens, and no images: LibTorch's.
-                                         Shape{2, 3, 32, 9, 9}, Shape{2, 16, 8, 9, 9},
-                                         Shape{0, 16, 16, 8, 8}));
+                                         Shape{2, 3, 32, 9, 9}, Shape{2, 1, 32, 9, 8},
+                                         Shape{2, 16, 8, 9, 9}, Shape{0, 16, 16, 8, 8}));
 
 TEST(Convolution, OfOneByOneIsThatOfLibTorch) {
   const at::Tensor x = at::randn({2, 16, 5, 5}), weight = at::randn({16, 16, 1, 1});
@@ -96,6 +96,13 @@ TEST(Convolution, TakesImagesInAnyFormat) {
   const at::Tensor rows = layer.x.contiguous();
   EXPECT_TRUE(
       Convolve(rows, layer.weight, layer.bias).equal(Convolve(layer.x, layer.weight, layer.bias)));
+}
+
+// What follows takes channels side by side, without a copy.
+TEST(Convolution, MakesPixelsOfOneChannel) {
+  const Layer layer({2, 1, 32, 9, 10});
+  const at::Tensor y = Convolve(layer.x.contiguous(), layer.weight, layer.bias);
+  EXPECT_EQ(y.stride(1), 1);
 }
 
 // So several processes get what one gets, and a batch's order changes nothing.
