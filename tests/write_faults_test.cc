@@ -36,11 +36,18 @@ const std::map<std::string, std::string> kErrors = {{"ENOSPC", "No space left on
 const char* const kCalls[] = {"write",    "fsync", "fdatasync", "rename", "openat",
                               "pwrite64", "mkdir", "ftruncate", "unlink"};
 
+// The program does not stop at other calls than those that `options` name.
+std::vector<std::string> Strace(const std::vector<std::string>& options) {
+  std::vector<std::string> words = {"strace", "-f", "--seccomp-bpf", "-qq", "-o", "log"};
+  words.insert(words.end(), options.begin(), options.end());
+  return words;
+}
+
 class WriteFaults : public testing::Test {
  protected:
   void SetUp() override {
     workspace_.Write("configs/small.pbtxt", SmallConfig());
-    const Ran traced = RunPipeline({"list"}, {"strace", "-f", "-o", "log", "-e", "trace=write"});
+    const Ran traced = RunPipeline({"list"}, Strace({"-e", "trace=write"}));
     if (traced.code != 0) GTEST_SKIP() << "strace is not here, or may not trace: " << traced.err;
   }
 
@@ -54,8 +61,8 @@ class WriteFaults : public testing::Test {
 
   // By call: which ones of a thread's are about the run's folder.
   std::map<std::string, std::set<int>> Places() const {
-    const Ran ran = RunPipeline(Arguments("out"), {"strace", "-f", "-y", "-qq", "-o", "log", "-e",
-                                                   "trace=" + absl::StrJoin(kCalls, ",")});
+    const Ran ran =
+        RunPipeline(Arguments("out"), Strace({"-y", "-e", "trace=" + absl::StrJoin(kCalls, ",")}));
     EXPECT_EQ(ran.code, 0) << ran.err;
     fs::remove_all("out");
     std::map<std::string, std::set<int>> places;
@@ -81,9 +88,10 @@ class WriteFaults : public testing::Test {
            const RunTraces& expected) {
     SCOPED_TRACE(absl::StrCat(call, " ", place, " fails with ", error));
     fs::remove_all("out");
-    const Ran ran = RunPipeline(Arguments("out"),
-                                {"strace", "-f", "-qq", "-o", "log", "-e", "trace=" + call, "-e",
-                                 absl::StrCat("inject=", call, ":error=", error, ":when=", place)});
+    const Ran ran =
+        RunPipeline(Arguments("out"),
+                    Strace({"-e", "trace=" + call, "-e",
+                            absl::StrCat("inject=", call, ":error=", error, ":when=", place)}));
     ++tried_;
     if (ran.code == 0) {
       // It was another thread's call, or one whose failure loses nothing.

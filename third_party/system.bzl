@@ -19,6 +19,7 @@ _ABSEIL = ["absl_status", "absl_statusor", "absl_strings", "absl_str_format", "a
 # What nearly every file depends on brings the header that these begin with.
 _PRECOMPILED = {
     "absl": [":plain_precompiled"],
+    "gtest_main": [":plain_tests_precompiled"],
     "protobuf": [":plain_precompiled"],
 }
 
@@ -32,6 +33,12 @@ _OPENCV = """
 precompiled_header(
     name = "plain_precompiled",
     src = "@//third_party:plain_precompiled.h",
+    deps = [":opencv"],
+)
+
+precompiled_header(
+    name = "plain_tests_precompiled",
+    src = "@//third_party:plain_tests_precompiled.h",
     deps = [":opencv"],
 )
 
