@@ -334,14 +334,7 @@ SIMD inline void ConvolveBlock(const ConvolutionShape& shape, const Tiling& tili
   PointsToOutput<kLanes>(tiling, outputs, out_stride, bias, shape.out, first, count, y);
 }
 
-}  // namespace
-
-bool WinogradTakes(int64_t in, int64_t out) {
-  return in % kChannels == 0 && out % kChannels == 0 && in * out <= kMostWeights &&
-         ChosenInstructionSet() != InstructionSet::kBaseline;
-}
-
-// Calls body(lanes) with what Takes() asks for.
+// Calls body(floats in a register) as WinogradTakes() has made sure that it can be called.
 template <class Body>
 void InLanes(const Body& body) {
   if (ChosenInstructionSet() == InstructionSet::kAvx512) {
@@ -349,6 +342,13 @@ void InLanes(const Body& body) {
   } else {
     simd::RunAvx2([&]() SIMD { body(std::integral_constant<int, 8>()); });
   }
+}
+
+}  // namespace
+
+bool WinogradTakes(int64_t in, int64_t out) {
+  return in % kChannels == 0 && out % kChannels == 0 && in * out <= kMostWeights &&
+         ChosenInstructionSet() != InstructionSet::kBaseline;
 }
 
 void WinogradConvolve(const ConvolutionShape& shape, const float* x, const float* weight,
