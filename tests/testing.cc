@@ -18,7 +18,6 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "pipeline/csv.h"
-#include "tests/limits.h"
 
 namespace testing_support {
 namespace {
@@ -64,6 +63,13 @@ struct Inherited {
   std::vector<rlim_t> limits;
 };
 
+// Sanitizers want to be the first library themselves.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kRuntimeComesFirst = true;
+#else
+constexpr bool kRuntimeComesFirst = false;
+#endif
+
 // One process that has the program loaded, and runs it when asked (fork_server.cc).
 class ForkServer {
  public:
@@ -74,8 +80,7 @@ class ForkServer {
 
   ForkServer() : inherited_(Inherited::Now()) {
     const std::string library = RunfilesFolder() + "/tests/libfork_server.so";
-    // A sanitizer wants to be the first library itself.
-    if (kSanitized || !fs::exists(library) || !fs::exists(Program())) return;
+    if (kRuntimeComesFirst || !fs::exists(library) || !fs::exists(Program())) return;
     int sockets[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sockets) != 0) return;
     if (fork() == 0) {
