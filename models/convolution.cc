@@ -87,10 +87,15 @@ bool UnderAutocast() {
   return !c10::impl::tls_is_dispatch_key_excluded(c10::DispatchKey::AutocastCPU);
 }
 
+// Below these LibTorch is faster (bench/convolution.cc). It is an image's size that decides, not a
+// batch's, so that an output does not depend on which other images there are.
+constexpr int64_t kLeastPixels = 64, kLeastWeights = 512;
+
 bool Fits(const at::Tensor& x, const at::Tensor& weight) {
   return x.is_cpu() && x.scalar_type() == at::kFloat && weight.scalar_type() == at::kFloat &&
-         weight.size(2) == 3 && kernels::WinogradTakes(weight.size(1), weight.size(0)) &&
-         !UnderAutocast();
+         weight.size(2) == 3 && x.size(2) * x.size(3) >= kLeastPixels &&
+         weight.size(0) * weight.size(1) >= kLeastWeights &&
+         kernels::WinogradTakes(weight.size(1), weight.size(0)) && !UnderAutocast();
 }
 
 // Maps of one channel lie in memory alike in both formats; LibTorch takes them for rows, and what

@@ -75,15 +75,15 @@ TEST_P(EveryShape, IsAConvolution) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, EveryShape,
-                         testing::Values(Shape{1, 16, 16, 1, 1}, Shape{1, 16, 16, 4, 4},
-                                         Shape{2, 16, 48, 5, 7}, Shape{3, 48, 16, 2, 13},
-                                         Shape{2, 32, 64, 8, 9}, Shape{1, 64, 32, 30, 3},
-                                         Shape{7, 80, 16, 6, 6}, Shape{1, 512, 512, 14, 14},
-                                         Shape{2, 16, 32, 65, 66}, Shape{9, 16, 16, 33, 31},
-                                         // Not in sixteens, and no images: LibTorch's.
-                                         Shape{2, 3, 32, 9, 9}, Shape{2, 1, 32, 9, 8},
-                                         Shape{2, 16, 8, 9, 9}, Shape{0, 16, 16, 8, 8}));
+INSTANTIATE_TEST_SUITE_P(
+    Shapes, EveryShape,
+    testing::Values(Shape{1, 16, 32, 1, 70}, Shape{1, 16, 32, 8, 8}, Shape{2, 16, 48, 5, 17},
+                    Shape{3, 48, 16, 2, 40}, Shape{2, 32, 64, 8, 9}, Shape{1, 64, 32, 30, 3},
+                    Shape{7, 80, 16, 9, 9}, Shape{1, 512, 512, 14, 14}, Shape{2, 16, 32, 65, 66},
+                    Shape{9, 16, 32, 33, 31},
+                    // No images; and what is LibTorch's: other channels, small maps.
+                    Shape{2, 3, 32, 9, 9}, Shape{2, 1, 32, 9, 8}, Shape{2, 16, 8, 9, 9},
+                    Shape{2, 32, 32, 4, 4}, Shape{0, 16, 32, 8, 8}));
 
 TEST(Convolution, OfOneByOneIsThatOfLibTorch) {
   const at::Tensor x = at::randn({2, 16, 5, 5}), weight = at::randn({16, 16, 1, 1});
@@ -137,13 +137,13 @@ TEST(Convolution, DoesNotDependOnThreads) {
 }
 
 TEST(Convolution, IsAutocastAsLibTorchsIs) {
-  const Layer layer({1, 16, 16, 8, 8});
+  const Layer layer({1, 16, 32, 8, 8});
   const pipeline::PrecisionScope scope(pipeline::Train::BF16, "cpu");
   EXPECT_EQ(Convolve(layer.x, layer.weight, layer.bias).scalar_type(), at::kBFloat16);
 }
 
 TEST(Convolution, FrozenWeightsGetNoGradient) {
-  const Layer layer({1, 16, 16, 8, 8});
+  const Layer layer({1, 16, 32, 8, 8});
   const at::Tensor x = layer.x.clone().requires_grad_();
   const at::Tensor y = Convolve(x, layer.weight, layer.bias);
   EXPECT_TRUE(torch::autograd::grad({y.sum()}, {x})[0].defined());
@@ -151,7 +151,7 @@ TEST(Convolution, FrozenWeightsGetNoGradient) {
 }
 
 TEST(Convolution, GradientsHaveGradients) {
-  const Layer layer({2, 16, 16, 6, 7});
+  const Layer layer({2, 16, 32, 8, 9});
   const auto penalty = [](const at::Tensor& y, const variable_list& leaves) {
     const at::Tensor slope =
         torch::autograd::grad({y.square().sum()}, {leaves[1]}, {}, true, /*create_graph=*/true)[0];
