@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "activations/piecewise.h"
+#include "kernels/packets.h"
 #include "kernels/simd.h"
 
 namespace activations {
@@ -65,28 +66,15 @@ void EvaluateChunk(std::integral_constant<int, 1>, const std::vector<Term>& term
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 
-template <int kLanes>
-struct Packet {
-  typedef float Floats __attribute__((vector_size(kLanes * 4)));
-  typedef int32_t Ints __attribute__((vector_size(kLanes * 4)));
-};
-template <int kLanes>
-using Floats = typename Packet<kLanes>::Floats;
-template <int kLanes>
-using Ints = typename Packet<kLanes>::Ints;
+using kernels::Floats;
+using kernels::Ints;
+using kernels::Load;
 
 template <class To, class From>
 SIMD inline To Bits(const From& from) {
   static_assert(sizeof(To) == sizeof(From));
   To to;
   std::memcpy(&to, &from, sizeof(to));
-  return to;
-}
-
-template <class To>
-SIMD inline To Load(const float* from) {
-  To to;
-  std::memcpy(&to, from, sizeof(to));
   return to;
 }
 

@@ -2,10 +2,9 @@
 #include "kernels/winograd.h"
 
 #include <algorithm>
-#include <cstring>
 #include <memory>
-#include <vector>
 
+#include "kernels/packets.h"
 #include "kernels/simd.h"
 
 namespace kernels {
@@ -20,24 +19,8 @@ constexpr int64_t kMostWeights = 1024 * 1024;  // of which there are 36 points i
 // Rows of the points' matrices would share the few places of a cache that powers of two map to.
 constexpr int64_t kPadding = 16;
 
-using Floats = std::unique_ptr<float[]>;
-Floats Allocate(int64_t count) { return std::make_unique_for_overwrite<float[]>(count); }
-
-template <int kLanes>
-struct Packet {
-  typedef float Type __attribute__((vector_size(kLanes * 4)));
-};
-
-template <class V>
-SIMD inline V Load(const float* from) {
-  V to;
-  std::memcpy(&to, from, sizeof(to));
-  return to;
-}
-template <class V>
-SIMD inline void Store(const V& from, float* to) {
-  std::memcpy(to, &from, sizeof(from));
-}
+using Buffer = std::unique_ptr<float[]>;
+Buffer Allocate(int64_t count) { return std::make_unique_for_overwrite<float[]>(count); }
 
 // How tiles lie in the maps: 4x4 outputs each, in rows, image by image.
 struct Tiling {
@@ -50,10 +33,18 @@ struct Tiling {
 
   struct Place {
     int64_t image, top, left;  // of the first output
+    int64_t rows, columns;     // of outputs that are in the image
+    int64_t pixel;             // the first, those of all images counted through
   };
   SIMD inline Place At(int64_t tile) const {
     const int64_t row = tile / columns;
-    return {row / rows, row % rows * 4, tile % columns * 4};
+    const int64_t image = row / rows, top = row % rows * 4, left = tile % columns * 4;
+    return {image,
+            top,
+            left,
+            std::min<int64_t>(4, height - top),
+            std::min<int64_t>(4, width - left),
+            (image * height + top) * width + left};
   }
 
   int64_t height, width, rows, columns, count;
@@ -142,6 +133,16 @@ SIMD inline void InBothDirections(const V (&from)[kFrom][kFrom], V (&to)[kTo][kT
   for (int i = 0; i < kTo; ++i) transform(halfway[i], to[i]);
 }
 
+// The points of a tile or of a weight, `stride` apart in memory.
+template <class V>
+SIMD inline void LoadPoints(const float* from, int64_t stride, V (&points)[6][6]) {
+  for (int p = 0; p < kPoints; ++p) points[p / 6][p % 6] = Load<V>(from + p * stride);
+}
+template <class V>
+SIMD inline void StorePoints(const V (&points)[6][6], float* to, int64_t stride) {
+  for (int p = 0; p < kPoints; ++p) Store(points[p / 6][p % 6], to + p * stride);
+}
+
 // c[r, :] (+)= sum over k of a[r, k] b[k, :], for kRows rows and kPackets packets of columns.
 template <int kRows, int kPackets, class V>
 SIMD inline void Multiply(int64_t depth, const float* a, int64_t a_row, int64_t a_step,
@@ -201,7 +202,7 @@ SIMD inline void ForPanels(int64_t columns, const Body& body) {
 template <int kLanes>
 SIMD inline void ExpandWeight(const ConvolutionShape& shape, const float* weight, float* expanded,
                               int64_t begin, int64_t end) {
-  using V = typename Packet<kLanes>::Type;
+  using V = Floats<kLanes>;
   const int64_t in = shape.in, out = shape.out;
   for (int64_t i = begin; i < end; ++i) {
     ForPanels<kLanes>(out, [&](int64_t from, auto packets) SIMD {
@@ -213,9 +214,7 @@ SIMD inline void ExpandWeight(const ConvolutionShape& shape, const float* weight
           }
         }
         InBothDirections(g, u, [](const auto& x, auto& y) SIMD { WeightToPoints<V>(x, y); });
-        for (int p = 0; p < kPoints; ++p) {
-          Store(u[p / 6][p % 6], expanded + p * in * out + from * in + (i * packets + j) * kLanes);
-        }
+        StorePoints(u, expanded + from * in + (i * packets + j) * kLanes, in * out);
       }
     });
   }
@@ -225,7 +224,7 @@ SIMD inline void ExpandWeight(const ConvolutionShape& shape, const float* weight
 template <int kLanes>
 SIMD inline void InputToPoints(const Tiling& tiling, const float* x, int64_t channels,
                                int64_t first, int64_t count, float* points, int64_t stride) {
-  using V = typename Packet<kLanes>::Type;
+  using V = Floats<kLanes>;
   for (int64_t t = 0; t < count; ++t) {
     const auto place = tiling.At(first + t);
     const float* image = x + place.image * tiling.height * tiling.width * channels;
@@ -241,9 +240,7 @@ SIMD inline void InputToPoints(const Tiling& tiling, const float* x, int64_t cha
         d[p / 6][p % 6] = offsets[p] < 0 ? V{} : Load<V>(image + offsets[p] + c);
       }
       InBothDirections(d, v, [](const auto& from, auto& to) SIMD { ToPoints<V>(from, to); });
-      for (int p = 0; p < kPoints; ++p) {
-        Store(v[p / 6][p % 6], points + p * stride + t * channels + c);
-      }
+      StorePoints(v, points + t * channels + c, stride);
     }
   }
 }
@@ -252,26 +249,21 @@ SIMD inline void InputToPoints(const Tiling& tiling, const float* x, int64_t cha
 template <int kLanes>
 SIMD inline void GradientToPoints(const Tiling& tiling, const float* dy, int64_t channels,
                                   int64_t first, int64_t count, float* points, int64_t stride) {
-  using V = typename Packet<kLanes>::Type;
+  using V = Floats<kLanes>;
   for (int64_t t = 0; t < count; ++t) {
     const auto place = tiling.At(first + t);
-    const int64_t rows = std::min<int64_t>(4, tiling.height - place.top);
-    const int64_t columns = std::min<int64_t>(4, tiling.width - place.left);
-    const float* corner =
-        dy + ((place.image * tiling.height + place.top) * tiling.width + place.left) * channels;
+    const float* corner = dy + place.pixel * channels;
     for (int64_t c = 0; c < channels; c += kLanes) {
       V y[4][4], m[6][6];
       for (int i = 0; i < 4; ++i) {
         for (int j = 0; j < 4; ++j) {
-          y[i][j] = i < rows && j < columns
+          y[i][j] = i < place.rows && j < place.columns
                         ? Load<V>(corner + (i * tiling.width + j) * channels + c)
                         : V{};
         }
       }
       InBothDirections(y, m, [](const auto& from, auto& to) SIMD { FromOutputs<V>(from, to); });
-      for (int p = 0; p < kPoints; ++p) {
-        Store(m[p / 6][p % 6], points + p * stride + t * channels + c);
-      }
+      StorePoints(m, points + t * channels + c, stride);
     }
   }
 }
@@ -280,23 +272,18 @@ template <int kLanes>
 SIMD inline void PointsToOutput(const Tiling& tiling, const float* points, int64_t stride,
                                 const float* bias, int64_t channels, int64_t first, int64_t count,
                                 float* y) {
-  using V = typename Packet<kLanes>::Type;
+  using V = Floats<kLanes>;
   for (int64_t t = 0; t < count; ++t) {
     const auto place = tiling.At(first + t);
-    const int64_t rows = std::min<int64_t>(4, tiling.height - place.top);
-    const int64_t columns = std::min<int64_t>(4, tiling.width - place.left);
-    float* corner =
-        y + ((place.image * tiling.height + place.top) * tiling.width + place.left) * channels;
+    float* corner = y + place.pixel * channels;
     for (int64_t c = 0; c < channels; c += kLanes) {
       V m[6][6], out[4][4];
-      for (int p = 0; p < kPoints; ++p) {
-        m[p / 6][p % 6] = Load<V>(points + p * stride + t * channels + c);
-      }
+      LoadPoints(points + t * channels + c, stride, m);
       InBothDirections(m, out, [](const auto& from, auto& to) SIMD { ToOutputs<V>(from, to); });
       const V shift = bias == nullptr ? V{} : Load<V>(bias + c);
       for (int i = 0; i < 4; ++i) {
         for (int j = 0; j < 4; ++j) {
-          if (i >= rows || j >= columns) continue;
+          if (i >= place.rows || j >= place.columns) continue;
           Store(out[i][j] + shift, corner + (i * tiling.width + j) * channels + c);
         }
       }
@@ -319,7 +306,7 @@ SIMD inline void ConvolveBlock(const ConvolutionShape& shape, const Tiling& tili
                                const float* expanded, const float* bias, float* y, int64_t first,
                                int64_t count, float* inputs, int64_t in_stride, float* outputs,
                                int64_t out_stride) {
-  using V = typename Packet<kLanes>::Type;
+  using V = Floats<kLanes>;
   InputToPoints<kLanes>(tiling, x, shape.in, first, count, inputs, in_stride);
   for (int p = 0; p < kPoints; ++p) {
     const float* a = inputs + p * in_stride;
@@ -334,14 +321,12 @@ SIMD inline void ConvolveBlock(const ConvolutionShape& shape, const Tiling& tili
   PointsToOutput<kLanes>(tiling, outputs, out_stride, bias, shape.out, first, count, y);
 }
 
-// Calls body(floats in a register) as WinogradTakes() has made sure that it can be called.
+// VectorizedInLanes where there are several, as WinogradTakes() has made sure.
 template <class Body>
 void InLanes(const Body& body) {
-  if (ChosenInstructionSet() == InstructionSet::kAvx512) {
-    simd::RunAvx512([&]() SIMD { body(std::integral_constant<int, 16>()); });
-  } else {
-    simd::RunAvx2([&]() SIMD { body(std::integral_constant<int, 8>()); });
-  }
+  VectorizedInLanes([&](auto lanes) SIMD {
+    if constexpr (decltype(lanes)::value > 1) body(lanes);
+  });
 }
 
 }  // namespace
@@ -354,7 +339,7 @@ bool WinogradTakes(int64_t in, int64_t out) {
 void WinogradConvolve(const ConvolutionShape& shape, const float* x, const float* weight,
                       const float* bias, float* y, const Parallel& parallel) {
   const Tiling tiling(shape);
-  const Floats expanded = Allocate(kPoints * shape.in * shape.out);
+  const Buffer expanded = Allocate(kPoints * shape.in * shape.out);
   parallel(shape.in, [&](int64_t begin, int64_t end) {
     InLanes([&](auto lanes) SIMD {
       ExpandWeight<decltype(lanes)::value>(shape, weight, expanded.get(), begin, end);
@@ -363,7 +348,7 @@ void WinogradConvolve(const ConvolutionShape& shape, const float* x, const float
   const int64_t tiles = TilesAtATime(shape, kNearFloats, 24);
   const int64_t in_stride = tiles * shape.in + kPadding, out_stride = tiles * shape.out + kPadding;
   parallel((tiling.count + tiles - 1) / tiles, [&](int64_t begin, int64_t end) {
-    const Floats inputs = Allocate(kPoints * in_stride), outputs = Allocate(kPoints * out_stride);
+    const Buffer inputs = Allocate(kPoints * in_stride), outputs = Allocate(kPoints * out_stride);
     InLanes([&](auto lanes) SIMD {
       for (int64_t block = begin; block < end; ++block) {
         const int64_t first = block * tiles, count = std::min(tiles, tiling.count - first);
@@ -381,8 +366,8 @@ void WinogradWeightGradient(const ConvolutionShape& shape, const float* x, const
   const int64_t in = shape.in, out = shape.out;
   const int64_t tiles = TilesAtATime(shape, kSharedFloats, 96);
   const int64_t in_stride = tiles * in + kPadding, out_stride = tiles * out + kPadding;
-  const Floats inputs = Allocate(kPoints * in_stride), outputs = Allocate(kPoints * out_stride);
-  const Floats sums = Allocate(kPoints * in * out);
+  const Buffer inputs = Allocate(kPoints * in_stride), outputs = Allocate(kPoints * out_stride);
+  const Buffer sums = Allocate(kPoints * in * out);
   if (tiling.count == 0) std::fill_n(sums.get(), kPoints * in * out, 0.0F);
   for (int64_t first = 0; first < tiling.count; first += tiles) {
     const int64_t count = std::min(tiles, tiling.count - first);
@@ -398,7 +383,7 @@ void WinogradWeightGradient(const ConvolutionShape& shape, const float* x, const
     parallel(kPoints, [&](int64_t begin, int64_t end) {
       InLanes([&](auto lanes) SIMD {
         constexpr int kLanes = decltype(lanes)::value;
-        using V = typename Packet<kLanes>::Type;
+        using V = Floats<kLanes>;
         for (int64_t p = begin; p < end; ++p) {
           const float* a = inputs.get() + p * in_stride;
           const float* b = outputs.get() + p * out_stride;
@@ -414,13 +399,11 @@ void WinogradWeightGradient(const ConvolutionShape& shape, const float* x, const
   parallel(in, [&](int64_t begin, int64_t end) {
     InLanes([&](auto lanes) SIMD {
       constexpr int kLanes = decltype(lanes)::value;
-      using V = typename Packet<kLanes>::Type;
+      using V = Floats<kLanes>;
       for (int64_t i = begin; i < end; ++i) {
         for (int64_t c = 0; c < out; c += kLanes) {
           V u[6][6], g[3][3];
-          for (int p = 0; p < kPoints; ++p) {
-            u[p / 6][p % 6] = Load<V>(sums.get() + (p * in + i) * out + c);
-          }
+          LoadPoints(sums.get() + i * out + c, in * out, u);
           InBothDirections(u, g,
                            [](const auto& from, auto& to) SIMD { WeightFromPoints<V>(from, to); });
           for (int k = 0; k < 9; ++k) Store(g[k / 3][k % 3], weight + (k * in + i) * out + c);
