@@ -275,6 +275,10 @@ at::Tensor EvaluateByOperators(const Piecewise& f, const at::Tensor& x, bool slo
       outside, Exactly(f, x.masked_select(outside), slope ? &Jet::first : &Jet::value));
 }
 
+bool MapsByKernels(const Piecewise& f, const at::Tensor& x) {
+  return MapsOnGpu(f, x, MapByOperators);
+}
+
 double GainOf(const Piecewise& f) {
   // The midpoint rule over 8.5 deviations; with so many points it also resolves functions that
   // oscillate a thousand times within one.

@@ -26,6 +26,9 @@ at::Tensor Apply(const std::shared_ptr<const Piecewise>& f,
 // f of every element of a float32 tensor, or its slope, by LibTorch's operators: the form for GPUs.
 at::Tensor EvaluateByOperators(const Piecewise& f, const at::Tensor& x, bool slope);
 
+// Whether elements such as x, on a GPU, are mapped by kernels of our own (piecewise_gpu.h).
+bool MapsByKernels(const Piecewise& f, const at::Tensor& x);
+
 // 1 / sqrt(E[f(x)^2]) for x of standard normal distribution.
 double GainOf(const Piecewise& f);
 

@@ -101,8 +101,8 @@ class Fitter {
     for (const Table::Use& use : table.uses) scale_ += std::abs(use.amplitude);
   }
 
-  // With so many pieces, those of tails included.
-  void Fit(int pieces) {
+  // With so many pieces, those of tails included, and the least degree or kMaxDegree.
+  void Fit(int pieces, bool all_degrees) {
     const int first = below() ? 1 : 0;
     const int inner = pieces - first - (above() ? 1 : 0);
     const double start = PlaceOf(table_.fold, table_.low);
@@ -118,7 +118,8 @@ class Fitter {
     fitted_.fold = table_.fold;
     fitted_.symmetry = table_.symmetry;
     fitted_.pieces = pieces;
-    fitted_.degree = LeastDegree(pieces_, largest_slope_, scale_);
+    fitted_.degree =
+        all_degrees ? Piecewise::kMaxDegree : LeastDegree(pieces_, largest_slope_, scale_);
     fitted_.low = static_cast<float>(start - first * width);
     fitted_.scale = static_cast<float>(1 / width);
     SetRange();
@@ -226,14 +227,15 @@ Piecewise::Term TermOf(const Piecewise::Fitted& fitted, const Table::Use& use) {
 }  // namespace
 
 Piecewise::Piecewise(std::shared_ptr<const SpecialFunction> exact, const std::vector<Table>& tables,
-                     double slope)
+                     double slope, Pieces pieces)
     : exact_(std::move(exact)), slope_(static_cast<float>(slope)) {
   for (const Table& table : tables) {
     Fitter fitter(table);
     // A register of 8 floats finds one of 8 pieces with a third of the instructions.
-    const bool few = kernels::ChosenInstructionSet() == kernels::InstructionSet::kAvx2;
-    if (few) fitter.Fit(kPieces / 2);
-    if (!few || !fitter.accurate()) fitter.Fit(kPieces);
+    const bool few =
+        pieces == Pieces::kFew && kernels::ChosenInstructionSet() == kernels::InstructionSet::kAvx2;
+    if (few) fitter.Fit(kPieces / 2, false);
+    if (!few || !fitter.accurate()) fitter.Fit(kPieces, pieces == Pieces::kAll);
     value_error_ += fitter.value_error();
     slope_error_ = std::max(slope_error_, fitter.slope_error());
     for (const Table::Use& use : table.uses) terms_.push_back(TermOf(fitter.fitted(), use));

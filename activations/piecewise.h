@@ -50,6 +50,10 @@ struct Table {
   std::vector<Use> uses = {Use()};
 };
 
+// How many pieces and degrees a table has: as few as are accurate, or all, so that its layout is
+// the same for all functions.
+enum class Pieces { kFew, kAll };
+
 // y(x) = slope x + the sum of the tables' uses. Each table has 8 or 16 pieces, found by permuting
 // registers, not by gathering, and polynomials of the least degree that is accurate enough. A
 // polynomial's derivative is fitted at Chebyshev nodes and integrated, so that value and derivative
@@ -59,7 +63,7 @@ class Piecewise {
   // `exact` is the whole function; it stands in where tables with Tail::kExact end, and where
   // kUnit's frequency x is too large to fold (2^21).
   Piecewise(std::shared_ptr<const SpecialFunction> exact, const std::vector<Table>& tables,
-            double slope = 0);
+            double slope = 0, Pieces pieces = Pieces::kFew);
 
   // For `count` floats, on the calling thread. In place is allowed.
   void Value(const float* x, float* y, int64_t count) const;

@@ -31,7 +31,8 @@ constexpr char kSource[] =
 
 struct OnGpu {
   at::Tensor tables;
-  std::string form;  // what the kernels' branches depend on
+  std::string form;         // what the kernels' branches depend on
+  bool only_there = false;  // they are not what the function says
 };
 
 // c + a (x / end)^q with value and slope of f at `end`, and f's limit or, without one, the power by
@@ -78,6 +79,7 @@ kernels::GpuProgram* ProgramFor(at::ScalarType type) {
 const OnGpu& TablesOn(const at::Device& device, const Piecewise& f) {
   auto kept = std::static_pointer_cast<OnGpu>(f.beside());
   if (kept == nullptr || kept->tables.device() != device) {
+    TORCH_CHECK(kept == nullptr || !kept->only_there, "tables are on another device");
     std::vector<float> tables = TablesFor(f);
     kept = std::make_shared<OnGpu>();
     const auto count = static_cast<int64_t>(tables.size());
@@ -213,29 +215,40 @@ std::vector<kernels::Expected> ExpectedOf(const at::Tensor& values, const at::Te
   };
 }
 
-at::Tensor MapOnGpu(const Piecewise& f, const at::Tensor& x, const at::Tensor& gy,
-                    Operators* operators) {
+std::shared_ptr<const Piecewise> WithTables(const Piecewise& like, const at::Tensor& tables) {
+  const auto made = std::make_shared<const Piecewise>(like);
+  made->beside() = std::make_shared<OnGpu>(OnGpu{tables, FormOf(like), /*only_there=*/true});
+  return made;
+}
+
+bool MapsOnGpu(const Piecewise& f, const at::Tensor& x, Operators* operators) {
   const at::ScalarType type = x.scalar_type();
   const bool known = type == at::kFloat || type == at::kBFloat16 || type == at::kHalf;
-  if (!known || !x.is_cuda()) return {};
+  if (!known || !x.is_cuda()) return false;
   const OnGpu& beside = TablesOn(x.device(), f);
-  const at::Tensor& tables = beside.tables;
-  auto floats = static_cast<int>(tables.numel());
-  const size_t shared_bytes = floats * sizeof(float);
-  if (shared_bytes > kSharedBytes) return {};
-  const bool slope = gy.defined();
+  if (beside.tables.numel() * sizeof(float) > kSharedBytes) return false;
+  return operators == nullptr || Agree(f, beside.form, x, operators);
+}
+
+at::Tensor MapOnGpu(const Piecewise& f, const at::Tensor& x, const at::Tensor& gy,
+                    Operators* operators) {
+  if (x.numel() > 0 && !MapsOnGpu(f, x, operators)) return {};
   at::Tensor out = at::empty_like(x);
   auto count = static_cast<long long>(x.numel());
   if (count == 0) return out;
-  if (operators != nullptr && !Agree(f, beside.form, x, operators)) return {};
+  const OnGpu& beside = TablesOn(x.device(), f);
+  auto floats = static_cast<int>(beside.tables.numel());
+  const bool slope = gy.defined();
   const void *from = x.data_ptr(), *incoming = slope ? gy.data_ptr() : nullptr;
   void* to = out.data_ptr();
-  const float* held = tables.data_ptr<float>();
+  const float* held = beside.tables.data_ptr<float>();
   int aligned = IsAligned(from) && IsAligned(incoming) && IsAligned(to) ? 1 : 0;
   void* arguments[] = {&from, &incoming, &to, &count, &aligned, &held, &floats};
   const uint32_t blocks = kernels::GpuProgram::Blocks(x.device(), count, kThreads * kEach);
-  const bool launched = ProgramFor(type)->Launch(slope ? "Gradient" : "Value", x.device(),
-                                                 {blocks, kThreads, shared_bytes}, arguments);
+  const kernels::GpuProgram::Shape shape = {blocks, kThreads, floats * sizeof(float)};
+  const bool launched = ProgramFor(x.scalar_type())
+                            ->Launch(slope ? "Gradient" : "Value", x.device(), shape, arguments);
+  TORCH_CHECK(launched || !beside.only_there, "a kernel cannot be started that ran before");
   return launched ? out : at::Tensor();
 }
 

@@ -4,6 +4,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,13 @@ namespace activations {
 using Operators = at::Tensor(const Piecewise& f, const at::Tensor& x, const at::Tensor& gy);
 at::Tensor MapOnGpu(const Piecewise& f, const at::Tensor& x, const at::Tensor& gy,
                     Operators* operators = nullptr);
+
+// Whether MapOnGpu would give something.
+bool MapsOnGpu(const Piecewise& f, const at::Tensor& x, Operators* operators = nullptr);
+
+// `like` with other tables of the same layout (TablesFor), which are on a device and are not known
+// elsewhere: it is of use to MapOnGpu alone.
+std::shared_ptr<const Piecewise> WithTables(const Piecewise& like, const at::Tensor& tables);
 
 // What they are compared on: where f has tables, and then where those end or f is nearly straight.
 struct CheckedInputs {

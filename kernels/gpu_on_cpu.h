@@ -16,17 +16,18 @@
 struct OneDimension {
   unsigned x;
 };
-constexpr OneDimension threadIdx = {0}, blockDim = {1}, gridDim = {1};
-// The block that a kernel is run as; extern "C", so that a test can set it in a library.
+constexpr OneDimension threadIdx = {0}, blockDim = {1};
+// The block that a kernel is run as, and of how many; extern "C", so that a test can set them in a
+// library.
 extern "C" {
-inline unsigned block_of_kernel = 0;
+inline unsigned block_of_kernel = 0, blocks_of_kernel = 1;
 }
 #define blockIdx (OneDimension{block_of_kernel})
+#define gridDim (OneDimension{blocks_of_kernel})
 
 inline void __syncthreads() {}
 
 inline double BlockSum(double value) { return value; }
-inline double BlockSumForAll(double value) { return value; }
 
 inline float __uint_as_float(unsigned bits) {
   float x;

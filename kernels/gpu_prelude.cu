@@ -29,12 +29,3 @@ __device__ inline double BlockSum(double value) {
   }
   return sum;
 }
-
-// The same, known to all of them.
-__device__ inline double BlockSumForAll(double value) {
-  __shared__ double all;
-  const double sum = BlockSum(value);
-  if (threadIdx.x == 0) all = sum;
-  __syncthreads();
-  return all;
-}

@@ -121,6 +121,16 @@ void AddSharedForms(const LossInput& input, const std::vector<Term>& terms,
   }
 }
 
+void AddForms(const LossInput& input, const std::vector<Term>& terms,
+              const std::vector<size_t>& which, const pipeline::Processes* processes,
+              FusedValue* fused, std::vector<at::Tensor>* sums, std::vector<at::Tensor>* amounts) {
+  if (processes == nullptr) {
+    AddTensorForms(input, terms, which, fused, sums, amounts);
+  } else {
+    AddSharedForms(input, terms, which, *processes, fused, sums, amounts);
+  }
+}
+
 LossInput InputOf(const pipeline::Step& step, const at::Tensor& logits, const at::Tensor& labels,
                   const at::Tensor& weight) {
   if (!weight.defined()) {
@@ -196,7 +206,7 @@ FusedOnGpu FuseAlone(const LossInput& input, Loss* loss) {
 // By kernels of our own where a loss has a form for them; the rest by operators.
 FusedValue FuseOnCuda(const pipeline::Step& step, const at::Tensor& logits,
                       const at::Tensor& labels, const at::Tensor& weight,
-                      const std::vector<Term>& terms) {
+                      const std::vector<Term>& terms, const pipeline::Processes* processes) {
   std::vector<GpuTerm> gpu_terms;
   std::vector<size_t> in_kernels, others;
   for (size_t k = 0; k < terms.size(); ++k) {
@@ -210,7 +220,8 @@ FusedValue FuseOnCuda(const pipeline::Step& step, const at::Tensor& logits,
                                   size_t term) {
     return FuseAlone(InputOf(step, z, y, w), terms[in_kernels[term]].loss);
   };
-  const FusedOnGpu made = FuseOnGpu(logits, labels, weight, step.epoch, gpu_terms, &operators);
+  const FusedOnGpu made =
+      FuseOnGpu(logits, labels, weight, step.epoch, gpu_terms, &operators, processes);
   FusedValue fused;
   std::vector<at::Tensor> sums(terms.size()), amounts(terms.size());
   if (made.total.defined()) {
@@ -225,7 +236,8 @@ FusedValue FuseOnCuda(const pipeline::Step& step, const at::Tensor& logits,
     others.insert(others.end(), in_kernels.begin(), in_kernels.end());
   }
   if (others.empty()) return fused;
-  AddTensorForms(InputOf(step, logits, labels, weight), terms, others, &fused, &sums, &amounts);
+  AddForms(InputOf(step, logits, labels, weight), terms, others, processes, &fused, &sums,
+           &amounts);
   fused.account = AccountOf(sums, amounts);
   return fused;
 }
@@ -273,9 +285,9 @@ FusedValue Fuse(const pipeline::Step& step, const at::Tensor& logits, const at::
                 const pipeline::Processes* processes) {
   const at::Tensor wide = Widened(logits);
   use_blocks = use_blocks && wide.scalar_type() == at::kFloat;
-  // Kernels of ours add up in one go; sums of several GPUs meet in between.
-  if (use_blocks && wide.is_cuda() && processes == nullptr)
-    return FuseOnCuda(step, wide, labels, weight, terms);
+  if (use_blocks && wide.is_cuda()) {
+    return FuseOnCuda(step, wide, labels, weight, terms, processes);
+  }
   use_blocks = use_blocks && wide.is_cpu();
   std::vector<size_t> in_blocks, others;
   std::vector<BlockTerm> block_terms;
@@ -309,12 +321,8 @@ FusedValue Fuse(const pipeline::Step& step, const at::Tensor& logits, const at::
     }
   }
   if (!others.empty()) {
-    const LossInput input = InputOf(step, wide, labels, weight);
-    if (processes == nullptr) {
-      AddTensorForms(input, terms, others, &fused, &sums, &amounts);
-    } else {
-      AddSharedForms(input, terms, others, *processes, &fused, &sums, &amounts);
-    }
+    AddForms(InputOf(step, wide, labels, weight), terms, others, processes, &fused, &sums,
+             &amounts);
   }
   fused.account = AccountOf(sums, amounts);
   return fused;

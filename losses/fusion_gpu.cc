@@ -3,6 +3,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/concat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/full.h>
@@ -69,11 +70,16 @@ void Append(const std::vector<float>& more, std::vector<float>* to) {
   to->insert(to->end(), more.begin(), more.end());
 }
 
+// As in fusion_kernel.cu; 0 is all at once.
+constexpr int kAtOnce = 0, kOwn = 1, kShared = 2;
+
 struct Call {
+  KernelRunner* runner;
   const at::Tensor& labels;
   const at::Tensor& weight;
   const GpuSource& program;
   int64_t terms;
+  const pipeline::Processes* processes;
   bool with_gradient;
   bool launched = false;
   at::Tensor account;
@@ -85,10 +91,11 @@ void* Pointer(const at::Tensor& tensor) { return tensor.defined() ? tensor.data_
 class Kernels {
  public:
   Kernels(const at::Tensor& logits, Call* call, const at::Tensor& gradient)
-      : program_(*ProgramOf(call->program.source)),
-        device_(logits.device()),
+      : call_(*call),
+        runner_(*call->runner),
         doubles_(logits.options().dtype(at::kDouble).requires_grad(false)),
         layout_(LayoutOf(logits)),
+        classes_(logits.size(1)),
         z_(Pointer(logits)),
         y_(Pointer(call->labels)),
         w_(Pointer(call->weight)),
@@ -102,56 +109,95 @@ class Kernels {
         call->weight.defined() ? call->weight.sum(at::kDouble) : at::full({}, count, doubles_);
   }
 
-  // Class sums of every unit, and what ratios of them say.
-  bool Ratios(int64_t classes) {
-    const int64_t units = layout_.pixels / layout_.inner;
-    const uint32_t threads = layout_.inner < kThreads ? 32 : kThreads;
-    const uint32_t wanted = kernels::GpuProgram::Blocks(device_, layout_.pixels, threads);
-    auto chunks = static_cast<int>(std::max<int64_t>(1, wanted / units));
-    chunks = static_cast<int>(std::min<int64_t>(chunks, (layout_.inner + threads - 1) / threads));
-    const int64_t row = 4 * classes + 2;
-    const at::Tensor parts = at::empty({units * chunks, row}, doubles_);
-    const at::Tensor sums = at::empty({units + 1, row}, doubles_);
-    coefficients_ = at::empty({units + 1, 3 * classes}, doubles_.dtype(at::kFloat));
-    void *from = Pointer(parts), *by_unit = Pointer(sums), *out = Pointer(coefficients_);
-    auto count = static_cast<long long>(units);
-    void* first[] = {&z_, &y_, &w_, &from, &chunks, &layout_};
-    void* second[] = {&from, &chunks, &count, &by_unit, &out, &account_, &parameters_};
-    const auto blocks = static_cast<uint32_t>(units * chunks);
-    return program_.Launch("Sums", device_, {blocks, threads}, first) &&
-           program_.Launch("Ratios", device_, {1, kThreads}, second);
-  }
-
   // Values and gradients of all pixels, and the total.
-  bool Fuse(int64_t terms, const at::Tensor& total) {
-    const uint32_t blocks = kernels::GpuProgram::Blocks(device_, layout_.pixels, kThreads);
-    const at::Tensor sums = at::empty({blocks, terms}, doubles_);
-    void *n = Pointer(amount_), *by_unit = Pointer(coefficients_), *parts = Pointer(sums);
-    void* result = Pointer(total);
-    auto count = static_cast<int>(blocks);
-    void* first[] = {&z_, &y_, &w_, &n, &by_unit, &to_, &parts, &layout_, &parameters_};
-    void* second[] = {&parts, &count, &n, &account_, &result, &parameters_};
-    return program_.Launch("Fuse", device_, {blocks, kThreads}, first) &&
-           program_.Launch("Finish", device_, {1, kThreads}, second);
+  bool Run(const at::Tensor& total) {
+    if (call_.program.has_ratios && !Sums()) return false;
+    if (call_.processes == nullptr) {
+      return Ratios(kAtOnce) && Fuse() && Finish(kAtOnce, total);
+    }
+    if (!Ratios(kOwn)) return false;
+    ShareSums();
+    if (!Ratios(kShared) || !Fuse() || !Finish(kOwn, total)) return false;
+    const at::Tensor sums = call_.account[0];
+    sums.copy_(call_.processes->Sum(sums));
+    return Finish(kShared, total);
   }
 
  private:
-  kernels::GpuProgram& program_;
-  const at::Device device_;
+  int64_t Units() const { return layout_.pixels / layout_.inner; }
+  int64_t Row() const { return 4 * classes_ + 2; }
+
+  // Class sums of the parts of every unit.
+  bool Sums() {
+    const int64_t units = Units();
+    const uint32_t threads = layout_.inner < kThreads ? 32 : kThreads;
+    const uint32_t wanted = runner_.Blocks(layout_.pixels, threads);
+    chunks_ = static_cast<int>(std::max<int64_t>(1, wanted / units));
+    chunks_ = static_cast<int>(std::min<int64_t>(chunks_, (layout_.inner + threads - 1) / threads));
+    parts_ = at::empty({units * chunks_, Row()}, doubles_);
+    sums_ = at::empty({(units + 1) * Row() + 1}, doubles_);
+    coefficients_ = at::empty({units + 1, 3 * classes_}, doubles_.dtype(at::kFloat));
+    void* to = Pointer(parts_);
+    void* arguments[] = {&z_, &y_, &w_, &to, &chunks_, &layout_};
+    const auto blocks = static_cast<uint32_t>(units * chunks_);
+    return runner_.Launch("Sums", {blocks, threads}, arguments);
+  }
+
+  // What ratios of them say.
+  bool Ratios(int step) {
+    if (!call_.program.has_ratios) return true;
+    void *from = Pointer(parts_), *sums = Pointer(sums_), *out = Pointer(coefficients_);
+    auto units = static_cast<long long>(Units());
+    int counts = call_.processes == nullptr || call_.processes->rank() == 0 ? 1 : 0;
+    void* arguments[] = {&from,     &chunks_, &units,  &sums,       &out,
+                         &account_, &step,    &counts, &parameters_};
+    return runner_.Launch("Ratios", {1, kThreads}, arguments);
+  }
+
+  // Makes amount and sums of the batch those of all processes.
+  void ShareSums() {
+    if (!call_.program.has_ratios) {
+      amount_ = call_.processes->Sum(amount_);
+      return;
+    }
+    const at::Tensor of_batch = sums_.slice(0, Units() * Row());
+    const at::Tensor all = call_.processes->Sum(at::concat({of_batch, amount_.reshape({1})}));
+    of_batch.copy_(all.slice(0, 0, of_batch.numel()));
+    amount_ = all[of_batch.numel()];
+  }
+
+  bool Fuse() {
+    const uint32_t blocks = runner_.Blocks(layout_.pixels, kThreads);
+    blocks_ = static_cast<int>(blocks);
+    left_ = at::empty({blocks, call_.terms}, doubles_);
+    void *n = Pointer(amount_), *by_unit = Pointer(coefficients_), *left = Pointer(left_);
+    void* arguments[] = {&z_, &y_, &w_, &n, &by_unit, &to_, &left, &layout_, &parameters_};
+    return runner_.Launch("Fuse", {blocks, kThreads}, arguments);
+  }
+
+  bool Finish(int step, const at::Tensor& total) {
+    void *left = Pointer(left_), *n = Pointer(amount_), *result = Pointer(total);
+    void* arguments[] = {&left, &blocks_, &n, &account_, &result, &step, &parameters_};
+    return runner_.Launch("Finish", {1, kThreads}, arguments);
+  }
+
+  const Call& call_;
+  KernelRunner& runner_;
   const at::TensorOptions doubles_;
   Layout layout_;
+  const int64_t classes_;
   Parameters parameters_;
   void *z_, *y_, *w_, *to_, *account_ = nullptr;
-  at::Tensor amount_, coefficients_;
+  int chunks_ = 0, blocks_ = 0;
+  // Of what a kernel has left for the next.
+  at::Tensor amount_, parts_, sums_, coefficients_, left_;
 };
 
 // The total; its gradient is saved.
 at::Tensor Launch(const at::Tensor& logits, Call* call, at::Tensor* gradient) {
   if (call->with_gradient) *gradient = at::empty_like(logits);
   const at::Tensor total = at::empty({}, logits.options().requires_grad(false));
-  Kernels kernels(logits, call, *gradient);
-  call->launched = (!call->program.has_ratios || kernels.Ratios(logits.size(1))) &&
-                   kernels.Fuse(call->terms, total);
+  call->launched = Kernels(logits, call, *gradient).Run(total);
   return total;
 }
 
@@ -171,8 +217,40 @@ class GpuNode : public torch::autograd::Function<GpuNode> {
   }
 };
 
+class CardRunner : public KernelRunner {
+ public:
+  CardRunner(const std::string& source, const at::Device& device)
+      : program_(*ProgramOf(source)), device_(device) {}
+  bool Launch(const std::string& kernel, const kernels::GpuProgram::Shape& shape,
+              void** arguments) override {
+    return program_.Launch(kernel, device_, shape, arguments);
+  }
+  uint32_t Blocks(int64_t count, int64_t each) const override {
+    return kernels::GpuProgram::Blocks(device_, count, each);
+  }
+
+ private:
+  kernels::GpuProgram& program_;
+  const at::Device device_;
+};
+
 at::Tensor GradientBy(const at::Tensor& logits, const at::Tensor& total) {
   return torch::autograd::grad({total}, {logits})[0];
+}
+
+std::string KeyOf(const GpuSource& program, const at::Tensor& like) {
+  return absl::StrCat(reinterpret_cast<uintptr_t>(ProgramOf(program.source)), " ",
+                      like.device().str(), " ", like.dim(), ClassesLast(like) ? " last" : "");
+}
+
+// Whether all processes would use the kernels that this one would; they meet each `key` together.
+bool AllWould(bool own, const std::string& key, const pipeline::Processes& processes) {
+  static std::mutex mutex;
+  static std::map<std::string, bool> known;
+  const std::lock_guard<std::mutex> lock(mutex);
+  const auto [place, is_new] = known.try_emplace(absl::StrCat(key, " of ", processes.size()), own);
+  if (is_new) place->second = processes.Sum({own ? 0.0 : 1.0})[0] == 0;
+  return place->second;
 }
 
 // Whether the kernels of a fusion give what operators give, term by term.
@@ -207,12 +285,9 @@ bool Agree(const GpuSource& program, const at::Tensor& like, int64_t epoch,
     }
     return all;
   };
-  const std::string key =
-      absl::StrCat(reinterpret_cast<uintptr_t>(ProgramOf(program.source)), " ", device.str(), " ",
-                   like.dim(), ClassesLast(like) ? " last" : "");
   return checks.Agree(
-      key, "a fusion", [&] { return kernels::GpuProgram::CardOf(device); }, by_kernel,
-      by_operators);
+      KeyOf(program, like), "a fusion", [&] { return kernels::GpuProgram::CardOf(device); },
+      by_kernel, by_operators);
 }
 
 }  // namespace
@@ -299,27 +374,32 @@ GpuSource MakeGpuSource(const std::vector<GpuTerm>& terms, int64_t classes, int6
   return made;
 }
 
+FusedOnGpu RunKernels(KernelRunner* runner, const at::Tensor& logits, const at::Tensor& labels,
+                      const at::Tensor& weight, const GpuSource& program, int64_t terms,
+                      const pipeline::Processes* processes) {
+  const bool with_gradient = c10::GradMode::is_enabled() && logits.requires_grad();
+  Call call = {runner, labels, weight, program, terms, processes, with_gradient, false, {}};
+  const at::Tensor total = GpuNode::apply(logits, &call);
+  if (!call.launched) return {};
+  return {total, call.account};
+}
+
 FusedOnGpu FuseOnGpu(const at::Tensor& given, const at::Tensor& labels, const at::Tensor& weight,
-                     int64_t epoch, const std::vector<GpuTerm>& terms, const Operators* operators) {
+                     int64_t epoch, const std::vector<GpuTerm>& terms, const Operators* operators,
+                     const pipeline::Processes* processes) {
   const bool in_place = given.is_contiguous() ||
                         (given.dim() == 4 && given.is_contiguous(at::MemoryFormat::ChannelsLast));
   const at::Tensor logits = in_place ? given : given.contiguous();
   if (terms.empty() || logits.numel() == 0) return {};
   const GpuSource program = MakeGpuSource(terms, logits.size(1), epoch);
   if (program.source.empty()) return {};
-  if (operators != nullptr && !Agree(program, logits, epoch, terms, *operators)) return {};
-  const at::Tensor ready = labels.contiguous();
+  bool agree = operators == nullptr || Agree(program, logits, epoch, terms, *operators);
+  if (processes != nullptr) agree = AllWould(agree, KeyOf(program, logits), *processes);
+  if (!agree) return {};
+  CardRunner runner(program.source, logits.device());
   const at::Tensor weights = weight.defined() ? weight.to(at::kFloat).contiguous() : at::Tensor();
-  Call call = {ready,
-               weights,
-               program,
-               static_cast<int64_t>(terms.size()),
-               c10::GradMode::is_enabled() && logits.requires_grad(),
-               false,
-               {}};
-  const at::Tensor total = GpuNode::apply(logits, &call);
-  if (!call.launched) return {};
-  return {total, call.account};
+  return RunKernels(&runner, logits, labels.contiguous(), weights, program,
+                    static_cast<int64_t>(terms.size()), processes);
 }
 
 }  // namespace losses

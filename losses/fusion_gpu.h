@@ -11,7 +11,9 @@
 #include <vector>
 
 #include "kernels/gpu_check.h"
+#include "kernels/gpu_program.h"
 #include "losses/block.h"
+#include "pipeline/processes.h"
 
 namespace losses {
 
@@ -46,14 +48,31 @@ struct FusedOnGpu {
 // logits: float32 [N, C] or [N, C, H, W] on a GPU; labels: int64; weight: float32 of the labels'
 // shape, or undefined. The GPU is not waited for, but once: where there are `operators`, the
 // kernels are compared with them before their first use on a card for a layout of logits
-// (kernels/gpu_check.h); those that differ are not used.
+// (kernels/gpu_check.h); those that differ are not used. With `processes` the batch is that of all
+// of them, as in block_fusion.h; kernels that one of them does not use, none does.
 //
 // `operators` give the fusion of one term alone, with weight 1.
 using Operators = std::function<FusedOnGpu(const at::Tensor& logits, const at::Tensor& labels,
                                            const at::Tensor& weight, size_t term)>;
 FusedOnGpu FuseOnGpu(const at::Tensor& logits, const at::Tensor& labels, const at::Tensor& weight,
                      int64_t epoch, const std::vector<GpuTerm>& terms,
-                     const Operators* operators = nullptr);
+                     const Operators* operators = nullptr,
+                     const pipeline::Processes* processes = nullptr);
+
+// What runs the kernels of a source: a card, or a test on the processor.
+class KernelRunner {
+ public:
+  virtual ~KernelRunner() = default;
+  // As GpuProgram has them.
+  virtual bool Launch(const std::string& kernel, const kernels::GpuProgram::Shape& shape,
+                      void** arguments) = 0;
+  virtual uint32_t Blocks(int64_t count, int64_t each) const = 0;
+};
+
+// The kernels' calls of FuseOnGpu, for logits that are dense and weights in place.
+FusedOnGpu RunKernels(KernelRunner* runner, const at::Tensor& logits, const at::Tensor& labels,
+                      const at::Tensor& weight, const GpuSource& program, int64_t terms,
+                      const pipeline::Processes* processes);
 
 // What they are compared on, in memory: logits from 0 to hundreds apart, some labels that do not
 // count, classes that weigh differently.

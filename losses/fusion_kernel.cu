@@ -10,6 +10,10 @@
 constexpr float kLeastLogit = -80;
 constexpr float kDistant = 1.7e-28f;
 
+// What Ratios and Finish do: all, or, where several processes train, what comes before their sums
+// meet and what comes after.
+constexpr int kOwn = 1, kShared = 2;
+
 struct Parameters {
   float values[MOST];
 };
@@ -120,23 +124,17 @@ __device__ inline void AddCoefficients(const Ratio& ratio, double scale, float* 
   }
 }
 
-// Losses of ratios from what Sums left. coefficients: [units, 3 CLASSES]; account [2, TERMS]. One
-// block.
-extern "C" __global__ void Ratios(const double* parts, int chunks, long long units, double* sums,
-                                  float* coefficients, double* account,
-                                  const __grid_constant__ Parameters parameters) {
-  const int places[TERMS] = {PLACES}, is_ratio[TERMS] = {RATIO};
+// Sums by unit of what Sums left in chunks, then those of the batch, and what the means of the
+// units' weights add up to: [units + 1, kSums] and a number more. One block.
+__device__ inline void AddUnits(const double* parts, int chunks, long long units, double* sums) {
   for (long long unit = threadIdx.x; unit < units; unit += blockDim.x) {
     for (int i = 0; i < kSums; ++i) {
       double all = 0;
       for (int chunk = 0; chunk < chunks; ++chunk) all += parts[(unit * chunks + chunk) * kSums + i];
       sums[unit * kSums + i] = all;
     }
-    for (int i = 0; i < 3 * CLASSES; ++i) coefficients[unit * 3 * CLASSES + i] = 0;
   }
-  // After the units': the batch's sums and coefficients.
   double* const batch = sums + units * kSums;
-  float* const of_batch = coefficients + units * 3 * CLASSES;
   for (int i = 0; i < kSums; ++i) {
     double all = 0;
     for (long long unit = threadIdx.x; unit < units; unit += blockDim.x) {
@@ -145,26 +143,47 @@ extern "C" __global__ void Ratios(const double* parts, int chunks, long long uni
     all = BlockSum(all);
     if (threadIdx.x == 0) batch[i] = all;
   }
-  for (int i = threadIdx.x; i < 3 * CLASSES; i += blockDim.x) of_batch[i] = 0;
+  double means = 0;
+  for (long long unit = threadIdx.x; unit < units; unit += blockDim.x) {
+    const double amount = sums[unit * kSums + 4 * CLASSES + 1];
+    if (amount > 0) means += sums[unit * kSums + 4 * CLASSES] / amount;
+  }
+  means = BlockSum(means);
+  if (threadIdx.x == 0) batch[kSums] = means;
   __syncthreads();
+}
+
+// Losses of ratios. coefficients: [units + 1, 3 CLASSES]; account [2, TERMS]. One block. In the
+// step kOwn sums alone are made; in kShared they are given, those of the batch being of several
+// processes, of which one `counts` losses of the whole batch.
+extern "C" __global__ void Ratios(const double* parts, int chunks, long long units, double* sums,
+                                  float* coefficients, double* account, int step, int counts,
+                                  const __grid_constant__ Parameters parameters) {
+  const int places[TERMS] = {PLACES}, is_ratio[TERMS] = {RATIO};
+  if (step != kShared) AddUnits(parts, chunks, units, sums);
+  if (step == kOwn) return;
+  for (long long i = threadIdx.x; i < (units + 1) * 3 * CLASSES; i += blockDim.x) {
+    coefficients[i] = 0;
+  }
+  __syncthreads();
+  const double* const batch = sums + units * kSums;
+  // After the units'.
+  float* const of_batch = coefficients + units * 3 * CLASSES;
+  const double amount = batch[kSums];
   Ratio ratio;
   for (int k = 0; k < TERMS; ++k) {
     if (is_ratio[k] == 0) continue;
     const double weight = parameters.values[places[k]];
     if (is_ratio[k] == 2) {
       if (threadIdx.x != 0) continue;
-      const bool counts = Begin(batch, &ratio);
-      if (counts) Compute(k, parameters, &ratio);
-      account[k] = counts ? ratio.mean * ratio.loss : 0;
-      account[TERMS + k] = counts ? ratio.mean : 0;
-      if (counts && ratio.mean != 0) AddCoefficients(ratio, weight / ratio.mean, of_batch);
+      const bool any = Begin(batch, &ratio);
+      if (any) Compute(k, parameters, &ratio);
+      account[k] = any && counts ? ratio.mean * ratio.loss : 0;
+      account[TERMS + k] = any ? ratio.mean : 0;
+      if (any && ratio.mean != 0) AddCoefficients(ratio, weight / ratio.mean, of_batch);
       continue;
     }
-    double amount = 0, sum = 0;
-    for (long long unit = threadIdx.x; unit < units; unit += blockDim.x) {
-      if (Begin(sums + unit * kSums, &ratio)) amount += ratio.mean;
-    }
-    amount = BlockSumForAll(amount);
+    double sum = 0;
     for (long long unit = threadIdx.x; unit < units; unit += blockDim.x) {
       if (!Begin(sums + unit * kSums, &ratio)) continue;
       Compute(k, parameters, &ratio);
@@ -308,27 +327,28 @@ extern "C" __global__ void Fuse(const float* logits, const long long* labels, co
   }
 }
 
-// Adds up what `blocks` blocks left, in order, beside what Ratios left: account [2, TERMS] and the
-// total. One block.
+// Adds up what `blocks` blocks left, in order, beside what Ratios left: account [2, TERMS], which
+// kShared is given, and the total, which kOwn leaves out. One block.
 extern "C" __global__ void Finish(const double* sums, int blocks, const double* amount,
-                                  double* account, float* total,
+                                  double* account, float* total, int step,
                                   const __grid_constant__ Parameters parameters) {
   const int places[TERMS] = {PLACES}, is_ratio[TERMS] = {RATIO};
-  double weighted = 0;
-  for (int k = 0; k < TERMS; ++k) {
+  for (int k = 0; k < TERMS && step != kShared; ++k) {
     double sum = 0;
     for (int block = threadIdx.x; block < blocks; block += blockDim.x) {
       sum += sums[(long long)block * TERMS + k];
     }
     sum = BlockSum(sum);
-    if (threadIdx.x != 0) continue;
-    if (is_ratio[k] == 0) {
-      account[k] = sum;
-      account[TERMS + k] = *amount;
-    }
+    if (threadIdx.x != 0 || is_ratio[k] != 0) continue;
+    account[k] = sum;
+    account[TERMS + k] = *amount;
+  }
+  if (threadIdx.x != 0 || step == kOwn) return;
+  double weighted = 0;
+  for (int k = 0; k < TERMS; ++k) {
     const double over = account[TERMS + k];
     if (over > 0) weighted += parameters.values[places[k]] * account[k] / over;
     if (!(over == over)) weighted += over;  // NaN
   }
-  if (threadIdx.x == 0) *total = (float)weighted;
+  *total = (float)weighted;
 }

@@ -7,6 +7,7 @@
 #include <memory>
 #include <numeric>
 #include <opencv2/core.hpp>
+#include <optional>
 #include <stdexcept>
 #include <thread>
 #include <utility>
@@ -27,6 +28,7 @@
 #include "plugins/loading/prefetcher.h"
 #include "plugins/loading/sample_reader.h"
 #include "plugins/loading/sampling.h"
+#include "plugins/loading/uploads.h"
 
 namespace plugins {
 namespace {
@@ -72,6 +74,7 @@ class Loader : public pipeline::Source, public pipeline::TiledSource {
                                           {channels(), options_.image_size(), masks()}, kDepth);
     if (!fits.ok()) return fits;
     device_ = context->device;
+    uploads_.emplace(at::Device(device_));
     // To a GPU goes what is looked at.
     gray_ = device_ != "cpu" && !context->color && channels() == 3;
     seed_ = context->seed;
@@ -98,6 +101,7 @@ class Loader : public pipeline::Source, public pipeline::TiledSource {
   absl::Status Begin(const Step& step) override {
     failure_ = pipeline::Caught([&] {
       prefetcher_->Stop();
+      uploads_->Forget();
       if (processes_ != nullptr) ShareBroken();
       phase_ = step.phase;
       Arrange(static_cast<uint64_t>(step.epoch));
@@ -122,11 +126,11 @@ class Loader : public pipeline::Source, public pipeline::TiledSource {
     }
     if (failure_.ok()) failure_ = CheckBroken();
     if (!failure_.ok()) return failure_;
-    const bool pinned = device_ != "cpu";
-    const at::Tensor images = batch.images().to(at::Device(device_), /*non_blocking=*/pinned);
-    (*out)["images"] = gray_ ? images.expand({-1, 3, -1, -1}) : images;
-    (*out)["labels"] = Classes(batch.labels().to(at::Device(device_), /*non_blocking=*/pinned));
+    const Uploads::There there = uploads_->Take(step.index, batch);
+    (*out)["images"] = gray_ ? there.images.expand({-1, 3, -1, -1}) : there.images;
+    (*out)["labels"] = Classes(there.labels);
     batches_[step.index] = {};
+    UploadAhead(step.index + 1);
     return absl::OkStatus();
   }
 
@@ -292,6 +296,13 @@ class Loader : public pipeline::Source, public pipeline::TiledSource {
     return absl::OkStatus();
   }
 
+  // Begins the next batch's way to a GPU, if it is whole by now.
+  void UploadAhead(int64_t index) {
+    const bool exists = index < static_cast<int64_t>(batches_.size());
+    if (!uploads_->Ahead() || !exists || !prefetcher_->IsFull(index)) return;
+    if (batches_[index].Broken().empty()) uploads_->Begin(index, batches_[index]);
+  }
+
   // Takes a sample that cannot be read out of the counts.
   void LeaveOut(Phase phase, int64_t sample, const std::string& error) {
     const std::string why = pipeline::ValidUtf8(error);
@@ -362,6 +373,7 @@ class Loader : public pipeline::Source, public pipeline::TiledSource {
   Phase phase_ = pipeline::TRAIN;
   std::vector<Batch> batches_;
   int64_t allocated_ = 0;
+  std::optional<Uploads> uploads_;
   absl::Status failure_;  // what Run then returns
 
   std::chrono::duration<double> waited_{0};

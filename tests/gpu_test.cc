@@ -2,6 +2,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/full_like.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/rand.h>
 #include <ATen/ops/randint.h>
@@ -9,6 +10,7 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/cuda.h>
+#include <torch/nn/module.h>
 
 #include <cmath>
 #include <memory>
@@ -22,6 +24,8 @@
 #include "losses/fusion_gpu.h"
 #include "pipeline/training/device.h"
 #include "pipeline/training/optimizer.h"
+#include "plugins/loading/batch.h"
+#include "plugins/loading/uploads.h"
 #include "plugins/pixels/pixels.h"
 #include "tests/stages.h"
 
@@ -191,6 +195,32 @@ TEST_F(OnGpu, ActivationsEqualTheProcessors) {
   }
 }
 
+TEST_F(OnGpu, ALearnedAlphaIsFollowedAsOnTheProcessor) {
+  pipeline::SeedGenerators(9);
+  const at::Tensor wide = at::randn({4, 3, 7, 5}) * 4;
+  for (const char* form : {"ELU", "TANH"}) {
+    std::vector<at::Tensor> results[2];
+    for (const at::Device& device : {at::Device(at::kCPU), gpu_}) {
+      const auto f = *activations::Activations::Get().Create(
+          PluginOf("activations/MittagLeffler", std::string("learnable: true form: ") + form));
+      f->module()->to(device);
+      for (const double learned : {0.0, -0.7}) {
+        const at::Tensor alpha = f->module()->parameters()[0];
+        alpha.detach().fill_(learned);
+        const at::Tensor x = wide.to(device).requires_grad_();
+        const at::Tensor y = (*f)(x * 1);
+        const auto gradients = torch::autograd::grad({(y * y).sum()}, {x, alpha});
+        for (const at::Tensor& result : {y.detach(), gradients[0], gradients[1]}) {
+          results[device.is_cpu() ? 0 : 1].push_back(result.cpu());
+        }
+      }
+    }
+    for (size_t i = 0; i < results[0].size(); ++i) {
+      EXPECT_LT(Error(results[1][i], results[0][i]), 3e-5) << form << " " << i;
+    }
+  }
+}
+
 // Five steps, whose gradients are `scale` times as large; what the last saw.
 std::pair<at::Tensor, pipeline::Optimizer::Taken> Trained(const at::Device& device,
                                                           const pipeline::Train& options,
@@ -263,6 +293,30 @@ TEST_F(OnGpu, PixelsEqualTheProcessors) {
   const at::Tensor moved = plugins::Moved(images.to(gpu_), motion).cpu();
   const at::Tensor differs = (moved != plugins::Moved(images, motion)).to(at::kDouble);
   EXPECT_LT(differs.mean().item<double>(), 2e-3);
+}
+
+// Batches that were begun ahead, taken in turn, and one that was not.
+TEST_F(OnGpu, UploadsGiveWhatBatchesHold) {
+  constexpr int64_t kBatches = 20, kRows = 8, kSide = 64;
+  const auto batch_of = [](int64_t index) {
+    plugins::Batch batch;
+    for (int64_t row = 0; row < kRows; ++row) batch.AddSample(row);
+    batch.Allocate({3, kSide, /*masks=*/true, /*pinned=*/true, /*bytes=*/true});
+    batch.images().copy_(at::full_like(batch.images(), index));
+    batch.labels().copy_(at::full_like(batch.labels(), index + 100));
+    return batch;
+  };
+  plugins::Uploads uploads(gpu_);
+  ASSERT_TRUE(uploads.Ahead());
+  std::vector<at::Tensor> kept;
+  for (int64_t index = 0; index < kBatches; ++index) {
+    const plugins::Uploads::There there = uploads.Take(index, batch_of(index));
+    kept.push_back(there.images.to(at::kLong).sum() + there.labels.to(at::kLong).sum());
+    if (index % 5 != 3) uploads.Begin(index + 1, batch_of(index + 1));
+  }
+  for (int64_t index = 0; index < kBatches; ++index) {
+    EXPECT_EQ(kept[index].item<int64_t>(), kRows * kSide * kSide * (3 * index + index + 100));
+  }
 }
 
 }  // namespace

@@ -16,6 +16,7 @@
 
 #include "activations/activation.h"
 #include "activations/elementwise.h"
+#include "activations/mittag_leffler_tables.h"
 #include "kernels/gpu_check.h"
 #include "kernels/gpu_on_cpu.h"
 #include "kernels/gpu_program.h"
@@ -50,9 +51,8 @@ std::unique_ptr<Activation> Make(const std::string& name, const std::string& opt
   return *Activations::Get().Create(testing_support::PluginOf("activations/" + name, options));
 }
 
-std::vector<float> ByKernel(const Piecewise& f, const std::vector<float>& x,
+std::vector<float> ByKernel(const std::vector<float>& tables, const std::vector<float>& x,
                             const std::vector<float>& gy = {}) {
-  const std::vector<float> tables = TablesFor(f);
   std::vector<float> out(x.size());
   const auto count = static_cast<long long>(x.size());
   const auto floats = static_cast<int>(tables.size());
@@ -62,6 +62,11 @@ std::vector<float> ByKernel(const Piecewise& f, const std::vector<float>& x,
     on_cpu::Gradient(x.data(), gy.data(), out.data(), count, 0, tables.data(), floats);
   }
   return out;
+}
+
+std::vector<float> ByKernel(const Piecewise& f, const std::vector<float>& x,
+                            const std::vector<float>& gy = {}) {
+  return ByKernel(TablesFor(f), x, gy);
 }
 
 double WorstError(const std::vector<float>& found, const std::vector<float>& expected) {
@@ -131,6 +136,35 @@ TEST(PiecewiseOnGpu, AnotherFunctionIsToldFromIt) {
   const auto f = Make("Lerch", "s: 1.5"), near = Make("Lerch", "s: 1.5001");
   EXPECT_THAT(Compared(*f->piecewise(), *near->piecewise()),
               testing::StartsWith("its values differ from theirs by "));
+}
+
+std::vector<float> Numbers(const at::Tensor& tensor) {
+  return {tensor.data_ptr<float>(), tensor.data_ptr<float>() + tensor.numel()};
+}
+
+// Tables that a device fits to an alpha there, against those of the processor's own fit: within a
+// few steps of float32, in which both are rounded.
+TEST(PiecewiseOnGpu, LearnedTablesAreThoseOfTheProcessorsFit) {
+  std::vector<float> x, ones;
+  for (int i = 0; i <= 20003; ++i) x.push_back(-40 + 80 * static_cast<float>(i) / 20003);
+  x.insert(x.end(), {-1000, 1000});
+  ones.assign(x.size(), 1);
+  for (const bool elu : {true, false}) {
+    const MittagLefflerOnDevice device(elu, at::kCPU);
+    for (const double alpha : {0.06, 0.3, 0.5, 0.85, 0.99}) {
+      SCOPED_TRACE(std::string(elu ? "ELU " : "TANH ") + std::to_string(alpha));
+      const auto [f, by_alpha] = device.Fit(at::tensor({alpha}, at::kDouble));
+      const std::vector<float> expected[] = {
+          TablesFor(*MittagLefflerOf(elu, alpha, Pieces::kAll)),
+          TablesFor(*MittagLefflerByAlpha(elu, alpha, Pieces::kAll))};
+      const std::vector<float> found[] = {Numbers(f), Numbers(by_alpha)};
+      for (int i = 0; i < 2; ++i) {
+        ASSERT_EQ(found[i].size(), expected[i].size());
+        EXPECT_LE(WorstError(ByKernel(found[i], x), ByKernel(expected[i], x)), 1e-6);
+        EXPECT_LE(WorstError(ByKernel(found[i], x, ones), ByKernel(expected[i], x, ones)), 3e-6);
+      }
+    }
+  }
 }
 
 TEST(PiecewiseOnGpu, PassesNaNOnAndStaysFiniteWhereTheFunctionIs) {

@@ -55,6 +55,11 @@ absl::Status Prefetcher::Wait(int64_t batch) {
   }
 }
 
+bool Prefetcher::IsFull(int64_t batch) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return left_[batch] == 0;
+}
+
 void Prefetcher::Stop() {
   std::unique_lock<std::mutex> lock(mutex_);
   allowed_ = 0;

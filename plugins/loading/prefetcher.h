@@ -30,6 +30,8 @@ class Prefetcher {
   void Allow(int64_t batches);
   // Waits until a batch is full; an error if one of its items could not be made.
   absl::Status Wait(int64_t batch);
+  // Whether Wait would return at once.
+  bool IsFull(int64_t batch);
   // Ends the pass; no `fill` runs afterwards.
   void Stop();
 

@@ -64,6 +64,19 @@ TEST(Prefetcher, StaysWithinWhatIsAllowed) {
   EXPECT_EQ(recorder.filled(), (std::set<Item>{{0, 0}, {1, 0}}));
 }
 
+TEST(Prefetcher, SaysWhichBatchesAreFull) {
+  Recorder recorder;
+  plugins::Prefetcher prefetcher(1,
+                                 [&](int64_t batch, int64_t item) { recorder.Fill(batch, item); });
+  prefetcher.Start({2, 1, 1});
+  EXPECT_FALSE(prefetcher.IsFull(0));
+  prefetcher.Allow(2);
+  EXPECT_TRUE(prefetcher.Wait(1).ok());  // one thread takes them in turn
+  EXPECT_TRUE(prefetcher.IsFull(0));
+  EXPECT_TRUE(prefetcher.IsFull(1));
+  EXPECT_FALSE(prefetcher.IsFull(2));
+}
+
 // Some time; on a busy machine a thread that yields would lose far more.
 void Count(int to) {
   volatile int counted = 0;
