@@ -151,7 +151,9 @@ TEST_F(HostileFolders, SingleFilesAreReadOrNamed) {
   // A 20000x20000 PNG takes 1.2 GB to decode in color; none of these runs did.
   rusage used = {};
   getrusage(RUSAGE_CHILDREN, &used);
-  if (!testing_support::kSanitized) EXPECT_LT(used.ru_maxrss, 800 << 10) << "KiB";
+  if (!testing_support::kSanitized) {
+    EXPECT_LT(used.ru_maxrss, 800 << 10) << "KiB";
+  }
 }
 
 TEST_F(HostileFolders, TreeWithBadFiles) {

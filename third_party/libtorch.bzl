@@ -7,7 +7,7 @@ Looked for in this order:
   3. otherwise                the distribution's libtorch-dev
 """
 
-_BUILD = """load("@//third_party:precompiled.bzl", "precompiled_header")
+_BUILD = """load("@//third_party:precompiled.bzl", "TESTS_COPTS", "precompiled_header")
 
 package(default_visibility = ["//visibility:public"])
 
@@ -54,7 +54,14 @@ precompiled_header(
 precompiled_header(
     name = "tests_precompiled",
     src = "@//third_party:tests_precompiled.h",
-    copts = ["-O1"],  # as .bazelrc has it for tests
+    copts = TESTS_COPTS,
+    deps = [":libraries"],
+)
+
+precompiled_header(
+    name = "modules_tests_precompiled",
+    src = "@//third_party:modules_tests_precompiled.h",
+    copts = TESTS_COPTS,
     deps = [":libraries"],
 )
 

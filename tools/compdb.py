@@ -12,7 +12,8 @@ import sys
 
 
 _LEFT_OUT = ["-fno-canonical-system-headers", "-include", "libtorch_precompiled.h", "modules_precompiled.h",
-             "plain_precompiled.h", "tests_precompiled.h", "-fpch-deps", "--param=ggc-min-heapsize=2000000"]
+             "modules_tests_precompiled.h", "plain_precompiled.h", "plain_tests_precompiled.h",
+             "tests_precompiled.h", "-fpch-deps", "--param=ggc-min-heapsize=2000000"]
 
 
 def bazel(*arguments):
