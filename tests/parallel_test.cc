@@ -211,6 +211,19 @@ TEST(ParallelTest, WhereTheFirstIsStoppedTheSecondSaysSo) {
   EXPECT_EQ(group[0].Wait().code, 1);
 }
 
+TEST(ParallelTest, AHostThatIsNotKnownIsNamed) {
+  Workspace workspace;
+  workspace.Write("small.pbtxt", Config());
+  const Ran ran = testing_support::RunPipeline(
+      {"train", "small.pbtxt", "--out=run"},
+      {"env", "RANK=1", "WORLD_SIZE=2", "MASTER_ADDR=no-such-host.invalid", "MASTER_PORT=20001",
+       "LOSSFUSION_JOIN_SECONDS=1"});
+  EXPECT_EQ(ran.code, 2);
+  EXPECT_THAT(ran.err, HasSubstr("rank 1 of 2: the host of rank 0, no-such-host.invalid: "));
+  EXPECT_THAT(ran.err, HasSubstr("; MASTER_ADDR may be its address instead"));
+  EXPECT_EQ(Lines(ran.err), 1) << ran.err;
+}
+
 TEST(ParallelTest, AMistakeIsSaidOnce) {
   Workspace workspace;
   workspace.Write("small.pbtxt", Config());

@@ -2,6 +2,7 @@
 #include "pipeline/cli/train_beside.h"
 
 #include <csignal>
+#include <cstdio>
 #include <functional>
 #include <optional>
 
@@ -46,7 +47,11 @@ absl::Status TrainWith(const Joined& processes, CommandLine line) {
 absl::StatusOr<std::unique_ptr<Joined>> JoinOthers() {
   const absl::StatusOr<std::optional<Seat>> seat = FindSeat();
   if (!seat.ok()) return seat.status();
-  if (!seat->has_value()) return nullptr;
+  if (!seat->has_value()) {
+    const std::string note = NoteOfIdleTasks();
+    if (!note.empty()) std::fprintf(stderr, "note: %s\n", note.c_str());
+    return nullptr;
+  }
   return Join(**seat);
 }
 

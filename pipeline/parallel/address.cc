@@ -31,6 +31,15 @@ std::string AddressTowards(const std::string& host) {
   return address;
 }
 
+std::string WhyUnknown(const std::string& host) {
+  addrinfo hints = {}, *found = nullptr;
+  hints.ai_socktype = SOCK_STREAM;
+  const int failed = getaddrinfo(host.c_str(), nullptr, &hints, &found);
+  if (failed != 0) return gai_strerror(failed);
+  freeaddrinfo(found);
+  return "";
+}
+
 bool IsLoopback(const std::string& address) {
   return absl::StartsWith(address, "127.") || address == "::1";
 }

@@ -47,6 +47,12 @@ class Reader {
   absl::Status status_;
 };
 
+std::optional<std::string> InEnvironment(const std::string& name) {
+  const char* value = std::getenv(name.c_str());
+  if (value == nullptr) return std::nullopt;
+  return value;
+}
+
 constexpr int kMost = 1 << 20;  // processes
 
 int PortOf(uint64_t job) { return kFirstPort + static_cast<int>(job % kPorts); }
@@ -128,12 +134,17 @@ absl::StatusOr<std::optional<Seat>> FindSeat(const Lookup& lookup) {
   return std::optional<Seat>(seat);
 }
 
-absl::StatusOr<std::optional<Seat>> FindSeat() {
-  return FindSeat([](const std::string& name) -> std::optional<std::string> {
-    const char* value = std::getenv(name.c_str());
-    if (value == nullptr) return std::nullopt;
-    return value;
-  });
+std::string NoteOfIdleTasks(const Lookup& lookup) {
+  int tasks = 0;
+  const bool in_step = lookup("SLURM_STEP_NUM_TASKS").has_value();
+  if (in_step || !absl::SimpleAtoi(lookup("SLURM_NTASKS").value_or(""), &tasks) || tasks < 2) {
+    return "";
+  }
+  return absl::StrCat("Slurm has ", tasks,
+                      " tasks for this job, and one of them trains; started by srun all do");
 }
+
+absl::StatusOr<std::optional<Seat>> FindSeat() { return FindSeat(InEnvironment); }
+std::string NoteOfIdleTasks() { return NoteOfIdleTasks(InEnvironment); }
 
 }  // namespace pipeline

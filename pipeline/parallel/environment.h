@@ -29,6 +29,11 @@ using Lookup = std::function<std::optional<std::string>(const std::string& name)
 absl::StatusOr<std::optional<Seat>> FindSeat(const Lookup& lookup);
 absl::StatusOr<std::optional<Seat>> FindSeat();  // in the environment
 
+// A line for a process that trains alone, where Slurm has tasks for several and nobody started
+// them; else "".
+std::string NoteOfIdleTasks(const Lookup& lookup);
+std::string NoteOfIdleTasks();  // in the environment
+
 // The first host of "gpu[007-010,20],login": "gpu007".
 std::string FirstHost(const std::string& hosts);
 

@@ -11,12 +11,16 @@ namespace {
 
 using testing::HasSubstr;
 
-absl::StatusOr<std::optional<Seat>> SeatIn(const std::map<std::string, std::string>& variables) {
-  return FindSeat([&](const std::string& name) -> std::optional<std::string> {
+Lookup In(const std::map<std::string, std::string>& variables) {
+  return [variables](const std::string& name) -> std::optional<std::string> {
     const auto found = variables.find(name);
     if (found == variables.end()) return std::nullopt;
     return found->second;
-  });
+  };
+}
+
+absl::StatusOr<std::optional<Seat>> SeatIn(const std::map<std::string, std::string>& variables) {
+  return FindSeat(In(variables));
 }
 
 TEST(EnvironmentTest, NothingIsAlone) {
@@ -96,9 +100,19 @@ TEST(EnvironmentTest, SrunNamesTheFirstHost) {
 }
 
 TEST(EnvironmentTest, ABatchScriptOfSlurmIsNoStep) {
-  const auto seat = SeatIn({{"SLURM_PROCID", "0"}, {"SLURM_NTASKS", "4"}, {"SLURM_JOB_ID", "12"}});
+  const std::map<std::string, std::string> script = {
+      {"SLURM_PROCID", "0"}, {"SLURM_NTASKS", "4"}, {"SLURM_JOB_ID", "12"}};
+  const auto seat = SeatIn(script);
   ASSERT_TRUE(seat.ok());
   EXPECT_FALSE(seat->has_value());
+  EXPECT_EQ(NoteOfIdleTasks(In(script)),
+            "Slurm has 4 tasks for this job, and one of them trains; started by srun all do");
+}
+
+TEST(EnvironmentTest, NoTaskIsIdleWhereThereIsOneOrAStep) {
+  EXPECT_EQ(NoteOfIdleTasks(In({})), "");
+  EXPECT_EQ(NoteOfIdleTasks(In({{"SLURM_NTASKS", "1"}})), "");
+  EXPECT_EQ(NoteOfIdleTasks(In({{"SLURM_NTASKS", "4"}, {"SLURM_STEP_NUM_TASKS", "1"}})), "");
 }
 
 TEST(EnvironmentTest, FirstHosts) {

@@ -238,6 +238,21 @@ class Group : public Joined {
   const std::unique_ptr<Ways> ways_;
 };
 
+// A name may become known some time after a job has begun; c10d would complain every second.
+absl::Status AwaitName(const Seat& seat) {
+  const auto end = std::chrono::steady_clock::now() + JoinSeconds();
+  while (true) {
+    const std::string why = WhyUnknown(seat.address);
+    if (why.empty()) return absl::OkStatus();
+    if (std::chrono::steady_clock::now() > end) {
+      return absl::UnavailableError(absl::StrCat("rank ", seat.rank, " of ", seat.size,
+                                                 ": the host of rank 0, ", seat.address, ": ", why,
+                                                 "; MASTER_ADDR may be its address instead"));
+    }
+    std::this_thread::sleep_for(milliseconds(500));
+  }
+}
+
 absl::StatusOr<c10::intrusive_ptr<c10d::Store>> OpenStore(const Seat& seat) {
   c10d::TCPStoreOptions options;
   options.port = static_cast<uint16_t>(seat.port);
@@ -290,6 +305,8 @@ absl::StatusOr<std::unique_ptr<Joined>> Meet(const Seat& seat,
 absl::StatusOr<std::unique_ptr<Joined>> Join(const Seat& seat) {
   std::signal(SIGPIPE,
               SIG_IGN);  // writing to who is gone is an error, and the watch says whose end
+  const absl::Status known = AwaitName(seat);
+  if (!known.ok()) return known;
   const absl::StatusOr<c10::intrusive_ptr<c10d::Store>> store = OpenStore(seat);
   if (!store.ok()) return store.status();
   absl::StatusOr<std::unique_ptr<Joined>> joined = absl::InternalError("nobody");

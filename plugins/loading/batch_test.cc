@@ -11,6 +11,7 @@
 
 #include "plugins/loading/prefetcher.h"
 #include "plugins/loading/sample_reader.h"
+#include "plugins/loading/uploads.h"
 
 namespace {
 
@@ -162,6 +163,18 @@ TEST(Batch, IsFilledByThreads) {
     }
     EXPECT_EQ(rows, pass == 1 ? 25 : 51);
   }
+}
+
+TEST(Uploads, OnTheProcessorABatchIsThereAlready) {
+  plugins::Uploads uploads(at::kCPU);
+  plugins::Batch batch;
+  batch.AddSample(3);
+  batch.Allocate({1, 4});
+  EXPECT_FALSE(uploads.Ahead());
+  uploads.Begin(0, batch);
+  const plugins::Uploads::There there = uploads.Take(0, batch);
+  EXPECT_TRUE(there.images.is_same(batch.images()));
+  EXPECT_TRUE(there.labels.is_same(batch.labels()));
 }
 
 }  // namespace
