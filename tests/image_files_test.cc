@@ -192,7 +192,8 @@ struct TurnedCase {
 
 std::vector<TurnedCase> TurnedCases() {
   std::vector<TurnedCase> cases;
-  for (const auto& c : testing_support::ReadOracle("datasets/testdata/images.json")["cases"]) {
+  const auto oracle = testing_support::ReadOracle("datasets/testdata/images.json");
+  for (const auto& c : oracle["cases"]) {
     if (!absl::StartsWith(c["name"].get<std::string>(), "orientation")) continue;
     std::string file;
     EXPECT_TRUE(absl::Base64Unescape(c["file"].get<std::string>(), &file));
