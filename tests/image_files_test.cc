@@ -199,6 +199,7 @@ std::vector<TurnedCase> TurnedCases() {
     EXPECT_TRUE(absl::Base64Unescape(c["file"].get<std::string>(), &file));
     cases.push_back({c["name"], file, c["pixels"].get<std::vector<int>>()});
   }
+  EXPECT_EQ(cases.size(), 8);
   return cases;
 }
 

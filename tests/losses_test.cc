@@ -79,9 +79,8 @@ class EveryLoss : public testing::TestWithParam<PluginName> {
 };
 
 TEST_P(EveryLoss, EqualsItsOracle) {
-  const auto oracle = testing_support::ReadOracle("losses/testdata/" + GetParam().file + ".json");
   if (GetParam().file == "sum") GTEST_SKIP() << "made of others, which fusion_test compares";
-  ASSERT_FALSE(oracle.is_null()) << "no losses/testdata/" << GetParam().file << ".json";
+  const auto oracle = testing_support::ReadOracle("losses/testdata/" + GetParam().file + ".json");
   ASSERT_GE(oracle["cases"].size(), 200);
   for (const auto& c : oracle["cases"]) {
     SCOPED_TRACE(c["options"].get<std::string>() + " " + c["shape"].dump() + " " +
