@@ -7,7 +7,7 @@ NAME.h itself where not (other options of a target, another compiler, coverage):
 load("@bazel_tools//tools/build_defs/cc:action_names.bzl", "CPP_COMPILE_ACTION_NAME")
 load("@bazel_tools//tools/cpp:toolchain_utils.bzl", "find_cpp_toolchain")
 
-# As .bazelrc has them for tests, which would not take their headers otherwise.
+# As .bazelrc has them for tests/, whose files would not take their headers otherwise.
 TESTS_COPTS = ["-O0", "-U_FORTIFY_SOURCE"]
 
 def _precompiled_header_impl(ctx):

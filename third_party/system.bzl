@@ -23,7 +23,7 @@ _PRECOMPILED = {
     "protobuf": [":plain_precompiled"],
 }
 
-_HEAD = """load("@//third_party:precompiled.bzl", "TESTS_COPTS", "precompiled_header")
+_HEAD = """load("@//third_party:precompiled.bzl", "precompiled_header")
 
 package(default_visibility = ["//visibility:public"])
 
@@ -39,7 +39,6 @@ precompiled_header(
 precompiled_header(
     name = "plain_tests_precompiled",
     src = "@//third_party:plain_tests_precompiled.h",
-    copts = TESTS_COPTS,
     deps = [":opencv"],
 )
 
