@@ -4,7 +4,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/concat.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/full_like.h>
 #include <ATen/ops/linalg_inv.h>
 #include <ATen/ops/stack.h>
@@ -70,16 +69,16 @@ LearnedTables::LearnedTables(const Piecewise& like, const Table& table, const at
                      like.exact().Limit(at * sign > 0).value, sign});
     points.push_back(at);
   };
-  // As TablesFor lays them out.
-  if (odd || ends_below) add(4, odd ? table.high : table.low, odd ? -1 : 1);
-  if (ends_above) add(7, table.high, 1);
+  if (odd || ends_below) add(kTailBelow, odd ? table.high : table.low, odd ? -1 : 1);
+  if (ends_above) add(kTailAbove, table.high, 1);
   points_ = at::tensor(points, at::kDouble).to(device);
   base_ = at::tensor(TablesFor(like), at::kFloat).to(device);
   fit_ = FitOf(nodes, half).to(device);
 }
 
 at::Tensor LearnedTables::Fit(const at::Tensor& values, const at::Tensor& slopes) const {
-  constexpr int64_t kHeads = 16 + 16 + kPieces;  // before the first row of coefficients
+  // Centers are the first row.
+  constexpr int64_t kHeads = kTablesHead + kTablesTermHead + kPieces;
   const int64_t count = inner_ * kNodes;
   const auto by_piece = [&](const at::Tensor& all) {
     return all.slice(0, 0, count).reshape({inner_, kNodes});

@@ -18,7 +18,7 @@ namespace activations {
 namespace {
 
 // As in piecewise_kernel.cu.
-constexpr int kHead = 16, kTermHead = 16, kEach = 8;
+constexpr int kEach = 8;
 constexpr uint32_t kThreads = 256;
 constexpr size_t kSharedBytes = 48 << 10;  // that every card has for a block
 
@@ -135,7 +135,7 @@ std::string PiecewiseSource(const std::string& element) {
 
 std::vector<float> TablesFor(const Piecewise& f) {
   constexpr float kLargest = std::numeric_limits<float>::max();
-  std::vector<float> all(kHead);
+  std::vector<float> all(kTablesHead);
   float low = -kLargest, high = kLargest;
   for (const Piecewise::Term& term : f.terms()) {
     const Piecewise::Fitted& table = term.table;
@@ -155,7 +155,7 @@ std::vector<float> TablesFor(const Piecewise& f) {
                                      term.frequency,
                                      term.frequency_low};
     all.insert(all.end(), head.begin(), head.end());
-    all.resize(all.size() + kTermHead - head.size());
+    all.resize(all.size() + kTablesTermHead - head.size());
     const auto add = [&](const float* row) {
       all.insert(all.end(), row, row + Piecewise::kPieces);
     };
@@ -167,8 +167,8 @@ std::vector<float> TablesFor(const Piecewise& f) {
   all[1] = f.slope();
   all[2] = low;
   all[3] = high;
-  FitTail(f, low, &all[4]);
-  FitTail(f, high, &all[7]);
+  FitTail(f, low, &all[kTailBelow]);
+  FitTail(f, high, &all[kTailAbove]);
   return all;
 }
 

@@ -43,7 +43,9 @@ CheckedInputs InputsToCheck(const Piecewise& f);
 std::vector<kernels::Expected> ExpectedOf(const at::Tensor& values, const at::Tensor& gradients,
                                           int64_t in_tables);
 
-// What the kernels compute from (piecewise_kernel.cu).
+// What the kernels compute from (piecewise_kernel.cu): floats of the function, then those of each
+// term and its rows. What follows beyond the ends lies among the first, three floats each.
+constexpr int kTablesHead = 16, kTablesTermHead = 16, kTailBelow = 4, kTailAbove = 7;
 std::vector<float> TablesFor(const Piecewise& f);
 
 // Their source, for elements of "float", "Bfloat16" or "Float16".
